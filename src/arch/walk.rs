@@ -1,0 +1,286 @@
+//! The walk: from a linear address to a page, entry by entry (SDM 4.2 to 4.5, 4.8).
+//!
+//! [`Paging`] holds what the registers fix (geometry, reserved bits, guards), so that the walk
+//! itself only reads entries. The walk never writes: accessed and dirty bits are set afterwards
+//! with [`Walk::updates`], because a walk that faults sets none.
+
+use super::address::{Gpa, Gva};
+use super::control::{ControlRegs, Cr4};
+use super::entry::{self, Level};
+use super::fault::{Fault, FaultReason};
+use super::feature::CpuModel;
+use super::mode::Mode;
+use super::pdpte::{self, Pdptes};
+use super::rights::{Access, Guard, Rights, violations};
+
+/// Physical memory as a walker reads it.
+pub trait TableMemory {
+    /// The aligned 8-byte little-endian word at `gpa` (a multiple of 8).
+    fn read_u64(&self, gpa: Gpa) -> u64;
+
+    /// The entry of 4 or 8 bytes (`shift` 2 or 3) at `gpa`, a multiple of its size.
+    #[inline]
+    fn read_entry(&self, gpa: Gpa, shift: u32) -> u64 {
+        let word = self.read_u64(Gpa(gpa.0 & !7));
+        if shift == 3 { word } else { word >> (8 * (gpa.0 & 4)) & 0xffff_ffff }
+    }
+}
+
+/// Watches a walk. With [`Silent`] the compiler leaves nothing of it.
+pub trait WalkObserver {
+    /// An entry was read.
+    fn read(&mut self, read: EntryRead);
+}
+
+/// The observer that sees nothing.
+pub struct Silent;
+
+impl WalkObserver for Silent {
+    #[inline(always)]
+    fn read(&mut self, _: EntryRead) {}
+}
+
+impl WalkObserver for Vec<EntryRead> {
+    fn read(&mut self, read: EntryRead) {
+        self.push(read);
+    }
+}
+
+/// One entry that a walk read from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EntryRead {
+    /// Level of the table, 1 to 5.
+    pub level: u8,
+    /// Where the entry lies.
+    pub gpa: Gpa,
+    /// What was read, zero-extended for 4-byte entries.
+    pub value: u64,
+}
+
+/// The deepest path there is: PML5E, PML4E, PDPTE, PDE, PTE.
+pub const MAX_LEVELS: usize = 5;
+
+/// What the control registers fix about every walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paging {
+    /// The mode in force.
+    pub mode: Mode,
+    /// The processor model.
+    pub model: CpuModel,
+    /// The base of the top structure, from CR3.
+    pub root: Gpa,
+    /// The control bits that decide about rights and error codes.
+    pub guard: Guard,
+    /// CR4.PGE: the G bit counts.
+    pub globals: bool,
+    geometry: [LevelGeometry; MAX_LEVELS + 1],
+    address_mask: u64,
+    entry_shift: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LevelGeometry {
+    reserved_table: u64,
+    reserved_leaf: u64,
+    /// PS where it makes the entry a leaf, else 0; bit 0 (always set by then) at level 1.
+    leaf_bit: u64,
+    index_shift: u32,
+}
+
+/// Where a walk begins: the registers' root, or below a cached prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The level of the first table to read.
+    pub level: u8,
+    /// Where that table lies.
+    pub table: Gpa,
+    /// AND of the entries above (all ones for none).
+    pub and: u64,
+    /// OR of the entries above.
+    pub or: u64,
+}
+
+impl Start {
+    /// A start that no entry above restricts.
+    #[must_use]
+    pub const fn unrestricted(level: u8, table: Gpa) -> Self {
+        Self { level, table, and: !0, or: 0 }
+    }
+}
+
+/// A finished walk whose access is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// The first byte of the page.
+    pub page: Gpa,
+    /// log2 of the page's size: 12, 21, 22 or 30.
+    pub page_shift: u32,
+    /// What the path grants.
+    pub rights: Rights,
+    /// AND of all entries of the path, those of a cached prefix included.
+    pub and: u64,
+    /// The entries that were read, from the top; `len` of them count.
+    pub reads: [EntryRead; MAX_LEVELS],
+    /// How many entries were read.
+    pub len: usize,
+}
+
+impl Walk {
+    /// The guest-physical address that `gva` translates to.
+    #[must_use]
+    #[inline]
+    pub const fn gpa(&self, gva: Gva) -> Gpa {
+        Gpa(self.page.0 | gva.0 & ((1 << self.page_shift) - 1))
+    }
+
+    /// The entries that were read, from the top.
+    #[must_use]
+    #[inline]
+    pub fn path(&self) -> &[EntryRead] {
+        &self.reads[..self.len]
+    }
+
+    /// The leaf entry.
+    #[must_use]
+    #[inline]
+    pub fn leaf(&self) -> &EntryRead {
+        &self.reads[self.len - 1]
+    }
+
+    /// Whether A (or D, for a write) is still to be set anywhere on the path that was read.
+    #[must_use]
+    #[inline]
+    pub fn needs_update(&self, write: bool) -> bool {
+        self.and & entry::A == 0 || write && self.leaf().value & entry::D == 0
+    }
+
+    /// The entries that get A or D, with the value they get, from the top (SDM 4.8).
+    pub fn updates(&self, write: bool) -> impl Iterator<Item = (EntryRead, u64)> + '_ {
+        let last = self.len - 1;
+        self.path().iter().enumerate().filter_map(move |(i, read)| {
+            let dirty = if write && i == last { entry::D } else { 0 };
+            let new = read.value | entry::A | dirty;
+            (new != read.value).then_some((*read, new))
+        })
+    }
+}
+
+impl Paging {
+    /// What these registers fix.
+    #[must_use]
+    pub fn new(model: &CpuModel, regs: &ControlRegs) -> Self {
+        let mode = regs.mode();
+        let guard = Guard::of(regs);
+        let nxe = guard.contains(Guard::NXE);
+        let mut geometry = [LevelGeometry::default(); MAX_LEVELS + 1];
+        for level in Level::down_from(mode.top_level_in_memory()) {
+            let leaf_bit = if level.0 == 1 {
+                entry::P
+            } else if entry::page_size_bit_counts(mode, level, regs.cr4) {
+                entry::PS
+            } else {
+                0
+            };
+            geometry[usize::from(level.0)] = LevelGeometry {
+                reserved_table: entry::reserved(mode, level, false, model, nxe),
+                reserved_leaf: entry::reserved(mode, level, true, model, nxe),
+                leaf_bit,
+                index_shift: mode.index_shift(level),
+            };
+        }
+        Self {
+            mode,
+            model: *model,
+            root: mode.root(regs.cr3, model.maxphyaddr),
+            guard,
+            globals: regs.cr4.contains(Cr4::PGE),
+            geometry,
+            address_mask: entry::frame_4k(!0, model).0,
+            entry_shift: mode.entry_shift(),
+        }
+    }
+
+    /// Where the walk for `gva` begins, after the checks that come before any entry is read.
+    ///
+    /// `gva` must already be [`Mode::linear`]. Under PAE paging it begins below the register that
+    /// the address selects, which gives no rights and gets no A bit.
+    ///
+    /// # Errors
+    /// #GP or #SS for a non-canonical address; #PF when the PDPTE register is not present.
+    #[inline]
+    pub fn start(&self, pdptes: &Pdptes, gva: Gva, access: &Access) -> Result<Start, Fault> {
+        match self.mode {
+            Mode::Pae => {
+                let register = pdptes[pdpte::index(gva)];
+                if register & entry::P == 0 {
+                    let reason = FaultReason::NotPresent { level: pdpte::LEVEL };
+                    return Err(Fault::page(access, gva, self.guard, reason));
+                }
+                Ok(Start::unrestricted(2, Gpa(register & self.address_mask)))
+            }
+            mode => {
+                if mode.is_long() && !gva.is_canonical(mode.linear_width()) {
+                    return Err(Fault::non_canonical(access, gva, mode.linear_width()));
+                }
+                Ok(Start::unrestricted(mode.top_level_in_memory(), self.root))
+            }
+        }
+    }
+
+    /// Walks from `start` to the leaf and checks the rights of the whole path.
+    ///
+    /// # Errors
+    /// #PF: the first entry that is not present or has a reserved bit set ends the walk; rights
+    /// are judged at the leaf (SDM 4.6, 4.7).
+    #[inline]
+    pub fn walk<M: TableMemory, O: WalkObserver>(
+        &self,
+        memory: &M,
+        start: Start,
+        gva: Gva,
+        access: &Access,
+        pkru: u32,
+        observer: &mut O,
+    ) -> Result<Walk, Fault> {
+        let mut reads = [EntryRead::default(); MAX_LEVELS];
+        let mut len = 0;
+        let Start { mut level, mut table, mut and, mut or } = start;
+        let index_mask = (1 << (12 - self.entry_shift)) - 1;
+        let fail = |reason| Fault::page(access, gva, self.guard, reason);
+        loop {
+            let geometry = &self.geometry[usize::from(level)];
+            let index = gva.0 >> geometry.index_shift & index_mask;
+            let gpa = Gpa(table.0 + (index << self.entry_shift));
+            let value = memory.read_entry(gpa, self.entry_shift);
+            let read = EntryRead { level, gpa, value };
+            observer.read(read);
+            reads[len] = read;
+            len += 1;
+            if value & entry::P == 0 {
+                return Err(fail(FaultReason::NotPresent { level: Level(level) }));
+            }
+            let is_leaf = value & geometry.leaf_bit != 0;
+            let reserved = value & if is_leaf { geometry.reserved_leaf } else { geometry.reserved_table };
+            if reserved != 0 {
+                return Err(fail(FaultReason::Reserved { level: Level(level), bits: reserved }));
+            }
+            and &= value;
+            or |= value;
+            if is_leaf {
+                let rights = Rights::of_path(and, or, value);
+                let broken = violations(access, &rights, self.guard, pkru);
+                if !broken.is_empty() {
+                    return Err(fail(FaultReason::Rights { broken }));
+                }
+                let page = if level == 1 {
+                    Gpa(value & self.address_mask)
+                } else {
+                    entry::page_base(self.mode, Level(level), value, &self.model)
+                };
+                return Ok(Walk { page, page_shift: geometry.index_shift, rights, and, reads, len });
+            }
+            table = Gpa(value & self.address_mask);
+            level -= 1;
+        }
+    }
+}

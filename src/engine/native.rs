@@ -1,0 +1,171 @@
+//! Bare hardware: TLB, paging-structure caches, PDPTE registers, accessed and dirty bits set by the
+//! walker (SDM 4.5 to 4.10).
+//!
+//! Where the manual lets a processor use a stale translation, this one does: what it answers is a
+//! function of the commands alone.
+
+use super::{AnyVm, Engine, EngineName, Sink, Translation, Vm};
+use crate::arch::address::Num;
+use crate::arch::invalidate::Scope;
+use crate::arch::pdpte;
+use crate::arch::rights::violations;
+use crate::arch::walk::{EntryRead, MAX_LEVELS, Start, Walk, WalkObserver};
+use crate::arch::{Access, Fault, Gpa, Gva, Hpa, Level, Mode};
+use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope, StoreBy};
+
+/// Bare hardware has no state beyond the machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Native;
+
+impl Engine for Native {
+    const NAME: EngineName = EngineName::Native;
+
+    fn wrap(vm: Vm<Self>) -> AnyVm {
+        AnyVm::Native(vm)
+    }
+
+    #[inline]
+    fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
+        if let Some(found) = lookup(vm, gva, access, sink) {
+            return Ok(found);
+        }
+        if vm.machine.cpu.mode() == Mode::Off {
+            return Ok(physical(Gpa(gva.0), 0));
+        }
+        vm.machine.cost.tlb_misses += 1;
+        walk_and_fill(vm, gva, access, sink)
+    }
+
+    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
+        let Some(name) = FlushScope::of(scope) else { return };
+        let removed = vm.machine.invalidate(scope);
+        vm.machine.cost.tlb_flushes += 1;
+        vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
+    }
+
+    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+}
+
+const fn physical(gpa: Gpa, page_shift: u32) -> Translation {
+    Translation { gpa, hpa: Hpa(gpa.0), page_shift }
+}
+
+/// The TLB answers if the cached rights allow the access and, for a write, D was already set
+/// (SDM 4.10.2.3). Rights are judged with the control bits in force now.
+#[inline]
+fn lookup<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Option<Translation> {
+    let machine = &mut vm.machine;
+    let entry = machine.tlb_lookup(gva)?;
+    let allowed = violations(access, &entry.rights, machine.cpu.paging.guard, machine.cpu.pkru).is_empty();
+    if !allowed || access.is_write() && !entry.dirty {
+        return None;
+    }
+    let shift = u32::from(entry.shift);
+    let found = physical(Gpa(entry.physical(gva)), shift);
+    let (page, frame) = (entry.page, entry.frame);
+    machine.cost.tlb_hits += 1;
+    vm.emit(sink, |_| Event::TlbHit { va: gva, page, frame: Num(frame), page_size: 1 << shift });
+    Some(found)
+}
+
+fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
+    let start = begin(vm, gva, access, sink)?;
+    let walk = descend(vm, start, gva, access, sink)?;
+    let write = access.is_write();
+    if walk.needs_update(write) {
+        set_accessed_and_dirty(vm, &walk, write, sink);
+    }
+    vm.machine.psc_fill(gva, &start, &walk);
+    let dirty = write || walk.leaf().value & crate::arch::entry::D != 0;
+    if let Some(entry) = vm.machine.tlb_fill(gva, &walk, dirty) {
+        vm.emit(sink, |_| Event::TlbFill {
+            page: entry.page,
+            frame: Num(entry.frame),
+            page_size: 1 << entry.shift,
+            global: entry.global,
+        });
+    }
+    Ok(physical(walk.gpa(gva), walk.page_shift))
+}
+
+/// Where the walk begins: below the deepest cached prefix, a PDPTE register, or at CR3.
+fn begin<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Result<Start, Fault> {
+    let machine = &vm.machine;
+    if let Some(entry) = machine.psc_lookup(gva) {
+        vm.emit(sink, |_| Event::PscHit { level: entry.level, table: entry.table });
+        return Ok(entry.start());
+    }
+    let cpu = &machine.cpu;
+    if cpu.mode() == Mode::Pae {
+        let index = pdpte::index(gva);
+        vm.emit(sink, |vm| {
+            let cpu = &vm.machine.cpu;
+            Event::WalkRead {
+                level: pdpte::LEVEL.0,
+                from: EntrySource::PdpteRegister,
+                index,
+                gpa: pdpte::address(cpu.paging.root, index),
+                value: Num(cpu.pdptes[index]),
+            }
+        });
+    }
+    cpu.paging.start(&cpu.pdptes, gva, access)
+}
+
+fn descend<S: Sink>(vm: &mut Vm<Native>, start: Start, gva: Gva, access: &Access, sink: &mut S) -> Result<Walk, Fault> {
+    let machine = &vm.machine;
+    let (cpu, memory) = (&machine.cpu, &machine.memory);
+    let mut reads = Reads::default();
+    let result = cpu.paging.walk(memory, start, gva, access, cpu.pkru, &mut reads);
+    if S::ON {
+        for read in reads.all() {
+            let index = cpu.mode().index(Level(read.level), gva);
+            let (level, gpa, value) = (read.level, read.gpa, Num(read.value));
+            vm.emit(sink, |_| Event::WalkRead { level, from: EntrySource::Memory, index, gpa, value });
+        }
+    }
+    let reads = reads.len as u64;
+    let cost = &mut vm.machine.cost;
+    cost.memory_reads += reads;
+    cost.memory_reads_last += reads;
+    result
+}
+
+/// Every entry that a walk read, also one that ended it.
+#[derive(Default)]
+struct Reads {
+    entries: [EntryRead; MAX_LEVELS],
+    len: usize,
+}
+
+impl Reads {
+    fn all(&self) -> &[EntryRead] {
+        &self.entries[..self.len]
+    }
+}
+
+impl WalkObserver for Reads {
+    #[inline]
+    fn read(&mut self, read: EntryRead) {
+        self.entries[self.len] = read;
+        self.len += 1;
+    }
+}
+
+fn set_accessed_and_dirty<S: Sink>(vm: &mut Vm<Native>, walk: &Walk, write: bool, sink: &mut S) {
+    let size = vm.machine.cpu.mode().entry_size() as u32;
+    for (read, new) in walk.updates(write) {
+        vm.machine.memory.write(read.gpa, size, new);
+        vm.machine.slots.mark_dirty(read.gpa.gfn());
+        let (level, gpa, old, new) = (read.level, read.gpa, Num(read.value), Num(new));
+        let set = new.0 & !old.0;
+        if set & crate::arch::entry::A != 0 {
+            vm.emit(sink, |_| Event::SetAccessed { level, gpa, old, new });
+        }
+        if set & crate::arch::entry::D != 0 {
+            vm.emit(sink, |_| Event::SetDirty { level, gpa, old, new });
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! Events: the one way that anything shows what happened.
+//!
+//! The log, the animation, Why, the cost meter and `run --json` are views of the same list.
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+use super::mapper::MapError;
+use super::slots::SlotError;
+use crate::arch::address::Num;
+use crate::arch::control::{Refusal, Rule};
+use crate::arch::fault::{Fault, FaultReason, Vector};
+use crate::arch::invalidate::Scope;
+use crate::arch::pdpte::{LoadCause, Pdptes};
+use crate::arch::rights::Violations;
+use crate::arch::{Gfn, Gpa, Gva, Hpa};
+
+/// Where an entry came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntrySource {
+    /// A read of guest memory.
+    Memory,
+    /// One of the four PDPTE registers.
+    PdpteRegister,
+}
+
+/// Why an access faulted, as facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum FaultWhy {
+    /// The entry of this level has P = 0.
+    NotPresent {
+        /// 1 to 5; 3 under PAE paging is a PDPTE register.
+        level: u8,
+    },
+    /// The entry of this level has reserved bits set.
+    Reserved {
+        /// 1 to 5.
+        level: u8,
+        /// Which.
+        bits: Num,
+    },
+    /// The path does not allow the access.
+    Rights {
+        /// The rules it breaks.
+        #[serde(serialize_with = "violation_names")]
+        broken: Violations,
+    },
+    /// Not canonical.
+    NonCanonical {
+        /// 48 or 57.
+        width: u32,
+    },
+}
+
+impl From<FaultReason> for FaultWhy {
+    fn from(reason: FaultReason) -> Self {
+        match reason {
+            FaultReason::NotPresent { level } => Self::NotPresent { level: level.0 },
+            FaultReason::Reserved { level, bits } => Self::Reserved { level: level.0, bits: Num(bits) },
+            FaultReason::Rights { broken } => Self::Rights { broken },
+            FaultReason::NonCanonical { width } => Self::NonCanonical { width },
+        }
+    }
+}
+
+fn violation_names<S: Serializer>(broken: &Violations, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut seq = serializer.serialize_seq(None)?;
+    for name in broken.names() {
+        seq.serialize_element(name)?;
+    }
+    seq.end()
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum RefusedWhy {
+    /// The processor refused it with #GP(0), or #UD for `Undefined`.
+    Rule {
+        /// G1 to G20.
+        rule: Rule,
+        /// The bits at fault.
+        bits: Num,
+    },
+    /// Userspace asked for a slot that cannot be.
+    Slot {
+        /// What is wrong with it.
+        #[serde(serialize_with = "as_text")]
+        error: SlotError,
+    },
+    /// The mapping cannot be built.
+    Map {
+        /// What is in the way.
+        #[serde(serialize_with = "as_text")]
+        error: MapError,
+    },
+}
+
+fn as_text<S: Serializer, T: std::fmt::Display>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+impl From<Refusal> for RefusedWhy {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rule { rule: refusal.rule, bits: Num(refusal.bits) }
+    }
+}
+
+/// What a flush removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlushScope {
+    /// One page, and the structure caches of the PCID.
+    Page,
+    /// One page of one PCID, globals kept.
+    PageOfPcid,
+    /// One PCID, globals kept.
+    Pcid,
+    /// One PCID and globals.
+    PcidAndGlobal,
+    /// Every PCID, globals kept.
+    AllPcids,
+    /// Everything.
+    Everything,
+}
+
+impl FlushScope {
+    /// The name of a scope; none for [`Scope::Nothing`].
+    #[must_use]
+    pub const fn of(scope: Scope) -> Option<Self> {
+        Some(match scope {
+            Scope::Nothing => return None,
+            Scope::Page { .. } => Self::Page,
+            Scope::PageOfPcid { .. } => Self::PageOfPcid,
+            Scope::Pcid(_) => Self::Pcid,
+            Scope::PcidAndGlobal(_) => Self::PcidAndGlobal,
+            Scope::AllPcids => Self::AllPcids,
+            Scope::Everything => Self::Everything,
+        })
+    }
+}
+
+/// What made the processor drop cached translations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlushCause {
+    /// MOV to CR0.
+    MovCr0,
+    /// MOV to CR3.
+    MovCr3,
+    /// MOV to CR4.
+    MovCr4,
+    /// INVLPG.
+    Invlpg,
+    /// INVPCID.
+    Invpcid,
+    /// A page fault drops what is cached for its address.
+    PageFault,
+    /// Userspace set the registers.
+    SetSregs,
+}
+
+impl FlushCause {
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MovCr0 => "mov_cr0",
+            Self::MovCr3 => "mov_cr3",
+            Self::MovCr4 => "mov_cr4",
+            Self::Invlpg => "invlpg",
+            Self::Invpcid => "invpcid",
+            Self::PageFault => "page_fault",
+            Self::SetSregs => "set_sregs",
+        }
+    }
+}
+
+/// A register that an instruction or userspace changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisterName {
+    /// CR0.
+    Cr0,
+    /// CR3.
+    Cr3,
+    /// CR4.
+    Cr4,
+    /// IA32_EFER.
+    Efer,
+    /// PKRU.
+    Pkru,
+}
+
+impl RegisterName {
+    /// As the manual writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cr0 => "CR0",
+            Self::Cr3 => "CR3",
+            Self::Cr4 => "CR4",
+            Self::Efer => "EFER",
+            Self::Pkru => "PKRU",
+        }
+    }
+}
+
+/// Who stored data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreBy {
+    /// Guest code.
+    Guest,
+    /// A device.
+    Device,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// An entry was used by a walk.
+    WalkRead {
+        /// 1 to 5.
+        level: u8,
+        /// Memory or a PDPTE register.
+        from: EntrySource,
+        /// Index in its table.
+        index: usize,
+        /// Where it lies in memory; for a register, where it was or would be loaded from.
+        gpa: Gpa,
+        /// The entry.
+        value: Num,
+    },
+    /// A was set in an entry.
+    SetAccessed {
+        /// 1 to 5.
+        level: u8,
+        /// The entry.
+        gpa: Gpa,
+        /// Its value before.
+        old: Num,
+        /// Its value after; D may have been set by the same update.
+        new: Num,
+    },
+    /// D was set in a leaf entry.
+    SetDirty {
+        /// 1 to 3.
+        level: u8,
+        /// The entry.
+        gpa: Gpa,
+        /// Its value before.
+        old: Num,
+        /// Its value after; A may have been set by the same update.
+        new: Num,
+    },
+    /// The access succeeded.
+    Translated {
+        /// Linear address.
+        va: Gva,
+        /// Guest-physical address.
+        gpa: Gpa,
+        /// Host-physical address; equal on bare hardware.
+        hpa: Hpa,
+        /// Bytes of the page that the processor used; 0 without paging.
+        page_size: u64,
+    },
+    /// The access raised an exception.
+    Fault {
+        /// `PF`, `GP` or `SS`.
+        #[serde(serialize_with = "vector_name")]
+        vector: Vector,
+        /// Error code.
+        err: Num,
+        /// What CR2 got; only a page fault writes it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cr2: Option<Gva>,
+        /// The facts.
+        why: FaultWhy,
+    },
+    /// The command was refused and changed nothing.
+    Refused {
+        /// The facts.
+        why: RefusedWhy,
+    },
+    /// A control register changed, or was written with the value it had.
+    Register {
+        /// Which.
+        name: RegisterName,
+        /// Value before.
+        old: Num,
+        /// Value after.
+        new: Num,
+    },
+    /// The PDPTE registers were loaded.
+    PdpteLoad {
+        /// Content before.
+        #[serde(serialize_with = "four")]
+        old: Pdptes,
+        /// Content after.
+        #[serde(serialize_with = "four")]
+        new: Pdptes,
+        /// What loaded them.
+        cause: LoadCause,
+    },
+    /// A PDPTE in memory must not be loaded; the registers keep their content.
+    PdpteReject {
+        /// Which of the four.
+        index: usize,
+        /// Its reserved bits that are set.
+        bits: Num,
+        /// What tried to load them.
+        cause: LoadCause,
+    },
+    /// The TLB answered.
+    TlbHit {
+        /// Linear address.
+        va: Gva,
+        /// First address of the page.
+        page: Gva,
+        /// First byte of its frame.
+        frame: Num,
+        /// Bytes of the page.
+        page_size: u64,
+    },
+    /// A translation was cached.
+    TlbFill {
+        /// First linear address of the page.
+        page: Gva,
+        /// First byte of its frame.
+        frame: Num,
+        /// Bytes of the page.
+        page_size: u64,
+        /// It serves every PCID.
+        global: bool,
+    },
+    /// Cached translations were removed.
+    TlbFlush {
+        /// Which.
+        scope: FlushScope,
+        /// By what.
+        cause: FlushCause,
+        /// How many TLB and structure-cache entries went.
+        removed: usize,
+    },
+    /// A walk began below a cached prefix.
+    PscHit {
+        /// Level of the entry that was cached, 2 to 5.
+        level: u8,
+        /// The table it leads to.
+        table: Gpa,
+    },
+    /// Data was stored.
+    Store {
+        /// Guest-physical address.
+        gpa: Gpa,
+        /// Bytes.
+        size: u32,
+        /// What was there.
+        old: Num,
+        /// What is there.
+        new: Num,
+        /// By whom.
+        by: StoreBy,
+    },
+    /// Data was loaded.
+    Load {
+        /// Guest-physical address.
+        gpa: Gpa,
+        /// Bytes.
+        size: u32,
+        /// What was there.
+        value: Num,
+    },
+    /// Userspace changed the memory slots.
+    Memslot {
+        /// Its first address.
+        gpa: Gpa,
+        /// What was done.
+        action: super::command::SlotAction,
+    },
+    /// Userspace fetched a dirty bitmap.
+    DirtyLog {
+        /// The slot's first address.
+        gpa: Gpa,
+        /// The frames written since the last call.
+        frames: Vec<Gfn>,
+    },
+}
+
+fn vector_name<S: Serializer>(vector: &Vector, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(vector.name())
+}
+
+fn four<S: Serializer>(pdptes: &Pdptes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(pdptes.map(Num))
+}
+
+impl Event {
+    /// A fault with its facts.
+    #[must_use]
+    pub fn fault(fault: &Fault) -> Self {
+        let cr2 = (fault.vector == Vector::PageFault).then_some(fault.gva);
+        Self::Fault { vector: fault.vector, err: Num(u64::from(fault.code.bits())), cr2, why: fault.reason.into() }
+    }
+
+    /// The name under `cause`, for the events that have one.
+    #[must_use]
+    pub const fn cause(&self) -> Option<&'static str> {
+        match self {
+            Self::PdpteLoad { cause, .. } | Self::PdpteReject { cause, .. } => Some(cause.name()),
+            Self::TlbFlush { cause, .. } => Some(cause.name()),
+            _ => None,
+        }
+    }
+
+    /// The name under `event`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::WalkRead { .. } => "walk_read",
+            Self::SetAccessed { .. } => "set_accessed",
+            Self::SetDirty { .. } => "set_dirty",
+            Self::Translated { .. } => "translated",
+            Self::Fault { .. } => "fault",
+            Self::Refused { .. } => "refused",
+            Self::Register { .. } => "register",
+            Self::PdpteLoad { .. } => "pdpte_load",
+            Self::PdpteReject { .. } => "pdpte_reject",
+            Self::TlbHit { .. } => "tlb_hit",
+            Self::TlbFill { .. } => "tlb_fill",
+            Self::TlbFlush { .. } => "tlb_flush",
+            Self::PscHit { .. } => "psc_hit",
+            Self::Store { .. } => "store",
+            Self::Load { .. } => "load",
+            Self::Memslot { .. } => "memslot",
+            Self::DirtyLog { .. } => "dirty_log",
+        }
+    }
+}

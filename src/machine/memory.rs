@@ -1,0 +1,285 @@
+//! Guest-physical memory: sparse over 52 bits, shared between snapshots until written.
+//!
+//! Pages hang in leaves of 256 (1 MiB of address space). Below 4 GiB the leaves stand in a vector,
+//! so that a walk finds a word in three loads; above, in a tree. All of it is behind `Arc`s:
+//! a clone is two reference counts, the first write to a page afterwards copies that page, its
+//! leaf (2 KiB) and the vector of leaves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::arch::address::{MAX_PHYSICAL_WIDTH, PAGE_SIZE, bits};
+use crate::arch::walk::TableMemory;
+use crate::arch::{Gfn, Gpa};
+
+const WORDS: usize = (PAGE_SIZE / 8) as usize;
+const LEAF_SHIFT: u32 = 8;
+const LEAF_PAGES: usize = 1 << LEAF_SHIFT;
+/// Leaves of the first 4 GiB.
+const LOW_LEAVES: u64 = 1 << (32 - 12 - LEAF_SHIFT);
+
+/// One 4 KiB page, as 512 little-endian words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page([u64; WORDS]);
+
+impl Page {
+    const ZERO: Self = Self([0; WORDS]);
+
+    /// The words of the page.
+    #[must_use]
+    pub const fn words(&self) -> &[u64; WORDS] {
+        &self.0
+    }
+
+    fn is_zero(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Leaf([Option<Arc<Page>>; LEAF_PAGES]);
+
+impl Leaf {
+    const EMPTY: Self = Self([const { None }; LEAF_PAGES]);
+}
+
+/// Sparse memory; every byte that was never written is zero.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    low: Arc<Vec<Option<Arc<Leaf>>>>,
+    high: Arc<BTreeMap<u64, Arc<Leaf>>>,
+}
+
+/// A word that differs between two memories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WordDiff {
+    /// Where it lies, a multiple of 8.
+    pub gpa: Gpa,
+    /// Its value in the first memory.
+    pub old: u64,
+    /// Its value in the second.
+    pub new: u64,
+}
+
+const fn split(gfn: u64) -> (u64, usize) {
+    let gfn = gfn & bits(0, MAX_PHYSICAL_WIDTH - 13);
+    (gfn >> LEAF_SHIFT, gfn as usize & (LEAF_PAGES - 1))
+}
+
+impl TableMemory for Memory {
+    #[inline]
+    fn read_u64(&self, gpa: Gpa) -> u64 {
+        match self.page(gpa.gfn()) {
+            Some(page) => page.0[(gpa.0 >> 3) as usize & (WORDS - 1)],
+            None => 0,
+        }
+    }
+}
+
+impl Memory {
+    /// The page of a frame, unless nothing was ever written there.
+    #[must_use]
+    #[inline]
+    pub fn page(&self, gfn: Gfn) -> Option<&Page> {
+        let (leaf, slot) = split(gfn.0);
+        let leaf = match self.low.get(leaf as usize) {
+            Some(leaf) => leaf.as_ref()?,
+            None if self.high.is_empty() => return None,
+            None => self.high.get(&leaf)?,
+        };
+        leaf.0[slot].as_deref()
+    }
+
+    fn page_mut(&mut self, gfn: Gfn) -> &mut Page {
+        let (index, slot) = split(gfn.0);
+        let leaf = if index < LOW_LEAVES {
+            let low = Arc::make_mut(&mut self.low);
+            let index = index as usize;
+            if low.len() <= index {
+                low.resize(index + 1, None);
+            }
+            low[index].get_or_insert_with(|| Arc::new(Leaf::EMPTY))
+        } else {
+            Arc::make_mut(&mut self.high).entry(index).or_insert_with(|| Arc::new(Leaf::EMPTY))
+        };
+        Arc::make_mut(Arc::make_mut(leaf).0[slot].get_or_insert_with(|| Arc::new(Page::ZERO)))
+    }
+
+    /// Stores an aligned 8-byte word (the low three bits of `gpa` are ignored).
+    #[inline]
+    pub fn write_u64(&mut self, gpa: Gpa, value: u64) {
+        if value == 0 && self.page(gpa.gfn()).is_none() {
+            return;
+        }
+        self.page_mut(gpa.gfn()).0[(gpa.0 >> 3) as usize & (WORDS - 1)] = value;
+    }
+
+    /// Reads `size` bytes (1 to 8) at any address, little-endian; bytes past a page end come from
+    /// the next frame.
+    #[must_use]
+    pub fn read(&self, gpa: Gpa, size: u32) -> u64 {
+        let shift = (gpa.0 & 7) * 8;
+        let first = self.read_u64(gpa) >> shift;
+        let rest = if shift + u64::from(size) * 8 > 64 { self.read_u64(gpa.offset(8)) << (64 - shift) } else { 0 };
+        (first | rest) & low_bytes(size)
+    }
+
+    /// Stores the low `size` bytes (1 to 8) of `value` at any address.
+    pub fn write(&mut self, gpa: Gpa, size: u32, value: u64) {
+        let shift = (gpa.0 & 7) * 8;
+        let mask = low_bytes(size);
+        let value = value & mask;
+        let first = self.read_u64(gpa) & !(mask << shift) | value << shift;
+        self.write_u64(gpa, first);
+        if shift + u64::from(size) * 8 > 64 {
+            let next = gpa.offset(8);
+            let kept = self.read_u64(next) & !(mask >> (64 - shift));
+            self.write_u64(next, kept | value >> (64 - shift));
+        }
+    }
+
+    /// Stores bytes from `gpa` on: how a memory image comes in.
+    pub fn write_bytes(&mut self, gpa: Gpa, bytes: &[u8]) {
+        for (i, chunk) in bytes.chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write(gpa.offset(8 * i as u64), chunk.len() as u32, u64::from_le_bytes(word));
+        }
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = (u64, &Arc<Leaf>)> {
+        let low = self.low.iter().enumerate().filter_map(|(i, leaf)| Some((i as u64, leaf.as_ref()?)));
+        low.chain(self.high.iter().map(|(i, leaf)| (*i, leaf)))
+    }
+
+    /// The pages that were ever written, by frame number.
+    pub fn pages(&self) -> impl Iterator<Item = (Gfn, &Page)> {
+        self.leaves().flat_map(|(index, leaf)| {
+            leaf.0
+                .iter()
+                .enumerate()
+                .filter_map(move |(slot, page)| Some((Gfn(index << LEAF_SHIFT | slot as u64), page.as_deref()?)))
+        })
+    }
+
+    /// How many pages were ever written.
+    #[must_use]
+    pub fn page_count(&self) -> usize {
+        self.pages().count()
+    }
+
+    /// The words in which `newer` differs from `self`, by address. Shared pages cost nothing.
+    #[must_use]
+    pub fn diff(&self, newer: &Self) -> Vec<WordDiff> {
+        if Arc::ptr_eq(&self.low, &newer.low) && Arc::ptr_eq(&self.high, &newer.high) {
+            return Vec::new();
+        }
+        let mut leaves: Vec<u64> = self.leaves().chain(newer.leaves()).map(|(index, _)| index).collect();
+        leaves.sort_unstable();
+        leaves.dedup();
+        let mut found = Vec::new();
+        for index in leaves {
+            let (a, b) = (self.leaf(index), newer.leaf(index));
+            if let (Some(a), Some(b)) = (a, b)
+                && Arc::ptr_eq(a, b)
+            {
+                continue;
+            }
+            for slot in 0..LEAF_PAGES {
+                let page = |leaf: Option<&Arc<Leaf>>| leaf.and_then(|leaf| leaf.0[slot].clone());
+                diff_pages(Gfn(index << LEAF_SHIFT | slot as u64), page(a), page(b), &mut found);
+            }
+        }
+        found
+    }
+
+    fn leaf(&self, index: u64) -> Option<&Arc<Leaf>> {
+        if index < LOW_LEAVES { self.low.get(index as usize)?.as_ref() } else { self.high.get(&index) }
+    }
+
+    pub(crate) fn hash_into(&self, hasher: &mut Xxh3) {
+        for (gfn, page) in self.pages().filter(|(_, page)| !page.is_zero()) {
+            hasher.update(&gfn.0.to_le_bytes());
+            for word in page.words() {
+                hasher.update(&word.to_le_bytes());
+            }
+        }
+    }
+}
+
+fn diff_pages(gfn: Gfn, old: Option<Arc<Page>>, new: Option<Arc<Page>>, found: &mut Vec<WordDiff>) {
+    let same = match (&old, &new) {
+        (None, None) => true,
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        _ => false,
+    };
+    if same {
+        return;
+    }
+    let word = |page: &Option<Arc<Page>>, i: usize| page.as_ref().map_or(0, |page| page.0[i]);
+    for i in 0..WORDS {
+        let (old, new) = (word(&old, i), word(&new, i));
+        if old != new {
+            found.push(WordDiff { gpa: gfn.base().offset(8 * i as u64), old, new });
+        }
+    }
+}
+
+/// A mask of the low `size` bytes, 1 to 8.
+const fn low_bytes(size: u32) -> u64 {
+    bits(0, size * 8 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_far_apart() {
+        let mut memory = Memory::default();
+        let addresses = [0, 0x1008, 0xffff_fff8, 0x1_0000_0000, (1 << 52) - 8];
+        for (i, address) in addresses.into_iter().enumerate() {
+            memory.write_u64(Gpa(address), i as u64 + 1);
+        }
+        for (i, address) in addresses.into_iter().enumerate() {
+            assert_eq!(memory.read_u64(Gpa(address)), i as u64 + 1);
+        }
+        assert_eq!(memory.page_count(), 5);
+        assert_eq!(memory.read_u64(Gpa(0x2000)), 0);
+    }
+
+    #[test]
+    fn bytes_across_words_and_pages() {
+        let mut memory = Memory::default();
+        memory.write(Gpa(0xffd), 8, 0x1122_3344_5566_7788);
+        assert_eq!(memory.read(Gpa(0xffd), 8), 0x1122_3344_5566_7788);
+        assert_eq!(memory.read(Gpa(0xfff), 1), 0x66);
+        assert_eq!(memory.read(Gpa(0x1000), 2), 0x4455);
+        memory.write(Gpa(0xffe), 2, 0);
+        assert_eq!(memory.read(Gpa(0xffd), 8), 0x1122_3344_5500_0088);
+    }
+
+    #[test]
+    fn a_snapshot_keeps_what_it_saw() {
+        let mut memory = Memory::default();
+        memory.write_u64(Gpa(0x3000), 1);
+        let before = memory.clone();
+        memory.write_u64(Gpa(0x3000), 2);
+        memory.write_u64(Gpa(0x9_0000_0000), 3);
+        assert_eq!(before.read_u64(Gpa(0x3000)), 1);
+        let diff = before.diff(&memory);
+        assert_eq!(diff.len(), 2);
+        assert_eq!(diff[0], WordDiff { gpa: Gpa(0x3000), old: 1, new: 2 });
+        assert!(memory.diff(&memory.clone()).is_empty());
+    }
+
+    #[test]
+    fn images() {
+        let mut memory = Memory::default();
+        memory.write_bytes(Gpa(0x1ffc), &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(memory.read(Gpa(0x1ffc), 8), 0x0807_0605_0403_0201);
+        assert_eq!(memory.read(Gpa(0x2004), 8), 9);
+    }
+}

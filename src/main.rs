@@ -1,0 +1,3 @@
+//! Desktop and command-line entry.
+
+fn main() {}

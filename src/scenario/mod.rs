@@ -1,0 +1,18 @@
+//! Files: scenarios and vectors in, sessions out; predicates and the runs that judge them.
+//!
+//! A vector is a scenario on one line, so one reader serves both. All input is untrusted: a wrong
+//! file gives one sentence with line, column and JSON path, and nothing else happens.
+
+mod file;
+mod predicate;
+mod run;
+mod session;
+mod step;
+
+pub use file::{
+    FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
+};
+pub use predicate::Predicate;
+pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
+pub use session::Session;
+pub use step::{Step, StepKind, Want, WantedException};

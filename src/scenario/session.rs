@@ -1,0 +1,127 @@
+//! A scenario opened for exploring: its commands laid out in a lab's time, the cursor at the start.
+
+use super::file::{Scenario, StartError, Text};
+use super::step::{Step, StepKind, Want};
+use crate::engine::{EngineName, Quiet};
+use crate::lab::Lab;
+use crate::machine::{Caches, Event};
+
+/// A caption that stands between two commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caption {
+    /// How many commands come before it.
+    pub after: usize,
+    /// What it says.
+    pub text: Text,
+}
+
+/// An open scenario.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What was opened.
+    pub scenario: Scenario,
+    /// The machine and its time.
+    pub lab: Lab,
+    /// Captions of the scenario.
+    pub captions: Vec<Caption>,
+    /// What the scenario wants of each of its commands.
+    pub wants: Vec<Option<Want>>,
+    /// For each step of the file, how many commands have been carried out after it.
+    commands_after: Vec<usize>,
+    engine: EngineName,
+    caches: Caches,
+}
+
+impl Session {
+    /// Opens a scenario on the engine that it asks for, or on bare hardware where this version does
+    /// not have that engine.
+    ///
+    /// # Errors
+    /// [`StartError::State`].
+    pub fn open(scenario: Scenario) -> Result<Self, StartError> {
+        let engine = if scenario.engine.is_available() { scenario.engine } else { EngineName::Native };
+        Self::open_on(scenario, engine, Caches::default())
+    }
+
+    /// Opens a scenario on an engine, with the caches that the processor is to have.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open_on(scenario: Scenario, engine: EngineName, caches: Caches) -> Result<Self, StartError> {
+        let mut lab = Lab::new(scenario.start(engine, caches)?);
+        let (mut captions, mut wants, mut commands_after) = (Vec::new(), Vec::new(), Vec::new());
+        for step in &scenario.steps {
+            match &step.kind {
+                StepKind::Command(command) => {
+                    lab.execute_with(command.clone(), &mut Quiet);
+                    wants.push(step.want);
+                }
+                StepKind::Note(text) => captions.push(Caption { after: lab.len(), text: text.clone() }),
+                StepKind::Expect(_) => {}
+            }
+            commands_after.push(lab.len());
+        }
+        lab.seek(0);
+        Ok(Self { scenario, lab, captions, wants, commands_after, engine, caches })
+    }
+
+    /// An empty machine.
+    #[must_use]
+    pub fn empty() -> Self {
+        let scenario = Scenario::empty();
+        match Self::open(scenario) {
+            Ok(session) => session,
+            Err(error) => unreachable!("the empty machine is legal: {error}"),
+        }
+    }
+
+    /// The engine that runs it.
+    #[must_use]
+    pub const fn engine(&self) -> EngineName {
+        self.engine
+    }
+
+    /// The caches that the processor has.
+    #[must_use]
+    pub const fn caches(&self) -> Caches {
+        self.caches
+    }
+
+    /// The same commands from the start, on another engine or with other caches.
+    ///
+    /// # Errors
+    /// [`StartError`]; the session stays as it is.
+    pub fn replay_on(&mut self, engine: EngineName, caches: Caches) -> Result<(), StartError> {
+        let mut lab = Lab::new(self.scenario.start(engine, caches)?);
+        for command in self.lab.commands() {
+            lab.execute_with(command.clone(), &mut Quiet);
+        }
+        lab.seek(self.lab.cursor());
+        (self.lab, self.engine, self.caches) = (lab, engine, caches);
+        Ok(())
+    }
+
+    /// The cursor position after step `number` of the file (0: the start).
+    #[must_use]
+    pub fn cursor_after(&self, number: usize) -> usize {
+        let Some(index) = number.checked_sub(1) else { return 0 };
+        self.commands_after.get(index).or(self.commands_after.last()).copied().unwrap_or(0)
+    }
+
+    /// Carries out steps at the cursor; notes become captions, expectations are left out.
+    pub fn run(&mut self, steps: &[Step]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for step in steps {
+            match &step.kind {
+                StepKind::Command(command) => {
+                    self.lab.execute_with(command.clone(), &mut events);
+                }
+                StepKind::Note(text) => {
+                    self.captions.push(Caption { after: self.lab.cursor(), text: text.clone() });
+                }
+                StepKind::Expect(_) => {}
+            }
+        }
+        events
+    }
+}
