@@ -105,7 +105,9 @@ fn a_wrong_answer_is_reported() {
     assert_eq!(status(&output), 1);
     let text = stdout(&output);
     assert!(text.ends_with("1 passed, 4 failed\n"), "{text}");
-    assert!(text.contains("the-register-remembers on native, step 6: got #PF err 0x4 cr2 0x41201abc, wanted #PF err 0x6"));
+    assert!(
+        text.contains("the-register-remembers on native, step 6: got #PF err 0x4 cr2 0x41201abc, wanted #PF err 0x6")
+    );
     assert!(text.contains("step 1: got pa 0x2babc, wanted pa 0x2babd"));
     assert!(text.contains("memory at 0x6048: got 0x7027, wanted 0x7067"));
     assert!(text.contains("memory at 0x6048: got 0x7027, wanted 0x7007"));
@@ -129,8 +131,16 @@ fn bad_input_gives_a_sentence_and_status_2() {
         ("wrong.json", "{\"init\": oops".to_owned(), "wrong.json:1:10:"),
         ("empty.json", String::new(), "EOF while parsing"),
         ("op.json", example.replace("\"poke\"", "\"pok\""), "unknown op `pok`: did you mean `poke`? (at steps[1])"),
-        ("field.json", example.replace("\"pa\":\"0x3028\"", "\"pas\":\"0x3028\""), "unknown field `pas`: did you mean `pa`?"),
-        ("foreign.json", example.replace("\"poke\",", "\"poke\",\"kind\":\"r\","), "`poke` does not take the field `kind`"),
+        (
+            "field.json",
+            example.replace("\"pa\":\"0x3028\"", "\"pas\":\"0x3028\""),
+            "unknown field `pas`: did you mean `pa`?",
+        ),
+        (
+            "foreign.json",
+            example.replace("\"poke\",", "\"poke\",\"kind\":\"r\","),
+            "`poke` does not take the field `kind`",
+        ),
         ("top.json", example.replace("\"engine\"", "\"engin\""), "unknown field `engin`: did you mean `engine`?"),
         ("range.json", example.replace("0x9001", "0x19001900190019001"), "does not fit in 64 bits"),
         ("width.json", example.replace("\"maxphyaddr\":40", "\"maxphyaddr\":53"), "32 to 52"),

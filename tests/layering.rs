@@ -37,7 +37,8 @@ fn modules_use_only_those_above_them() {
             let text = fs::read_to_string(&file).expect("readable source");
             for (number, line) in text.lines().enumerate() {
                 for (other_rank, other) in modules.iter().enumerate() {
-                    let uses = line.contains(&format!("crate::{other}::")) || line.contains(&format!("crate::{other};"));
+                    let uses =
+                        line.contains(&format!("crate::{other}::")) || line.contains(&format!("crate::{other};"));
                     seen += usize::from(uses);
                     // The page and the command line both stand at the top.
                     if uses && other_rank > rank {
