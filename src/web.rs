@@ -330,8 +330,9 @@ impl eframe::App for Page {
         self.app.persist_egui_memory()
     }
 
+    /// Opaque: nothing of the page shows through.
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
-        self.app.clear_color(visuals)
+        visuals.panel_fill.to_opaque().to_normalized_gamma_f32()
     }
 
     fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {

@@ -23,12 +23,17 @@ function fail(title, advice, detail) {
 
 const text = (reason) => String(reason?.message ?? reason);
 
+/** A file of the page that did not arrive. */
+class LoadError extends Error {}
+
 /** The program's bytes, counted on their way in. */
 async function fetchProgram() {
   const url = new URL("mmuscope_bg.wasm", import.meta.url);
-  const response = await fetch(url);
+  const response = await fetch(url).catch((reason) => {
+    throw new LoadError(`${url.pathname}: ${text(reason)}`);
+  });
   if (!response.ok) {
-    throw new Error(`${url.pathname}: the server answers ${response.status} ${response.statusText}`);
+    throw new LoadError(`${url.pathname}: the server answers ${response.status}`);
   }
   const progress = byId("progress");
   const total = Number(progress.dataset.bytes);
@@ -89,6 +94,10 @@ async function open() {
 
 byId("reload").addEventListener("click", () => location.reload());
 open().catch((reason) => {
+  if (reason instanceof LoadError) {
+    fail("The program did not arrive", "The connection may be down, or a file of the page is missing.", text(reason));
+    return;
+  }
   const advice = "The machine needs WebAssembly and WebGL. A current Firefox, Chromium or Safari has both; "
     + "they may be switched off in its settings.";
   fail("The machine cannot start", advice, text(reason));

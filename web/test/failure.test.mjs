@@ -29,19 +29,33 @@ test("without WebGL", () =>
     assert.match(text, /this browser cannot draw the machine: .*WebGL/s);
   }));
 
-test("without the program, and when the graphics device goes", () =>
+test("without the program", () =>
   withBrowser({}, async (browser) => {
     const { page } = await tab(browser);
     await page.route("**/*.wasm", (route) => route.fulfill({ status: 404 }));
     await page.goto(PAGE);
-    assert.match(await failureOf(page), /mmuscope_bg\.wasm: the server answers 404/);
+    const text = await failureOf(page);
+    assert.match(text, /The program did not arrive/);
+    assert.match(text, /mmuscope_bg\.wasm: the server answers 404/);
+  }));
 
-    const { page: second } = await openMachine(browser);
-    await second.evaluate(() => {
+test("when the graphics device goes, and when the program stops", () =>
+  withBrowser({}, async (browser) => {
+    const { page: first } = await openMachine(browser);
+    await first.evaluate(() => {
       const canvas = document.getElementById("screen");
       canvas.getContext("webgl2").getExtension("WEBGL_lose_context").loseContext();
     });
-    assert.match(await failureOf(second), /The picture is gone/);
+    assert.match(await failureOf(first), /The picture is gone/);
+
+    const { page: second } = await openMachine(browser);
+    assert.equal(await second.evaluate(() => window.lab.failure()), undefined);
+    await second.evaluate(() => {
+      // There is no known way to stop it for real: put the words of a stop in its place.
+      window.lab.failure = () => "panicked at src/lab/mod.rs";
+      window.dispatchEvent(new ErrorEvent("error"));
+    });
+    assert.match(await failureOf(second), /The program has stopped[^]*panicked at src\/lab\/mod\.rs/);
   }));
 
 test("without scripts", () =>

@@ -43,8 +43,8 @@ pub fn build() -> Outcome<PathBuf> {
 
 /// Writes script, types and program into `dist`; returns the program's bytes.
 fn bind(dist: &Path) -> Outcome<Vec<u8>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let input = target.join(need::WASM).join("web").join(format!("{NAME}.wasm"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let input = root().join(target).join(need::WASM).join("web").join(format!("{NAME}.wasm"));
     let mut bindgen = Bindgen::new();
     bindgen.input_path(input).typescript(true).remove_name_section(true).remove_producers_section(true);
     bindgen.web(true).and_then(|bindgen| bindgen.generate(dist)).map_err(|e| format!("wasm-bindgen: {e:#}"))?;
