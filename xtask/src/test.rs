@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, browser, cargo, run, web};
+use crate::{Outcome, browser, cargo, need, run, web};
 
 /// A thing that must hold.
 struct Step {
@@ -17,22 +17,27 @@ const fn step(name: &'static str, words: &'static [&'static str]) -> Step {
     Step { name, words, special: None }
 }
 
-// Release everywhere: one compiled set of dependencies serves building, linting the linked code
-// and testing. The library without the window is only checked and unit-tested, so that the program
-// with the window stays in target/release.
-const STEPS: [Step; 8] = [
+// Release everywhere: one compiled set of dependencies serves building and testing. The program
+// without the window is built apart, so that the one with it stays in target/release.
+const STEPS: [Step; 10] = [
     step("format", &["fmt", "--all", "--check"]),
     step("lints", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    step(
-        "lints, no window",
-        &["clippy", "--release", "--no-default-features", "--all-targets", "--", "-D", "warnings"],
-    ),
-    step("tests", &["test", "--release"]),
+    step("lints, no window", &["clippy", "--release", "--no-default-features", "--", "-D", "warnings"]),
+    Step { name: "lints, page", words: PAGE_LINTS, special: Some(lint_page) },
+    step("tests", &["test", "--release", "--all-targets"]),
+    step("examples of the documentation", &["test", "--release", "--doc"]),
     step("tests of the commands", &["test", "--release", "--package", "xtask"]),
-    step("tests, no window", &["test", "--release", "--no-default-features", "--lib"]),
+    step("build, no window", &["build", "--release", "--no-default-features", "--target-dir", "target/no-window"]),
     Step { name: "page", words: &["xtask", "web"], special: Some(build_page) },
     Step { name: "page in a browser", words: &["xtask", "browser-test"], special: Some(browser::drive) },
 ];
+
+const PAGE_LINTS: &[&str] = &["clippy", "--release", "--lib", "--target", need::WASM, "--", "-D", "warnings"];
+
+fn lint_page() -> Outcome {
+    need::wasm_target()?;
+    run(cargo().args(PAGE_LINTS))
+}
 
 fn build_page() -> Outcome {
     web::build().map(drop)
