@@ -1,11 +1,22 @@
 //! x86 address translation and KVM's shadow MMU as a living machine.
 //!
-//! Each module uses only modules above it in this list.
+//! Each module uses only modules above it in this list; `tests/layering.rs` holds the rule.
 
+/// The manual as code: modes, entries, rights, legality rules, the walk.
+pub mod arch;
+/// What has state: processor, memory, slots, cached translations; commands and events.
+pub mod machine;
+/// Who runs the guest: bare hardware, and each hypervisor's MMU.
+pub mod engine;
+/// Machine, engine and log: execute, replay, branch, snapshot, hash.
+pub mod lab;
+/// Files: scenarios and vectors, predicates, runs, sessions.
+pub mod scenario;
+/// Events, commands and refusals into sentences.
+pub mod explain;
+/// Everything egui: the window and the page.
 #[cfg(feature = "gui")]
 pub mod app;
-pub mod arch; // the manual as code: modes, entries, rights, legality rules, the walk
-pub mod engine; // who runs the guest: bare hardware, and each hypervisor's MMU
-pub mod lab; // machine + engine + log: execute, replay, branch, snapshot, hash
-pub mod machine; // what has state: processor, memory, TLB; commands and events
-pub mod scenario; // files: scenarios and vectors, predicates, runs, sessions // everything egui: the window and the page
+/// Everything clap: one file a subcommand.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;

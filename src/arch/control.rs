@@ -155,7 +155,7 @@ impl Default for Execution {
 }
 
 /// A legality rule, by its number in this project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Rule {
     /// A privileged instruction at CPL > 0.
     G1,

@@ -15,7 +15,7 @@ use crate::arch::rights::Violations;
 use crate::arch::{Gfn, Gpa, Gva, Hpa};
 
 /// Where an entry came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntrySource {
     /// A read of guest memory.
@@ -25,7 +25,7 @@ pub enum EntrySource {
 }
 
 /// Why an access faulted, as facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum FaultWhy {
     /// The entry of this level has P = 0.
@@ -44,6 +44,7 @@ pub enum FaultWhy {
     Rights {
         /// The rules it breaks.
         #[serde(serialize_with = "violation_names")]
+        #[schemars(with = "Vec<String>")]
         broken: Violations,
     },
     /// Not canonical.
@@ -73,7 +74,7 @@ fn violation_names<S: Serializer>(broken: &Violations, serializer: S) -> Result<
 }
 
 /// Why a command was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum RefusedWhy {
     /// The processor refused it with #GP(0), or #UD for `Undefined`.
@@ -87,12 +88,14 @@ pub enum RefusedWhy {
     Slot {
         /// What is wrong with it.
         #[serde(serialize_with = "as_text")]
+        #[schemars(with = "String")]
         error: SlotError,
     },
     /// The mapping cannot be built.
     Map {
         /// What is in the way.
         #[serde(serialize_with = "as_text")]
+        #[schemars(with = "String")]
         error: MapError,
     },
 }
@@ -108,7 +111,7 @@ impl From<Refusal> for RefusedWhy {
 }
 
 /// What a flush removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlushScope {
     /// One page, and the structure caches of the PCID.
@@ -142,7 +145,7 @@ impl FlushScope {
 }
 
 /// What made the processor drop cached translations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlushCause {
     /// MOV to CR0.
@@ -178,7 +181,7 @@ impl FlushCause {
 }
 
 /// A register that an instruction or userspace changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegisterName {
     /// CR0.
@@ -208,7 +211,7 @@ impl RegisterName {
 }
 
 /// Who stored data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreBy {
     /// Guest code.
@@ -218,7 +221,7 @@ pub enum StoreBy {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// An entry was used by a walk.
@@ -271,6 +274,7 @@ pub enum Event {
     Fault {
         /// `PF`, `GP` or `SS`.
         #[serde(serialize_with = "vector_name")]
+        #[schemars(with = "String")]
         vector: Vector,
         /// Error code.
         err: Num,
@@ -298,9 +302,11 @@ pub enum Event {
     PdpteLoad {
         /// Content before.
         #[serde(serialize_with = "four")]
+        #[schemars(with = "[Num; 4]")]
         old: Pdptes,
         /// Content after.
         #[serde(serialize_with = "four")]
+        #[schemars(with = "[Num; 4]")]
         new: Pdptes,
         /// What loaded them.
         cause: LoadCause,

@@ -81,6 +81,18 @@ pub enum InputError {
     },
 }
 
+impl InputError {
+    /// The same error for a document that is line `number` (from 1) of its file.
+    #[must_use]
+    pub fn on_line(self, number: usize) -> Self {
+        match self {
+            Self::Json { name, column, path, what, .. } => Self::Json { name, line: number, column, path, what },
+            Self::Content { name, path, what } => Self::Content { name: format!("{name}:{number}"), path, what },
+            other => other,
+        }
+    }
+}
+
 fn io_sentence(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),

@@ -1,0 +1,140 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit status: 0 all went as wanted, 1 something did not hold, 2 the call or its input is wrong.
+
+mod conform;
+mod engines;
+mod open;
+mod output;
+mod run;
+#[cfg(feature = "gui")]
+mod shot;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::engine::EngineName;
+use crate::scenario::InputError;
+
+/// The scenario that is shown when no file is named.
+pub const FIRST_EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remembers.json");
+
+/// Its name in messages.
+pub const FIRST_EXAMPLE_NAME: &str = "the-register-remembers.json";
+
+const EXAMPLES: &str = "\
+Examples:
+  mmuscope                                      open the first example in a window
+  mmuscope my-scenario.json                     open a scenario
+  mmuscope run my-scenario.json                 play it in the terminal
+  mmuscope run my-scenario.json --json          the same as JSON Lines
+  mmuscope conform tests/vectors/*.jsonl.gz     run recorded vectors
+  mmuscope shot my-scenario.json -o out.png --at 4";
+
+/// x86 address translation and KVM's shadow MMU as a living machine.
+#[derive(Parser)]
+#[command(name = "mmuscope", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+
+    /// Scenario to open; the first example where it is missing
+    file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Run a scenario in the terminal
+    Run(run::Args),
+    /// Run vector files and count what passes
+    Conform(conform::Args),
+    /// Render the user interface to a PNG, without a window
+    #[cfg(feature = "gui")]
+    Shot(shot::Args),
+    /// List the engines
+    Engines,
+    /// Print shell completions
+    Completions {
+        /// Shell to print them for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Why the command line stops.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A file is wrong.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// An engine was named that this version does not have.
+    #[error("this version cannot run the engine `{}` yet: it has native", .0.id())]
+    NoSuchEngine(EngineName),
+    /// Anything else that the caller can mend.
+    #[error("{0}")]
+    Usage(String),
+    /// Output could not be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The reader of our output has gone; nobody is left to tell.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Whether everything held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+}
+
+/// An engine by its name, with the nearest known name in the error.
+fn engine_arg(text: &str) -> Result<EngineName, String> {
+    EngineName::by_id(text).ok_or_else(|| {
+        let ids = EngineName::ALL.map(EngineName::id);
+        let near = ids.into_iter().min_by_key(|id| strsim::damerau_levenshtein(text, id)).unwrap_or_default();
+        format!("did you mean `{near}`? Engines are {}", ids.join(", "))
+    })
+}
+
+/// Parses the arguments and does what they ask.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Subcommands::Run(args)) => run::run(&args),
+        Some(Subcommands::Conform(args)) => conform::run(&args),
+        #[cfg(feature = "gui")]
+        Some(Subcommands::Shot(args)) => shot::run(&args),
+        Some(Subcommands::Engines) => engines::run(),
+        Some(Subcommands::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "mmuscope", &mut std::io::stdout());
+            Ok(Held::Yes)
+        }
+        None => open::run(cli.file.as_deref()),
+    };
+    match result {
+        Ok(Held::Yes) => ExitCode::SUCCESS,
+        Ok(Held::No) => ExitCode::from(1),
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{}error{}: {error}", output::BAD, output::RESET);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

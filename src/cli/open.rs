@@ -1,0 +1,48 @@
+//! `mmuscope [FILE]`: the window, or the same content as text where there is no display.
+
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, run};
+use crate::machine::Caches;
+use crate::scenario::{self, Scenario};
+
+/// Opens a scenario, or the first example.
+pub fn run(file: Option<&Path>) -> Result<Held, CliError> {
+    let scenario = match file {
+        Some(path) => scenario::read_file(path)?,
+        None => Scenario::from_json(FIRST_EXAMPLE_NAME, FIRST_EXAMPLE)?,
+    };
+    let reason = match window(&scenario) {
+        Ok(()) => return Ok(Held::Yes),
+        Err(reason) => reason,
+    };
+    anstream::eprintln!("{reason}. Here is the scenario as text; `mmuscope --help` shows what else there is.\n");
+    let engine = run::choose_engine(None, &scenario)?;
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    run::run_text(&mut out, &scenario, engine, Caches::default(), false)?;
+    out.flush()?;
+    Ok(Held::Yes)
+}
+
+#[cfg(feature = "gui")]
+fn window(scenario: &Scenario) -> Result<(), String> {
+    if !has_display() {
+        return Err("There is no display for a window".to_owned());
+    }
+    let session = scenario::Session::open(scenario.clone()).map_err(|e| e.to_string())?;
+    crate::app::run_window(session, crate::app::Options::default())
+        .map_err(|e| format!("The window cannot be opened ({e})"))
+}
+
+#[cfg(not(feature = "gui"))]
+fn window(_: &Scenario) -> Result<(), String> {
+    Err("This build has no window (it was made without the feature `gui`)".to_owned())
+}
+
+/// Whether a window can be shown: on Linux and the BSDs an X11 or Wayland server is named.
+#[cfg(feature = "gui")]
+fn has_display() -> bool {
+    let named = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(all(unix, not(target_os = "macos"))) || named("DISPLAY") || named("WAYLAND_DISPLAY")
+}

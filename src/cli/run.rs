@@ -1,0 +1,203 @@
+//! `mmuscope run`: a scenario in the terminal.
+
+use std::io::{BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{CliError, Held, engine_arg, output};
+use crate::arch::address::Num;
+use crate::engine::EngineName;
+use crate::machine::{Caches, Cost, Event};
+use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
+
+/// Arguments of `run`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit status: 0 every `want` and `expect` holds, 1 one does not, 2 the file is wrong.
+
+Examples:
+  mmuscope run assets/scenarios/the-register-remembers.json
+  mmuscope run my.json --json | jq 'select(.event == \"pdpte_load\")'
+  mmuscope run my.json --caches off")]
+pub struct Args {
+    /// Scenario file (.json, .json.gz), or - for standard input
+    file: PathBuf,
+
+    /// Engine to run it on; the file's own where it is missing
+    #[arg(long, value_parser = engine_arg, value_name = "E")]
+    engine: Option<EngineName>,
+
+    /// Print JSON Lines: an object an event, then a summary
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+
+    /// Print only what fails
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Which translation caches the processor has
+    #[arg(long, value_enum, default_value = "on")]
+    caches: CachesArg,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum CachesArg {
+    /// TLB and paging-structure caches
+    On,
+    /// The TLB alone
+    Tlb,
+    /// Neither: every access walks from CR3
+    Off,
+}
+
+impl From<CachesArg> for Caches {
+    fn from(arg: CachesArg) -> Self {
+        match arg {
+            CachesArg::On => Self { tlb: true, structures: true },
+            CachesArg::Tlb => Self { tlb: true, structures: false },
+            CachesArg::Off => Self { tlb: false, structures: false },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EventLine<'a> {
+    step: usize,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    summary: Summary<'a>,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    steps: usize,
+    failed: Vec<FailedLine>,
+    state_hash: String,
+    cost: &'a Cost,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum FailedLine {
+    Step { step: usize, got: String, wanted: String },
+    Memory { gpa: Num, got: Num, wanted: Num },
+}
+
+/// The engine to run a file on: the one asked for, or the file's, or bare hardware with a note
+/// where this version does not have the file's.
+pub(super) fn choose_engine(asked: Option<EngineName>, scenario: &Scenario) -> Result<EngineName, CliError> {
+    match asked {
+        Some(engine) if engine.is_available() => Ok(engine),
+        Some(engine) => Err(CliError::NoSuchEngine(engine)),
+        None if scenario.engine.is_available() => Ok(scenario.engine),
+        None => {
+            anstream::eprintln!(
+                "note: this version cannot run the engine `{}` yet, so the scenario runs on native. \
+                 What the guest sees is the same; exits and other costs are not.",
+                scenario.engine.id()
+            );
+            Ok(EngineName::Native)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Scenario, InputError> {
+    if path.as_os_str() != "-" {
+        return scenario::read_file(path);
+    }
+    let mut bytes = Vec::new();
+    let name = "standard input".to_owned();
+    let unreadable = |source| InputError::Unreadable { name: "standard input".to_owned(), source };
+    std::io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(InputError::TooLarge { name, bytes: bytes.len() as u64 });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|e| InputError::NotText { name: name.clone(), at: e.utf8_error().valid_up_to() })?;
+    Scenario::from_json(&name, &text)
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> Result<Held, CliError> {
+    let scenario = read(&args.file)?;
+    let engine = choose_engine(args.engine, &scenario)?;
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    let held = if args.json {
+        run_json(&mut out, &scenario, engine, args.caches.into())?
+    } else {
+        run_text(&mut out, &scenario, engine, args.caches.into(), args.quiet)?
+    };
+    out.flush()?;
+    Ok(held)
+}
+
+/// Plays a scenario as text.
+pub(super) fn run_text(
+    out: &mut impl Write,
+    scenario: &Scenario,
+    engine: EngineName,
+    caches: Caches,
+    quiet: bool,
+) -> Result<Held, CliError> {
+    let mut run = Run::new(scenario, engine, caches).map_err(|e| CliError::Usage(e.to_string()))?;
+    if !quiet {
+        output::header(out, scenario, run.vm().machine(), engine.id())?;
+    }
+    let mut failed = 0;
+    let mut events = Vec::new();
+    while let Some(report) = {
+        events.clear();
+        run.step(&mut events)
+    } {
+        failed += usize::from(report.failure.is_some());
+        if !quiet || report.failure.is_some() {
+            output::step(out, &report, &events)?;
+        }
+    }
+    let memory = run.memory_failures();
+    for failure in &memory {
+        output::memory_failure(out, failure)?;
+    }
+    failed += memory.len();
+    if !quiet {
+        output::footer(out, run.vm().machine(), scenario.steps.len(), failed)?;
+    }
+    Ok(if failed == 0 { Held::Yes } else { Held::No })
+}
+
+fn run_json(out: &mut impl Write, scenario: &Scenario, engine: EngineName, caches: Caches) -> Result<Held, CliError> {
+    let mut run = Run::new(scenario, engine, caches).map_err(|e| CliError::Usage(e.to_string()))?;
+    let mut failed = Vec::new();
+    let mut events = Vec::new();
+    while let Some(report) = {
+        events.clear();
+        run.step(&mut events)
+    } {
+        for event in &events {
+            json_line(out, &EventLine { step: report.number, event })?;
+        }
+        if let Some(failure) = report.failure {
+            failed.push(FailedLine::Step { step: report.number, got: failure.got, wanted: failure.wanted });
+        }
+    }
+    let memory_line =
+        |MemoryFailure { gpa, got, wanted }| FailedLine::Memory { gpa: Num(gpa.0), got: Num(got), wanted: Num(wanted) };
+    failed.extend(run.memory_failures().into_iter().map(memory_line));
+    let held = if failed.is_empty() { Held::Yes } else { Held::No };
+    let machine = run.vm().machine();
+    let state_hash = format!("{:016x}", machine.state_hash());
+    let summary = Summary { steps: scenario.steps.len(), failed, state_hash, cost: &machine.cost };
+    json_line(out, &SummaryLine { summary })?;
+    Ok(held)
+}
+
+fn json_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), CliError> {
+    serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}

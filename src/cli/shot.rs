@@ -1,0 +1,100 @@
+//! `mmuscope shot`: the user interface as a PNG, without a window.
+
+use std::path::PathBuf;
+
+use super::{CliError, Held, run};
+use crate::app;
+use crate::machine::Caches;
+use crate::scenario::{self, Session};
+
+/// Arguments of `shot`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mmuscope shot my.json -o out.png
+  mmuscope shot my.json -o out.png --size 1280x720 --theme light --at 4
+  mmuscope shot my.json -o big.png --size 1600x900 --scale 2")]
+pub struct Args {
+    /// Scenario file
+    file: PathBuf,
+
+    /// PNG to write
+    #[arg(short, long)]
+    output: PathBuf,
+
+    /// Size in points, WIDTHxHEIGHT
+    #[arg(long, default_value = "1600x900", value_parser = size_arg)]
+    size: (u32, u32),
+
+    /// Pixels per point
+    #[arg(long, default_value_t = 1.0, value_parser = scale_arg)]
+    scale: f32,
+
+    /// Theme
+    #[arg(long, value_enum, default_value = "dark")]
+    theme: ThemeArg,
+
+    /// View
+    #[arg(long, value_enum, default_value = "explore")]
+    view: ViewArg,
+
+    /// Step of the file after which to look; 0 is the start, missing the end
+    #[arg(long)]
+    at: Option<usize>,
+
+    /// Language
+    #[arg(long, value_enum, default_value = "en")]
+    lang: LangArg,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ThemeArg {
+    Dark,
+    Light,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ViewArg {
+    Explore,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LangArg {
+    En,
+}
+
+fn size_arg(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "write it as 1600x900, each side from 200 to 8000".to_owned();
+    let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+    let side = |s: &str| s.parse().ok().filter(|n| (200..=8000).contains(n)).ok_or_else(wrong);
+    Ok((side(width)?, side(height)?))
+}
+
+fn scale_arg(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|s| (0.5..=4.0).contains(s)).ok_or_else(|| "it is a number from 0.5 to 4".to_owned())
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> Result<Held, CliError> {
+    let scenario = scenario::read_file(&args.file)?;
+    let engine = run::choose_engine(None, &scenario)?;
+    let mut session =
+        Session::open_on(scenario, engine, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
+    let steps = session.scenario.steps.len();
+    let at = args.at.unwrap_or(steps);
+    if at > steps {
+        return Err(CliError::Usage(format!("--at {at}: the scenario has {steps} steps")));
+    }
+    session.lab.seek(session.cursor_after(at));
+    let theme = match args.theme {
+        ThemeArg::Dark => app::Theme::Dark,
+        ThemeArg::Light => app::Theme::Light,
+    };
+    let (ViewArg::Explore, LangArg::En) = (args.view, args.lang);
+    let options = app::Options { theme: Some(theme), ..app::Options::default() };
+    let (width, height) = args.size;
+    let png = app::shot(session, options, [width, height], args.scale)
+        .map_err(|e| CliError::Usage(format!("cannot render: {e}")))?;
+    std::fs::write(&args.output, png).map_err(|e| CliError::Usage(format!("{}: {e}", args.output.display())))?;
+    Ok(Held::Yes)
+}

@@ -1,0 +1,211 @@
+//! The command line as a caller sees it: output, golden files, exit status.
+//!
+//! `UPDATE_GOLDEN=1` rewrites the golden files; look at the difference before keeping it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const EXAMPLE: &str = "assets/scenarios/the-register-remembers.json";
+
+fn mmuscope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mmuscope"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8 output")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8 output")
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().expect("an exit status")
+}
+
+/// A file of this test run's own.
+fn temp_file(name: &str, content: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).expect("writable temporary folder");
+    path
+}
+
+fn assert_golden(name: &str, got: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, got).expect("writable golden file");
+    }
+    let wanted = std::fs::read_to_string(&path).expect("golden file");
+    assert_eq!(got, wanted, "differs from {}", path.display());
+}
+
+#[test]
+fn the_first_example_as_text_and_json() {
+    let text = mmuscope(&["run", EXAMPLE]);
+    assert_eq!(status(&text), 0, "{}", stderr(&text));
+    assert_golden("the-register-remembers.txt", &stdout(&text));
+    let json = mmuscope(&["run", EXAMPLE, "--json"]);
+    assert_eq!(status(&json), 0);
+    assert_golden("the-register-remembers.jsonl", &stdout(&json));
+    assert_eq!(stdout(&json), stdout(&mmuscope(&["run", EXAMPLE, "--json"])), "output is a function of the file");
+    for line in stdout(&json).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        assert!(value.get("event").is_some() || value.get("summary").is_some());
+    }
+}
+
+#[test]
+fn without_a_display_the_example_plays_as_text() {
+    let output = mmuscope(&[]);
+    assert_eq!(status(&output), 0);
+    assert!(stdout(&output).contains("6 steps, 0 failed"));
+    let said = stderr(&output);
+    assert!(said.contains("no display") || said.contains("no window"), "{said}");
+}
+
+#[test]
+fn every_vector_passes() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let mut files: Vec<String> = std::fs::read_dir(dir)
+        .expect("tests/vectors")
+        .map(|entry| entry.expect("entry").path().display().to_string())
+        .filter(|path| path.ends_with(".jsonl.gz"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 8);
+    let args: Vec<&str> = std::iter::once("conform").chain(files.iter().map(String::as_str)).collect();
+    let output = mmuscope(&args);
+    assert_eq!(stdout(&output), "8832 passed, 0 failed\n", "{}", stderr(&output));
+    assert_eq!(status(&output), 0);
+}
+
+/// The example as one line, as vector files have it.
+fn example_line() -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE)).expect("example");
+    text.replace('\n', " ")
+}
+
+#[test]
+fn a_wrong_answer_is_reported() {
+    let good = example_line();
+    let wrong_err = good.replace("\"err\":\"0x4\"", "\"err\":\"0x6\"");
+    let wrong_pa = good.replacen("\"pa\":\"0x2babc\"", "\"pa\":\"0x2babd\"", 1);
+    let wrong_memory = good.replace("0x7027", "0x7067");
+    let missing_memory = good.replace("[\"0x6048\",\"0x7027\"],", "");
+    let lines = [&good, &wrong_err, &wrong_pa, &wrong_memory, &missing_memory].map(String::as_str).join("\n");
+    let path = temp_file("wrong-answers.jsonl", lines.as_bytes());
+    let output = mmuscope(&["conform", &path.display().to_string()]);
+    assert_eq!(status(&output), 1);
+    let text = stdout(&output);
+    assert!(text.ends_with("1 passed, 4 failed\n"), "{text}");
+    assert!(
+        text.contains("the-register-remembers on native, step 6: got #PF err 0x4 cr2 0x41201abc, wanted #PF err 0x6")
+    );
+    assert!(text.contains("step 1: got pa 0x2babc, wanted pa 0x2babd"));
+    assert!(text.contains("memory at 0x6048: got 0x7027, wanted 0x7067"));
+    assert!(text.contains("memory at 0x6048: got 0x7027, wanted 0x7007"));
+    let scenario = temp_file("wrong-answer.json", wrong_err.as_bytes());
+    let output = mmuscope(&["run", &scenario.display().to_string()]);
+    assert_eq!(status(&output), 1);
+    assert!(stdout(&output).contains("FAILED"));
+}
+
+#[test]
+fn bad_input_gives_a_sentence_and_status_2() {
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE)).expect("example");
+    let deep = format!("{{\"init\":{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep_predicate = format!(
+        "{}{{\"op\":\"expect\",\"that\":{}{{\"pdpte\":1,\"stale\":true}}{}}}]}}",
+        example.split("\"steps\":[").next().expect("steps").to_owned() + "\"steps\":[",
+        "{\"not\":".repeat(100_000),
+        "}".repeat(100_000)
+    );
+    let cases: [(&str, String, &str); 12] = [
+        ("wrong.json", "{\"init\": oops".to_owned(), "wrong.json:1:10:"),
+        ("empty.json", String::new(), "EOF while parsing"),
+        ("op.json", example.replace("\"poke\"", "\"pok\""), "unknown op `pok`: did you mean `poke`? (at steps[1])"),
+        (
+            "field.json",
+            example.replace("\"pa\":\"0x3028\"", "\"pas\":\"0x3028\""),
+            "unknown field `pas`: did you mean `pa`?",
+        ),
+        (
+            "foreign.json",
+            example.replace("\"poke\",", "\"poke\",\"kind\":\"r\","),
+            "`poke` does not take the field `kind`",
+        ),
+        ("top.json", example.replace("\"engine\"", "\"engin\""), "unknown field `engin`: did you mean `engine`?"),
+        ("range.json", example.replace("0x9001", "0x19001900190019001"), "does not fit in 64 bits"),
+        ("width.json", example.replace("\"maxphyaddr\":40", "\"maxphyaddr\":53"), "32 to 52"),
+        ("unaligned.json", example.replace("[\"0x7008\"", "[\"0x7009\""), "multiple of 8 (at mem[3])"),
+        ("beyond.json", example.replace("\"pa\":\"0x3028\"", "\"pa\":\"0x10000000000\""), "beyond MAXPHYADDR"),
+        ("deep.json", deep, "deep.json:1:"),
+        ("deep-predicate.json", deep_predicate, "nested too deeply"),
+    ];
+    for (name, content, sentence) in cases {
+        let path = temp_file(name, content.as_bytes());
+        let output = mmuscope(&["run", &path.display().to_string()]);
+        let said = stderr(&output);
+        assert_eq!(status(&output), 2, "{name}: {said}");
+        assert!(said.contains(sentence), "{name}: {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "one sentence: {said}");
+        assert!(stdout(&output).is_empty(), "{name}: no partial output");
+        let conform = mmuscope(&["conform", &path.display().to_string()]);
+        if !content.is_empty() {
+            assert_eq!(status(&conform), 2, "{name} as a vector file");
+        }
+    }
+}
+
+#[test]
+fn missing_directory_and_huge_files_give_a_sentence() {
+    let huge = Path::new(env!("CARGO_TARGET_TMPDIR")).join("huge.json");
+    std::fs::File::create(&huge).and_then(|file| file.set_len(200_000_000)).expect("sparse file");
+    for command in ["run", "conform"] {
+        for (path, sentence) in [("no/such/file.json", "no such file"), ("assets", "is a directory")] {
+            let output = mmuscope(&[command, path]);
+            assert_eq!(status(&output), 2);
+            assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+        }
+        let output = mmuscope(&[command, &huge.display().to_string()]);
+        assert_eq!(status(&output), 2);
+        let said = stderr(&output);
+        assert!(said.contains("200000000 bytes") || said.contains("longer than"), "{said}");
+    }
+    std::fs::remove_file(huge).expect("removable");
+}
+
+#[test]
+fn wrong_calls_say_what_to_do() {
+    let output = mmuscope(&["run", EXAMPLE, "--engine", "kvm2007"]);
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("did you mean `kvm-2007`?"));
+    assert_eq!(status(&mmuscope(&["run"])), 2);
+    assert_eq!(status(&mmuscope(&["--version"])), 0);
+    assert!(stdout(&mmuscope(&["--help"])).contains("Examples:"));
+    let engines = stdout(&mmuscope(&["engines"]));
+    assert_eq!(engines.lines().count(), 7);
+    assert!(stdout(&mmuscope(&["completions", "bash"])).contains("mmuscope"));
+}
+
+#[test]
+fn a_scenario_from_standard_input() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mmuscope"))
+        .args(["run", "-", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("piped").write_all(example_line().as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(status(&output), 0);
+    assert!(stdout(&output).is_empty());
+}
