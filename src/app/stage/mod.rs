@@ -20,6 +20,7 @@ pub mod words; // short words
 use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
 use super::theme::{Tokens, bold};
+pub use paint::hatch;
 use super::view::{AppCommand, Composer, Selection, ViewCx};
 use crate::arch::{Access, Mode};
 use history::{History, HistoryCache};

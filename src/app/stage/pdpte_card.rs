@@ -193,7 +193,7 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
     let index = row.index;
     let more = match (row.status, since) {
         (PdpteStatus::Refused { bits }, _) => {
-            format!("Memory has {} set: the next load of the registers raises #GP and loads none", words::bits(bits))
+            format!("Memory has {} set: the next load of the registers raises #GP and loads none", crate::explain::bit_list(bits))
         }
         (_, Some(0)) => "The register differs from memory since the start".to_owned(),
         (_, Some(step)) => format!("The register differs from memory since step {step}: click to go there"),

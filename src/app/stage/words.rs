@@ -4,6 +4,7 @@ use super::model::{Ghost, PdpteStatus};
 use crate::arch::fault::FaultReason;
 use crate::arch::rights::Violations;
 use crate::arch::{AccessKind, Gpa, Gva, Mode, entry};
+use crate::explain;
 
 /// A number in hex without prefix, grouped by four from the right, at least `digits` long.
 #[must_use]
@@ -41,27 +42,12 @@ pub fn gfn(base: Gpa) -> String {
     format!("0x{:05x}", base.gfn().0)
 }
 
-/// Which bits a mask has: `bit 51`, `bits 2:1`, `bits 62:52, 40`.
-#[must_use]
-pub fn bits(mask: u64) -> String {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for bit in (0..64).rev().filter(|bit| mask >> bit & 1 != 0) {
-        match ranges.last_mut() {
-            Some((_, low)) if *low == bit + 1 => *low = bit,
-            _ => ranges.push((bit, bit)),
-        }
-    }
-    let one = |(high, low): &(u32, u32)| if high == low { high.to_string() } else { format!("{high}:{low}") };
-    let list = ranges.iter().map(one).collect::<Vec<_>>().join(", ");
-    if mask.count_ones() == 1 { format!("bit {list}") } else { format!("bits {list}") }
-}
-
 /// What ended a walk, in the few words that a row has room for.
 #[must_use]
 pub fn fault(reason: FaultReason) -> String {
     match reason {
         FaultReason::NotPresent { .. } => "not present".to_owned(),
-        FaultReason::Reserved { bits: mask, .. } => format!("reserved {}", bits(mask)),
+        FaultReason::Reserved { bits: mask, .. } => format!("reserved {}", explain::bit_list(mask)),
         FaultReason::Rights { broken } => rights(broken).to_owned(),
         FaultReason::NonCanonical { width } => format!("not canonical at {width} bits"),
     }
@@ -87,7 +73,7 @@ pub fn pdpte_status(status: PdpteStatus) -> String {
         PdpteStatus::Fresh => "= fresh".to_owned(),
         PdpteStatus::Stale => "STALE".to_owned(),
         PdpteStatus::NotPresent => "not present".to_owned(),
-        PdpteStatus::Refused { bits: mask } => format!("✕ {}", bits(mask)),
+        PdpteStatus::Refused { bits: mask } => format!("✕ {}", explain::bit_list(mask)),
     }
 }
 
@@ -95,7 +81,7 @@ pub fn pdpte_status(status: PdpteStatus) -> String {
 #[must_use]
 pub fn ghost(ghost: Ghost) -> String {
     match ghost {
-        Ghost::Refused { bits: mask } => format!("memory would be refused at the next load: {}", bits(mask)),
+        Ghost::Refused { bits: mask } => format!("memory would be refused at the next load: {}", explain::bit_list(mask)),
         Ghost::NotPresent => "memory says not present".to_owned(),
         Ghost::Leads { table, page, fault: reason } => {
             let there = match (page, reason) {
@@ -121,14 +107,10 @@ pub const fn access(kind: AccessKind, user: bool) -> &'static str {
     }
 }
 
-/// A page size: `4 KiB`, `2 MiB`, `1 GiB`.
+/// The size of a page, given its log2: `4 KiB`, `2 MiB`, `1 GiB`.
 #[must_use]
 pub fn page_size(shift: u32) -> String {
-    match shift {
-        0..20 => format!("{} KiB", 1u64 << shift >> 10),
-        20..30 => format!("{} MiB", 1u64 << shift >> 20),
-        _ => format!("{} GiB", 1u64 << shift >> 30),
-    }
+    explain::page_size(1 << shift)
 }
 
 /// The bits of an entry that are set, by name.
@@ -165,17 +147,5 @@ mod tests {
         assert_eq!(gva(Mode::Level4, Gva(0x1000)), "0x0000_0000_1000");
         assert_eq!(gpa(Gpa(0x2babc)), "0x0002_babc");
         assert_eq!(gfn(Gpa(0x7000)), "0x00007");
-    }
-
-    #[test]
-    fn bits_are_ranges() {
-        assert_eq!(bits(0b110), "bits 2:1");
-        assert_eq!(bits(1 << 51), "bit 51");
-        assert_eq!(bits(0x1e6), "bits 8:5, 2:1");
-    }
-
-    #[test]
-    fn pages_by_size() {
-        assert_eq!([12, 21, 22, 30].map(page_size), ["4 KiB", "2 MiB", "4 MiB", "1 GiB"]);
     }
 }
