@@ -121,6 +121,12 @@ impl Lab {
         Some(&self.nodes[*id as usize].command)
     }
 
+    /// The node of command `step` of the path, counted from 1: with it the whole past up to there.
+    #[must_use]
+    pub fn node(&self, step: usize) -> Option<NodeId> {
+        self.path.get(step.checked_sub(1)?).copied()
+    }
+
     /// Carries a command out at the cursor and returns what happened. Given in the past, it opens
     /// a branch; an equal next command on the path is walked, not doubled.
     pub fn execute(&mut self, command: Command) -> Vec<Event> {
