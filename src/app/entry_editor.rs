@@ -287,7 +287,8 @@ fn cached_consequence(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, bit: u32) -> 
 fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
     let machine = cx.machine;
     let index = index.min(pdpte::COUNT - 1);
-    let (register, root) = (machine.cpu.pdptes[index], Mode::Pae.root(machine.cpu.regs.cr3, machine.cpu.model.maxphyaddr));
+    let (register, root) =
+        (machine.cpu.pdptes[index], Mode::Pae.root(machine.cpu.regs.cr3, machine.cpu.model.maxphyaddr));
     let gpa = pdpte::address(root, index);
     let memory = machine.memory.read_u64(gpa);
     let t = cx.tokens;

@@ -29,7 +29,7 @@ pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
     let t = cx.tokens;
-    let (left, right) = if roomy { (252.0, 356.0) } else { (236.0, 320.0) };
+    let (left, right) = if roomy { (264.0, 356.0) } else { (244.0, 320.0) };
     fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
     fixed(Panel::top("strip"), STRIP, zone(t, PAD, 9.0))
         .show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, false));

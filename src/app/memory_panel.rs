@@ -1,14 +1,14 @@
 //! The left panel: a map of guest memory, the paging structures in it, the engine and its caches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
-use super::tables::{self, MAX_TABLES, Reach, Table};
+use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
-use super::widgets::{ListRow, chip, heading};
-use crate::arch::{Gfn, Level, Mode};
+use super::widgets::{ListRow, caption, chip, chip_if, heading};
+use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
 use crate::machine::Caches;
@@ -16,19 +16,20 @@ use crate::machine::Caches;
 /// Frames in a row of the map.
 const COLUMNS: u64 = 16;
 /// Width of the column of frame numbers, in points.
-const LABELS: f32 = 56.0;
-/// So many rows of the map are shown; the rest is said in a line.
-const MAX_ROWS: usize = 12;
+const LABELS: f32 = 44.0;
+/// So many rows of the map are shown at least, from frame 0 on, and at most; the rest is said in a
+/// line.
+const ROWS: std::ops::RangeInclusive<usize> = 4..=12;
 
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let found = tables::tables(cx.machine);
+    let found = Structures::of(cx.machine);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
         map_ui(cx, ui, &found);
         ui.add_space(10.0);
         heading(ui, cx.tokens, "Tables");
-        tables_ui(cx, ui, &found);
+        tables_ui(cx, ui, &found.tables);
         ui.add_space(10.0);
         heading(ui, cx.tokens, "Engine");
         engines_ui(cx, ui);
@@ -42,25 +43,27 @@ fn size_text(bytes: u64) -> String {
     if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
-/// The rows of the map: those in which a page was ever written or a table lies.
-fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>) -> Vec<u64> {
+/// The rows of the map: the first ones, and those in which a page was ever written, is mapped or
+/// holds a table.
+fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>, mapped: &BTreeSet<Gfn>) -> Vec<u64> {
     let written = cx.machine.memory.pages().map(|(gfn, _)| gfn);
     let mut rows: Vec<u64> = written.chain(frames.keys().copied()).map(|gfn| gfn.0 / COLUMNS).collect();
-    rows.push(0);
+    rows.extend(mapped.iter().map(|gfn| gfn.0 / COLUMNS));
+    rows.extend(0..*ROWS.start() as u64);
     rows.sort_unstable();
     rows.dedup();
     rows
 }
 
-fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
-    let frames = tables::by_frame(found);
-    let rows = rows(cx, &frames);
-    let shown = &rows[..rows.len().min(MAX_ROWS)];
+fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures) {
+    let (frames, mapped) = (found.by_frame(), &found.mapped);
+    let rows = rows(cx, &frames, mapped);
+    let shown = &rows[..rows.len().min(*ROWS.end())];
     let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 16.0);
     let row_height = (pitch + 4.0).max(18.0);
     let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let name = format!("Page map: {} tables, {} pages written", found.len(), cx.machine.memory.page_count());
+    let name = format!("Page map: {} tables, {} pages mapped", found.tables.len(), mapped.len());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let frame_at = |pos: egui::Pos2| {
         let (x, y) = ((pos.x - rect.left() - LABELS) / pitch, (pos.y - rect.top()) / row_height);
@@ -70,18 +73,20 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     for (i, row) in shown.iter().enumerate() {
         let middle = rect.top() + row_height * (i as f32 + 0.5);
         let label = format!("{:#05x}", row * COLUMNS);
+        let label = label.trim_start_matches("0x");
         let at = pos2(rect.left(), middle);
         ui.painter().text(at, Align2::LEFT_CENTER, label, theme::mono(TEXT), cx.tokens.weak);
         for column in 0..COLUMNS {
             let left = rect.left() + LABELS + pitch * column as f32;
             let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
             let gfn = Gfn(row * COLUMNS + column);
-            paint_cell(cx, ui, cell, gfn, frames.get(&gfn));
+            let used = mapped.contains(&gfn) || cx.machine.memory.page(gfn).is_some();
+            paint_cell(cx, ui, cell, gfn, frames.get(&gfn), used);
         }
     }
     let pointed = response.hover_pos().and_then(frame_at);
     let response = match pointed {
-        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn))),
+        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn), mapped.contains(&gfn))),
         None => response,
     };
     if response.clicked()
@@ -93,7 +98,7 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         }));
     }
     if rows.len() > shown.len() {
-        super::widgets::caption(ui, cx.tokens, format!("and {} more rows", rows.len() - shown.len()));
+        caption(ui, cx.tokens, format!("and {} more rows", rows.len() - shown.len()));
     }
 }
 
@@ -104,11 +109,10 @@ fn table_color(cx: &ViewCx<'_>, table: &Table) -> Color32 {
     }
 }
 
-fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Table>) {
+fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Table>, used: bool) {
     let t = cx.tokens;
     let painter = ui.painter();
-    let written = cx.machine.memory.page(gfn).is_some();
-    painter.rect_filled(cell, 2, if written { t.cell_used } else { t.cell });
+    painter.rect_filled(cell, 2, if used { t.cell_used } else { t.cell });
     if let Some(table) = table {
         let color = table_color(cx, table);
         let part = table.bytes(cx.machine.cpu.mode()) < crate::arch::address::PAGE_SIZE;
@@ -140,12 +144,13 @@ fn changed(cx: &ViewCx<'_>, gfn: Gfn) -> bool {
     }
 }
 
-fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>) -> String {
+fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) -> String {
     let place = format!("gfn {:#x} · GPA {}", gfn.0, explain::hex(gfn.base().0));
     let what = match table {
         Some(table) => format!("{} · {}", table.name(), table_note(cx, table)),
         None if cx.machine.slots.find(gfn).is_none() => "no memory here".to_owned(),
-        None if cx.machine.memory.page(gfn).is_some() => "data".to_owned(),
+        None if mapped => "a mapped page".to_owned(),
+        None if cx.machine.memory.page(gfn).is_some() => "written, not mapped".to_owned(),
         None => "never written".to_owned(),
     };
     let change = if changed(cx, gfn) { "\njust changed" } else { "" };
@@ -173,7 +178,7 @@ fn table_hint(table: &Table) -> &'static str {
 fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     ui.spacing_mut().item_spacing.y = 0.0;
     if found.is_empty() {
-        super::widgets::caption(ui, cx.tokens, "Paging is off: no tables");
+        caption(ui, cx.tokens, "Paging is off: no tables");
     }
     for table in found {
         let selection = Selection::Table { level: table.level, base: table.base };
@@ -189,7 +194,7 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         }
     }
     if found.len() >= MAX_TABLES {
-        super::widgets::caption(ui, cx.tokens, format!("The first {MAX_TABLES} tables"));
+        caption(ui, cx.tokens, format!("The first {MAX_TABLES} tables"));
     }
 }
 
@@ -212,14 +217,12 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (label, meaning) = engine_label(engine);
             let on = cx.session.engine() == engine;
             let name = format!("Engine: {meaning}");
-            ui.add_enabled_ui(engine.is_available(), |ui| {
-                let response = chip(ui, cx.tokens, label, on, &name);
-                let response =
-                    response.on_hover_text(meaning).on_disabled_hover_text(format!("{meaning}\nIn a later version"));
-                if response.clicked() {
-                    cx.send(AppCommand::SetEngine(engine));
-                }
-            });
+            let available = engine.is_available();
+            let response = chip_if(ui, cx.tokens, label, on, &name, available);
+            let later = if available { "" } else { "\nIn a later version" };
+            if response.on_hover_text(format!("{meaning}{later}")).clicked() {
+                cx.send(AppCommand::SetEngine(engine));
+            }
         }
     });
 }
@@ -238,8 +241,13 @@ fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     });
     let machine = cx.machine;
-    let text = format!("{} translations, {} prefixes", machine.tlb.len(), machine.psc.len());
-    super::widgets::caption(ui, cx.tokens, text);
+    let (pages, prefixes) = (machine.tlb.len(), machine.psc.len());
+    let text = format!("They hold {pages} page{} and {prefixes} prefix{}", plural(pages, "s"), plural(prefixes, "es"));
+    caption(ui, cx.tokens, text);
+}
+
+const fn plural(count: usize, ending: &'static str) -> &'static str {
+    if count == 1 { "" } else { ending }
 }
 
 #[cfg(test)]
@@ -249,7 +257,7 @@ mod tests {
     #[test]
     fn names_of_tables() {
         let table = Table { level: 2, base: crate::arch::Gpa(0x5000), present: 4, reach: Reach::Walks };
-        assert_eq!(table.name(), format!("{} 0x5000", Mode::table_name(Level(2))));
+        assert_eq!(table.name(), format!("{} 0x5000", Mode::table_name(crate::arch::Level(2))));
         assert_eq!(size_text(16 << 20), "16 MiB");
     }
 }

@@ -13,6 +13,8 @@ use crate::arch::{AccessKind, Cr0, Cr4, Efer, Features, Gva, Mode};
 use crate::explain;
 use crate::machine::{Command, Event};
 
+/// CR2 is shown where at least so much room is left of the composer, in points.
+const CR2_FROM: f32 = 520.0;
 /// Width of the composer, in points.
 const COMPOSER_WIDTH: f32 = 600.0;
 
@@ -121,6 +123,9 @@ pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             composer_ui(cx, ui);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add_space(10.0);
+                if ui.available_width() > CR2_FROM {
+                    cr2_ui(cx, ui);
+                }
                 refusal_ui(cx, ui);
             });
         });
@@ -170,6 +175,14 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     if button(ui, "Load CR3").on_hover_text(hint).clicked() {
         load(value);
     }
+}
+
+/// The address of the last page fault.
+fn cr2_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    caption(ui, cx.tokens, "CR2");
+    let text = RichText::new(explain::hex(cx.machine.cpu.cr2.0)).font(theme::mono(theme::TEXT)).color(cx.tokens.text);
+    ui.label(text).on_hover_text("The linear address of the last page fault");
+    ui.add_space(10.0);
 }
 
 fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {

@@ -1,6 +1,6 @@
 //! The paging structures of a machine, found from where its walks begin.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::arch::entry::{self, P};
 use crate::arch::walk::{Paging, TableMemory};
@@ -48,32 +48,53 @@ impl Table {
     }
 }
 
-/// Every table, from the top level down, each once.
-#[must_use]
-pub fn tables(machine: &Machine) -> Vec<Table> {
-    let cpu = &machine.cpu;
-    let paging = &cpu.paging;
-    if paging.mode == Mode::Off {
-        return Vec::new();
+/// What the walks of a machine can lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Structures {
+    /// Every table, from the top level down, each once.
+    pub tables: Vec<Table>,
+    /// The first frame of every page that they map.
+    pub mapped: BTreeSet<Gfn>,
+}
+
+impl Structures {
+    /// The structures of a machine.
+    #[must_use]
+    pub fn of(machine: &Machine) -> Self {
+        let paging = &machine.cpu.paging;
+        if paging.mode == Mode::Off {
+            return Self::default();
+        }
+        let mut search = Search { machine, paging, found: BTreeMap::new(), mapped: BTreeSet::new() };
+        if paging.mode == Mode::Pae {
+            search.add_pdpt();
+        } else {
+            search.follow([(paging.mode.top_level_in_memory(), paging.root)], Reach::Walks);
+        }
+        let mut tables: Vec<Table> = search.found.into_values().collect();
+        tables.sort_by_key(|table| (std::cmp::Reverse(table.level), table.base));
+        Self { tables, mapped: search.mapped }
     }
-    let mut search = Search { machine, paging, found: BTreeMap::new() };
-    if paging.mode == Mode::Pae {
-        search.add_pdpt();
-    } else {
-        search.follow([(paging.mode.top_level_in_memory(), paging.root)], Reach::Walks);
+
+    /// The table of each frame that holds one; of several the one nearest to the root.
+    #[must_use]
+    pub fn by_frame(&self) -> BTreeMap<Gfn, Table> {
+        let mut frames = BTreeMap::new();
+        for table in &self.tables {
+            frames.entry(table.base.gfn()).or_insert(*table);
+        }
+        frames
     }
-    let mut tables: Vec<Table> = search.found.into_values().collect();
-    tables.sort_by_key(|table| (std::cmp::Reverse(table.level), table.base));
-    tables
 }
 
 struct Search<'a> {
     machine: &'a Machine,
     paging: &'a Paging,
     found: BTreeMap<(u8, Gpa), Table>,
+    mapped: BTreeSet<Gfn>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     fn add_pdpt(&mut self) {
         let registers = self.machine.cpu.pdptes;
         let memory = self.machine.pdptes_in_memory();
@@ -104,7 +125,10 @@ impl Search<'_> {
                     continue;
                 }
                 present += 1;
-                if level > 1 && !self.is_leaf(level, entry) {
+                if self.is_leaf(level, entry) {
+                    let model = &self.paging.model;
+                    self.mapped.insert(entry::page_base(self.paging.mode, Level(level), entry, model).gfn());
+                } else {
                     queue.push_back((level - 1, entry::frame_4k(entry, &self.paging.model)));
                 }
             }
@@ -112,12 +136,12 @@ impl Search<'_> {
         }
     }
 
-    fn entries(&self, level: u8, base: Gpa) -> impl Iterator<Item = u64> {
-        let mode = self.paging.mode;
-        let exists = self.machine.memory.page(base.gfn()).is_some();
+    fn entries(&self, level: u8, base: Gpa) -> impl Iterator<Item = u64> + use<'a> {
+        let (machine, mode) = (self.machine, self.paging.mode);
+        let exists = machine.memory.page(base.gfn()).is_some();
         let count = if exists { mode.entries(Level(level)) } else { 0 };
         let shift = mode.entry_shift();
-        (0..count).map(move |i| self.machine.memory.read_entry(base.offset((i as u64) << shift), shift))
+        (0..count).map(move |i| machine.memory.read_entry(base.offset((i as u64) << shift), shift))
     }
 
     fn is_leaf(&self, level: u8, entry: u64) -> bool {
@@ -125,12 +149,48 @@ impl Search<'_> {
     }
 }
 
-/// The table of each frame that holds one; of several the one nearest to the root.
-#[must_use]
-pub fn by_frame(tables: &[Table]) -> BTreeMap<Gfn, Table> {
-    let mut frames = BTreeMap::new();
-    for table in tables {
-        frames.entry(table.base.gfn()).or_insert(*table);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::address::Num;
+    use crate::arch::{CpuModel, Cr4};
+    use crate::engine::{AnyVm, EngineName, Quiet};
+    use crate::machine::Command;
+    use crate::machine::command::Size;
+
+    fn run(vm: &mut AnyVm, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            vm.execute(&command, &mut Quiet);
+        }
     }
-    frames
+
+    #[test]
+    fn a_stale_register_parts_the_tables() {
+        let mut machine = Machine::new(CpuModel::default(), 1 << 24);
+        for (gpa, value) in [(0x3020, 0x5001), (0x3028, 0x6001), (0x6048, 0x7007), (0x7008, 0x2_b007)] {
+            machine.memory.write_u64(Gpa(gpa), value);
+        }
+        let mut vm = AnyVm::new(machine, EngineName::Native).expect("the engine is there");
+        let compat = false;
+        run(
+            &mut vm,
+            [
+                Command::MovCr3 { val: Num(0x3020), compat },
+                Command::MovCr4 { val: Num(Cr4::PAE.bits()), compat },
+                Command::MovCr0 { val: Num(0x8000_0011), compat },
+                Command::Poke { pa: Gpa(0x3028), val: Num(0x9001), size: Size::WORD },
+            ],
+        );
+        let found = Structures::of(vm.machine());
+        let reach: Vec<(u64, Reach)> = found.tables.iter().map(|table| (table.base.0, table.reach)).collect();
+        let expected = [
+            (0x3020, Reach::Walks),
+            (0x5000, Reach::Walks),
+            (0x6000, Reach::RegisterOnly),
+            (0x9000, Reach::MemoryOnly),
+            (0x7000, Reach::RegisterOnly),
+        ];
+        assert_eq!(reach, expected);
+        assert_eq!(found.mapped.into_iter().collect::<Vec<_>>(), [Gfn(0x2b)]);
+    }
 }

@@ -73,7 +73,8 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui) {
     let branches = line::branches(cx, ui);
     ui.label(RichText::new(branches.name()).size(TEXT).strong().color(cx.tokens.strong));
     if branches.others() > 0 {
-        let others = if branches.others() == 1 { "1 other".to_owned() } else { format!("{} others", branches.others()) };
+        let others =
+            if branches.others() == 1 { "1 other".to_owned() } else { format!("{} others", branches.others()) };
         ui.label(weak(format!("· {others}")));
     }
 }

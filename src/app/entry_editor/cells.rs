@@ -4,12 +4,12 @@
 //! has a switch of its own below, so that nothing needs the cells.
 
 use egui::{
-    Align2, Color32, CornerRadius, EventFilter, Key, Modifiers, Pos2, Rect, Response, Role as AccessRole, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, EventFilter, Key, Modifiers, Pos2, Rect, Response, Role as AccessRole, Sense,
+    Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::fields::{self, Field, Role};
 use super::Subject;
+use super::fields::{self, Field, Role};
 use crate::app::stage::hatch;
 use crate::app::theme::{mono, plain};
 use crate::app::view::{AppCommand, ViewCx};

@@ -61,8 +61,7 @@ impl Format {
         let ps_counts = entry::page_size_bit_counts(mode, level, cr4);
         let leaf = level.0 == 1 || ps_counts && value & entry::PS != 0;
         let register = mode == Mode::Pae && level == pdpte::LEVEL;
-        let reserved =
-            if register { pdpte::reserved(model) } else { entry::reserved(mode, level, leaf, model, nxe) };
+        let reserved = if register { pdpte::reserved(model) } else { entry::reserved(mode, level, leaf, model, nxe) };
         let top = if mode == Mode::Bits32 { 31 } else { u32::from(model.maxphyaddr) - 1 };
         let frame = if leaf && level.0 > 1 { bits(mode.index_shift(level), top) } else { bits(12, top) };
         Self {

@@ -20,12 +20,12 @@ pub mod words; // short words
 use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
 use super::theme::{Tokens, bold};
-pub use paint::hatch;
 use super::view::{AppCommand, Composer, Selection, ViewCx};
 use crate::arch::{Access, Mode};
 use history::{History, HistoryCache};
 use layout::{Layout, Metrics};
 use model::{Inputs, Stage};
+pub use paint::hatch;
 
 /// What every painting file of the stage needs.
 #[derive(Clone, Copy)]

@@ -304,7 +304,11 @@ pub fn entry(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit
         index,
         gpa,
         value,
-        frame: if large { entry::page_base(mode, level, value, &cpu.model) } else { entry::frame_4k(value, &cpu.model) },
+        frame: if large {
+            entry::page_base(mode, level, value, &cpu.model)
+        } else {
+            entry::frame_4k(value, &cpu.model)
+        },
         leaf,
         large,
         walked: hop.map(|hop| hop.reach),
@@ -338,14 +342,7 @@ fn table_card(inputs: &Inputs<'_>, path: &Path, level: Level) -> TableCard {
     TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked }
 }
 
-fn folded(
-    inputs: &Inputs<'_>,
-    path: &Path,
-    level: Level,
-    base: Gpa,
-    leaf_bit: u64,
-    walked: &[usize],
-) -> Vec<Row> {
+fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, walked: &[usize]) -> Vec<Row> {
     let mode = inputs.machine.cpu.mode();
     let (shift, count) = (mode.entry_shift(), mode.entries(level));
     let at = |index: usize| base.offset((index as u64) << shift);
@@ -455,7 +452,8 @@ fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
                     table: entry.table,
                     pcid: entry.pcid,
                     hit: serves && path.hit == Some(Hit::Structure(level)),
-                    stale: entry.pcid == machine.cpu.pcid() && table_in_memory(machine, gva, level) != Some(entry.table),
+                    stale: entry.pcid == machine.cpu.pcid()
+                        && table_in_memory(machine, gva, level) != Some(entry.table),
                     new: !inputs.before.psc.entries().any(|old| old == entry),
                 }
             };

@@ -176,8 +176,7 @@ fn hops(machine: &Machine, gva: Gva, events: &[Event]) -> Vec<Hop> {
             Some(gpa) => (gpa, true),
             None => (at, false),
         };
-        let value =
-            if register { cpu.pdptes[index] } else { machine.memory.read_entry(gpa, mode.entry_shift()) };
+        let value = if register { cpu.pdptes[index] } else { machine.memory.read_entry(gpa, mode.entry_shift()) };
         let passed = tlb_hit || psc_hit.is_some_and(|(cached, _)| level.0 >= cached);
         let reach = match (read, passed) {
             (true, _) => Reach::Read,
@@ -263,7 +262,9 @@ fn prospective_end(machine: &Machine, gva: Gva, access: &Access) -> End {
     let start = cpu.paging.start(&cpu.pdptes, gva, access);
     match start.and_then(|start| walk(machine, start, gva, access)) {
         Ok(walked) => walked,
-        Err(fault) => End::Fault { reason: fault.reason, level: blamed(cpu.mode(), fault.reason, &hops(machine, gva, &[])) },
+        Err(fault) => {
+            End::Fault { reason: fault.reason, level: blamed(cpu.mode(), fault.reason, &hops(machine, gva, &[])) }
+        }
     }
 }
 

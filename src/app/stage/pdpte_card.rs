@@ -3,7 +3,9 @@
 //! The registers live apart from memory between two loads (SDM 4.4.1); this card shows where they
 //! disagree, since when, and what the next load would make of it.
 
-use egui::{Align2, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::layout::Layout;
 use super::model::{PdpteCard, PdpteRow, PdpteStatus};
@@ -140,7 +142,11 @@ fn number_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, 
     let name = format!("PDPTE {} {what}: 0x{}", row.index, words::grouped(value, digits));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, row.selected, &name));
     if response.hovered() {
-        ui.painter().rect_filled(rect.shrink2(vec2(0.0, 2.0)), CornerRadius::same(4), t.button_hover.gamma_multiply(0.6));
+        ui.painter().rect_filled(
+            rect.shrink2(vec2(0.0, 2.0)),
+            CornerRadius::same(4),
+            t.button_hover.gamma_multiply(0.6),
+        );
     }
     let color = match (changed != 0, register) {
         (true, _) => t.changed.text,
@@ -193,7 +199,10 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
     let index = row.index;
     let more = match (row.status, since) {
         (PdpteStatus::Refused { bits }, _) => {
-            format!("Memory has {} set: the next load of the registers raises #GP and loads none", crate::explain::bit_list(bits))
+            format!(
+                "Memory has {} set: the next load of the registers raises #GP and loads none",
+                crate::explain::bit_list(bits)
+            )
         }
         (_, Some(0)) => "The register differs from memory since the start".to_owned(),
         (_, Some(step)) => format!("The register differs from memory since step {step}: click to go there"),

@@ -27,8 +27,7 @@ fn operations(look: &Look<'_>) -> [Operation; 8] {
     let val = Num(machine.pdptes_in_memory()[pdpte::index(va)]);
     let compat = false;
     let operation = |name, loads, command| Operation { name, loads, command };
-    let (cr0, cr3, cr4, efer) =
-        (Num(regs.cr0.bits()), Num(regs.cr3), Num(regs.cr4.bits()), Num(regs.efer.bits()));
+    let (cr0, cr3, cr4, efer) = (Num(regs.cr0.bits()), Num(regs.cr3), Num(regs.cr4.bits()), Num(regs.efer.bits()));
     [
         operation("MOV CR3, also of an equal value", true, Command::MovCr3 { val: cr3, compat }),
         operation(
@@ -44,7 +43,11 @@ fn operations(look: &Look<'_>) -> [Operation; 8] {
         operation("KVM_SET_SREGS by userspace", true, Command::SetSregs { cr0, cr3, cr4, efer }),
         operation("a store to the table", false, Command::Poke { pa, val, size: Size::WORD }),
         operation("INVLPG", false, Command::Invlpg { va }),
-        operation("INVPCID, all contexts", false, Command::Invpcid { kind: Num(2), pcid: Num(0), va: crate::arch::Gva(0) }),
+        operation(
+            "INVPCID, all contexts",
+            false,
+            Command::Invpcid { kind: Num(2), pcid: Num(0), va: crate::arch::Gva(0) },
+        ),
         operation("an access", false, look.cx.view.composer.command()),
     ]
 }

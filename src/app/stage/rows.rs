@@ -32,12 +32,7 @@ impl Class {
         if value & P == 0 {
             return Self::NotPresent;
         }
-        Self::Present {
-            leaf: value & leaf_bit != 0,
-            rw: value & RW != 0,
-            us: value & US != 0,
-            xd: value & XD != 0,
-        }
+        Self::Present { leaf: value & leaf_bit != 0, rw: value & RW != 0, us: value & US != 0, xd: value & XD != 0 }
     }
 
     /// The class in words: `not present`, `RW user`, `R kernel, no execute`.

@@ -384,7 +384,15 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let at = pos2(rect.center().x, left(1.0).y);
     paint::text(painter, at, Align2::CENTER_CENTER, format!("{:08x}", page.word), mono(m.font), color);
     if !page.in_slot {
-        paint::text_within(painter, left(2.0), Align2::LEFT_CENTER, "no memory slot", plain(m.small), t.fault.text, width);
+        paint::text_within(
+            painter,
+            left(2.0),
+            Align2::LEFT_CENTER,
+            "no memory slot",
+            plain(m.small),
+            t.fault.text,
+            width,
+        );
     }
     let edge = if selected { t.guest.line } else { t.guest.edge };
     paint::card_edge(painter, rect, edge);

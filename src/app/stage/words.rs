@@ -81,7 +81,9 @@ pub fn pdpte_status(status: PdpteStatus) -> String {
 #[must_use]
 pub fn ghost(ghost: Ghost) -> String {
     match ghost {
-        Ghost::Refused { bits: mask } => format!("memory would be refused at the next load: {}", explain::bit_list(mask)),
+        Ghost::Refused { bits: mask } => {
+            format!("memory would be refused at the next load: {}", explain::bit_list(mask))
+        }
         Ghost::NotPresent => "memory says not present".to_owned(),
         Ghost::Leads { table, page, fault: reason } => {
             let there = match (page, reason) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use egui::{Align2, CornerRadius, Id, Key, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, CornerRadius, Id, Key, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::marks::{self, Place, SIDE};
 use crate::app::theme::{PAD, plain};
@@ -165,7 +167,8 @@ fn annotations(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
         tip: Option<NodeId>,
     }
     let captions = cx.session.captions.iter().filter(|caption| window.shows(caption.after + 1));
-    let captions = captions.map(|caption| Note { at: caption.after, text: caption.text.get("en").to_owned(), tip: None });
+    let captions =
+        captions.map(|caption| Note { at: caption.after, text: caption.text.get("en").to_owned(), tip: None });
     let branches = branches(cx, ui);
     let stubs = branches.stubs.iter().filter(|stub| window.shows(stub.at + 1) || stub.at + 1 == window.end);
     let stubs = stubs.map(|stub| Note { at: stub.at, text: stub.text.clone(), tip: Some(stub.tip) });
@@ -246,7 +249,8 @@ pub fn branches(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Branches> {
     let others = all.iter().filter(|branch| !in_view(branch));
     let stub = |branch: &Branch| {
         let left = branch.len - branch.shared;
-        let text = if left == 1 { "1 step on another branch".to_owned() } else { format!("{left} steps on another branch") };
+        let text =
+            if left == 1 { "1 step on another branch".to_owned() } else { format!("{left} steps on another branch") };
         Stub { at: branch.shared, text, tip: branch.tip }
     };
     let branches = Arc::new(Branches { stubs: others.map(stub).collect(), number });
@@ -270,10 +274,7 @@ fn failures(cx: &ViewCx<'_>, ui: &Ui, window: &Window) -> Arc<Vec<bool>> {
     }
     let mut vm = lab.state_at(window.first - 1);
     let fails = |outcome: Outcome| {
-        matches!(
-            outcome,
-            Outcome::Faulted(_) | Outcome::Refused(_) | Outcome::SlotRefused(_) | Outcome::MapRefused(_)
-        )
+        matches!(outcome, Outcome::Faulted(_) | Outcome::Refused(_) | Outcome::SlotRefused(_) | Outcome::MapRefused(_))
     };
     let commands = (window.first..window.end).filter_map(|step| lab.command(step));
     let failures: Vec<bool> = commands.map(|command| fails(vm.execute(command, &mut crate::engine::Quiet))).collect();
