@@ -1,23 +1,48 @@
 //! The window and the page: everything egui.
+//!
+//! Views are functions of a read-only context ([`view::ViewCx`]); what they want done is applied
+//! here, in one place, before the next pass. One file a panel.
 
+mod apply; // what the views asked for is done here, and nowhere else
+mod bar; // title, theme, text size
+mod cost_meter; // what the run has cost
+mod drawer; // Inspect, Why, Log
 pub mod entry_editor; // the tab Inspect
 mod fonts; // the two faces
+pub mod headless; // pictures without a window
+pub mod history; // what every command of the path did
+mod keyboard; // keys that work everywhere
+mod layout; // where the zones lie
+mod log; // the tab Log
+mod memory_panel; // page map, tables, engine, caches
+mod processor_strip; // paging mode, bits, CR3, access composer
+mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
+pub mod tables; // the paging structures of a machine
 pub mod theme; // design tokens
 pub mod timeline; // time as a line
 pub mod view; // what a view sees and what it may ask for
+mod why; // the tab Why
+pub mod widgets; // the controls that the panels are made of
+#[cfg(not(target_arch = "wasm32"))]
+mod window; // the native window
+
+pub use shot::{ShotError, shot};
+#[cfg(not(target_arch = "wasm32"))]
+pub use window::run_window;
 
 use crate::engine::EngineName;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
-use view::{AppCommand, CommandSender, Focus, Selection, ViewCx, ViewState};
+use history::History;
+use view::{CommandSender, Focus, ViewCx, ViewState};
 
 /// How the app begins.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The theme; `None` follows the system.
     pub theme: Option<Theme>,
-    /// How many commands lie before the cursor at first; `None` is the start.
+    /// How many commands lie before the cursor at first; `None` leaves it where the session has it.
     pub at: Option<usize>,
 }
 
@@ -52,6 +77,7 @@ impl From<egui::Theme> for Theme {
 /// The app.
 pub struct App {
     session: Session,
+    history: History,
     focus: Focus,
     view: ViewState,
     tx: CommandSender,
@@ -65,8 +91,9 @@ impl App {
         if let Some(at) = options.at {
             session.lab.seek(at);
         }
-        let (focus, view) = (Focus::at_cursor(&session.lab), ViewState::of(&session));
-        Self { session, focus, view, tx: CommandSender::default() }
+        let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
+        let view = ViewState::of(&session);
+        Self { session, history, focus, view, tx: CommandSender::default() }
     }
 
     /// What is open.
@@ -75,15 +102,28 @@ impl App {
         &self.session
     }
 
+    /// The state of the view.
+    #[must_use]
+    pub const fn view(&self) -> &ViewState {
+        &self.view
+    }
+
+    /// The command in focus and how much of it is shown.
+    #[must_use]
+    pub const fn focus(&self) -> &Focus {
+        &self.focus
+    }
+
     /// Carries out steps at the cursor: what the page API's `run` does.
     pub fn run_steps(&mut self, steps: &[Step]) -> Vec<Event> {
         let events = self.session.run(steps);
-        self.focus = Focus::at_cursor(&self.session.lab);
+        self.lab_changed();
         events
     }
 
     /// Opens another session in place of this one.
     pub fn open(&mut self, session: Session) {
+        self.history = History::of(&session.lab);
         self.focus = Focus::at_cursor(&session.lab);
         self.view = ViewState { text_scale: self.view.text_scale, ..ViewState::of(&session) };
         self.session = session;
@@ -97,28 +137,34 @@ impl App {
 
     /// Draws one frame.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
-        for command in self.tx.take() {
-            if let AppCommand::Select(selection) = command {
-                self.view.selection = selection;
-            }
+        let cx = self.view_cx(ui.ctx());
+        keyboard::keyboard(&cx, ui.ctx());
+        layout::layout_ui(&cx, ui);
+        if !self.tx.is_empty() {
+            ui.ctx().request_repaint();
         }
-        let at_cursor = self.session.lab.machine();
-        let cx = ViewCx {
+    }
+
+    fn view_cx(&self, ctx: &egui::Context) -> ViewCx<'_> {
+        ViewCx {
             session: &self.session,
             view: &self.view,
-            machine: self.focus.machine(at_cursor),
+            machine: self.focus.machine(self.session.lab.machine()),
             before: self.focus.before(),
             events: self.focus.events(),
             shown: self.focus.shown(),
-            tokens: theme::tokens(ui.ctx()),
+            history: &self.history,
+            tokens: theme::tokens(ctx),
             tx: &self.tx,
-        };
-        stage::stage_ui(&cx, ui);
-        debug_assert_ne!(self.view.selection, Selection::Page(crate::arch::Gfn(u64::MAX)));
+        }
     }
 }
 
 impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.apply(ctx);
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
     }

@@ -161,6 +161,8 @@ pub const TEXT: f32 = 14.0;
 
 /// The heavier weight of the interface's face.
 pub const BOLD: &str = "bold";
+/// The heavier weight of the numbers' face.
+pub const MONO_BOLD: &str = "mono-bold";
 
 /// Interface text in the heavier weight.
 #[must_use]
@@ -178,6 +180,12 @@ pub const fn plain(size: f32) -> FontId {
 #[must_use]
 pub const fn mono(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
+}
+
+/// Numbers in the heavier weight.
+#[must_use]
+pub fn mono_bold(size: f32) -> FontId {
+    FontId::new(size, FontFamily::Name(MONO_BOLD.into()))
 }
 
 /// Puts fonts and styles into a context. `None` follows the system's theme.

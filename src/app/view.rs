@@ -7,9 +7,10 @@
 use std::cell::RefCell;
 
 use super::Theme;
+use super::history::History;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
-use crate::engine::AnyVm;
+use crate::engine::{AnyVm, EngineName};
 use crate::lab::{Lab, MicroStep, NodeId};
 use crate::machine::{Caches, Command, Event, Machine};
 use crate::scenario::Session;
@@ -29,6 +30,8 @@ pub struct ViewCx<'a> {
     pub events: &'a [Event],
     /// How many of `events` have happened in the state shown.
     pub shown: usize,
+    /// What every command of the path did.
+    pub history: &'a History,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
     /// Where to send what should be done.
@@ -74,6 +77,12 @@ impl CommandSender {
     /// Adds a wish.
     pub fn send(&self, command: AppCommand) {
         self.0.borrow_mut().push(command);
+    }
+
+    /// Whether there are no wishes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
     }
 
     /// Takes all wishes, in the order in which they were sent.
@@ -132,8 +141,12 @@ pub enum AppCommand {
     SetTheme(Theme),
     /// Size of all text and controls; 1 is the standard.
     SetTextScale(f32),
+    /// The same commands on another engine.
+    SetEngine(EngineName),
     /// The same commands with other caches.
     SetCaches(Caches),
+    /// Say why something cannot be done.
+    Notice(String),
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -160,6 +173,30 @@ pub enum Selection {
     PdpteRegister(usize),
     /// A page of guest memory.
     Page(Gfn),
+}
+
+/// How a command ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was carried out.
+    Done,
+    /// An access raised an exception.
+    Faulted,
+    /// It was refused and changed nothing.
+    Refused,
+}
+
+impl Ending {
+    /// The ending that a command's events tell.
+    #[must_use]
+    pub fn of(events: &[Event]) -> Self {
+        let ending = events.iter().find_map(|event| match event {
+            Event::Fault { .. } => Some(Self::Faulted),
+            Event::Refused { .. } => Some(Self::Refused),
+            _ => None,
+        });
+        ending.unwrap_or(Self::Done)
+    }
 }
 
 /// A tab of the drawer.

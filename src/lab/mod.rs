@@ -4,6 +4,8 @@
 //! leads from the start to the tip of one branch, and the cursor stands somewhere on it. Any point
 //! is a snapshot plus a short replay, because the machine is a function of its commands.
 
+pub mod mode_switch;
+
 use std::collections::BTreeMap;
 
 use crate::engine::{AnyVm, Engine, Outcome, Quiet, Sink, Vm};
