@@ -9,7 +9,7 @@ mod tryout; // what a flipped bit would do
 
 use egui::{Id, Response, RichText, Role as AccessRole, Sense, TextEdit, Ui, WidgetInfo, vec2};
 
-use super::theme::{BOLD, TEXT, bold, mono, plain};
+use super::theme::{TEXT, bold, mono, plain};
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::walk::TableMemory;
@@ -17,7 +17,7 @@ use crate::arch::{Cr0, Efer, Gfn, Gpa, Level, Mode, pdpte};
 use crate::explain;
 use crate::machine::Command;
 use crate::machine::command::Size;
-use fields::{Field, Format, Role};
+use fields::{Field, Format};
 use tryout::Consequence;
 
 /// The entry in the editor.

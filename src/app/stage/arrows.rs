@@ -113,7 +113,7 @@ fn manner(look: &Look<'_>, from: &Hop, reached: bool) -> Manner {
 /// How much of an arrow is there: it grows when it appears and shrinks when time goes back.
 fn growth(ui: &Ui, key: u8, there: bool) -> f32 {
     let time = if ui.style().animation_time > 0.0 { GROWTH } else { 0.0 };
-    let id = ui.id().with(("arrow", key));
+    let id = ui.scope_id().with(("arrow", key));
     ui.ctx().animate_bool_with_time_and_easing(id, there, time, egui::emath::easing::cubic_in_out)
 }
 

@@ -146,7 +146,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line],
 
 fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     let (t, m) = (look.t(), look.m());
-    let response = ui.interact(rect, ui.id().with((title, &line.key, &line.notes)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with((title, &line.key, &line.notes)), Sense::click());
     let states = [(line.hit, ", hit"), (line.stale, ", stale"), (line.new, ", new")];
     let state: String = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
     let name = format!("{title}: {} leads to {}{state}", line.key, line.target);

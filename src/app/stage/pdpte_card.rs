@@ -137,7 +137,7 @@ fn number_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, 
     } else {
         ("memory", row.memory, row.changed_memory)
     };
-    let response = ui.interact(rect, ui.id().with(("PDPTE", what, row.index)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("PDPTE", what, row.index)), Sense::click());
     let digits = grid.digits;
     let name = format!("PDPTE {} {what}: 0x{}", row.index, words::grouped(value, digits));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, row.selected, &name));
@@ -192,7 +192,7 @@ fn status_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect) 
 }
 
 fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &str, color: Color32) {
-    let id = ui.id().with(("PDPTE status", row.index));
+    let id = ui.scope_id().with(("PDPTE status", row.index));
     let since = look.history.stale_since[row.index].filter(|_| row.register != row.memory);
     let sense = if since.is_some() { Sense::click() } else { Sense::hover() };
     let response = ui.interact(rect, id, sense);

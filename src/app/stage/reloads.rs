@@ -65,7 +65,7 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     let (t, m) = (look.t(), look.m());
     let center = pos2(head.right() - m.pad - 0.6 * m.small, head.center().y);
     let rect = Rect::from_center_size(center, vec2(1.6 * m.small, 0.8 * head.height()));
-    let response = ui.interact(rect, ui.id().with("what reloads"), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with("what reloads"), Sense::click());
     let open = is_open(ui);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, open, "What reloads these registers"));
     let fill = if open || response.hovered() { t.selected } else { t.guest.tint };
@@ -108,7 +108,7 @@ pub fn reloads_ui(look: &Look<'_>, ui: &Ui) {
 fn operation_ui(look: &Look<'_>, ui: &Ui, operation: Operation, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let Operation { name, loads, command } = operation;
-    let response = ui.interact(rect, ui.id().with(("reload by", name)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("reload by", name)), Sense::click());
     let answer = if loads { "yes" } else { "no" };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {answer}. Perform it")));
     let painter = ui.painter();

@@ -148,7 +148,7 @@ fn describe(look: &Look<'_>, ui: &Ui, field: &Field, rect: Rect) {
         ),
         None => format!("Bits {high}:{low} are the offset in the page: 0x{value:x}"),
     };
-    let response = ui.interact(rect, ui.id().with(("address field", low)), Sense::hover());
+    let response = ui.interact(rect, ui.scope_id().with(("address field", low)), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
     response.on_hover_text(words);
 }

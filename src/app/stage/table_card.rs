@@ -2,7 +2,7 @@
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Align2, Color32, CornerRadius, FontId, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder,
+    Align2, Color32, CornerRadius, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder,
     WidgetInfo, pos2, vec2,
 };
 
@@ -65,7 +65,7 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let name = Mode::table_name(card.level);
     let selection = Selection::Table { level: card.level.0, base };
     paint::card_head(ui.painter(), rect, &t.guest);
-    let response = ui.interact(rect, ui.id().with(("table", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0)), Sense::click());
     let words = format!("{name} {}", words::gpa(base));
     let selected = look.cx.view.selection == selection;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
@@ -106,7 +106,7 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response = ui.interact(rect, ui.id().with(("full list", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
     let name = if full { "Fold into runs".to_owned() } else { format!("List all {count} entries") };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
@@ -124,7 +124,7 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
 fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Rect) -> Option<Anchor> {
     let m = look.m();
     let count = look.stage.mode.entries(card.level);
-    let id = ui.id().with(("full list of", base.0));
+    let id = ui.scope_id().with(("full list of", base.0));
     let opened = ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), true));
     let mut area = ScrollArea::vertical().id_salt(("full", base.0)).auto_shrink(false);
     if !opened {
@@ -163,7 +163,7 @@ fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, 
 
 fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, rect: Rect) {
     let (t, m) = (look.t(), look.m());
-    let response = ui.interact(rect, ui.id().with(("run", base.0, first)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("run", base.0, first)), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{words}, list every entry")));
     let color = if response.hovered() { t.strong } else { t.weak };
     let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
@@ -178,7 +178,7 @@ fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, re
 
 fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     let t = look.t();
-    let response = ui.interact(rect, ui.id().with(("entry", entry.gpa.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("entry", entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
     paint_entry_back(look, ui, entry, rect, response.hovered());
@@ -320,7 +320,7 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
         (Some(page), _) if shown => Some(reached_page(look, ui, &page)),
         (_, Some(reason)) if shown => {
             let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
-            let response = ui.interact(rect, ui.id().with("fault"), Sense::hover());
+            let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fault: {}", words::fault(reason))));
             paint::card_body(ui.painter(), t, rect);
             paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
@@ -359,7 +359,7 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let lines = if page.in_slot { 2.0 } else { 3.0 };
     let rect = Layout::at(look.layout.page(), look.layout.guest.min, m.head + lines * m.row + 1.0);
     let selection = Selection::Page(page.gpa.gfn());
-    let response = ui.interact(rect, ui.id().with("page"), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with("page"), Sense::click());
     let name = format!("Page at GPA {}, {}", words::gpa(page.base), words::page_size(page.shift.max(12)));
     let selected = look.cx.view.selection == selection;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &name));

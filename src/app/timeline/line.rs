@@ -64,7 +64,7 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let y = room.top() + 0.5 * SIDE + 8.0;
     let window = Window::new(lab.cursor(), lab.len(), x, y);
     let rect = Rect::from_x_y_ranges(x, Rangef::new(y - 0.5 * SIDE - 5.0, y + 0.5 * SIDE + 5.0));
-    let response = ui.interact(rect, ui.id().with("timeline"), Sense::click_and_drag());
+    let response = ui.interact(rect, ui.scope_id().with("timeline"), Sense::click_and_drag());
     scrub(cx, ui, &window, &response);
     let t = cx.tokens;
     ui.painter().hline(x, y, Stroke::new(2.0, t.border));
@@ -145,7 +145,7 @@ fn overview(cx: &ViewCx<'_>, ui: &Ui, window: &Window, rect: Rect) {
     let t = cx.tokens;
     let len = lab.len() as f32;
     let x = |step: usize| rect.left() + rect.width() * step as f32 / len;
-    let response = ui.interact(rect.expand2(vec2(0.0, 5.0)), ui.id().with("whole path"), Sense::click_and_drag());
+    let response = ui.interact(rect.expand2(vec2(0.0, 5.0)), ui.scope_id().with("whole path"), Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, "The whole path"));
     ui.painter().rect_filled(rect, CornerRadius::same(3), t.cell);
     let shown = Rect::from_x_y_ranges(Rangef::new(x(window.first - 1), x(window.end - 1)), rect.y_range());
@@ -186,7 +186,7 @@ fn annotations(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
         let rect = Align2::LEFT_CENTER.anchor_size(at, galley.size());
         let mut color = t.weak;
         if let Some(tip) = note.tip {
-            let response = ui.interact(rect.expand(3.0), ui.id().with(("branch", tip)), Sense::click());
+            let response = ui.interact(rect.expand(3.0), ui.scope_id().with(("branch", tip)), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Go to branch: {}", note.text)));
             if response.hovered() || response.has_focus() {
                 color = t.strong;
