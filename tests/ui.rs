@@ -217,6 +217,17 @@ fn pictures() {
 }
 
 #[test]
+fn pictures_of_the_drawer() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (tab, name) in [("Why", "why_dark"), ("Log", "log_dark")] {
+        let mut window = open(SIZES.laptop, Theme::Dark, 4);
+        window.get_by_label(tab).click();
+        window.run();
+        results.add(window.try_snapshot(name));
+    }
+}
+
+#[test]
 fn an_empty_machine_can_be_shown() {
     let mut window = open_scenario(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
     window.key_press(Key::Space);

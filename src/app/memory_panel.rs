@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
-use super::theme::{self, TEXT};
+use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, chip_if, heading};
 use crate::arch::{Gfn, Mode};
@@ -13,6 +13,8 @@ use crate::engine::EngineName;
 use crate::explain;
 use crate::machine::Caches;
 
+/// Room between two groups, in points.
+const GROUP: f32 = 8.0;
 /// Frames in a row of the map.
 const COLUMNS: u64 = 16;
 /// Width of the column of frame numbers, in points.
@@ -27,13 +29,13 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
         map_ui(cx, ui, &found);
-        ui.add_space(10.0);
+        ui.add_space(GROUP);
         heading(ui, cx.tokens, "Tables");
-        tables_ui(cx, ui, &found.tables);
-        ui.add_space(10.0);
+        ui.scope(|ui| tables_ui(cx, ui, &found.tables));
+        ui.add_space(GROUP);
         heading(ui, cx.tokens, "Engine");
         engines_ui(cx, ui);
-        ui.add_space(10.0);
+        ui.add_space(GROUP);
         heading(ui, cx.tokens, "Translation caches");
         caches_ui(cx, ui);
     });
@@ -213,6 +215,7 @@ const fn engine_label(engine: EngineName) -> (&'static str, &'static str) {
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(5.0);
+        ui.spacing_mut().interact_size.y = CHIP;
         for engine in EngineName::ALL {
             let (label, meaning) = engine_label(engine);
             let on = cx.session.engine() == engine;
@@ -228,26 +231,21 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let caches = cx.session.caches();
+    let (t, caches, machine) = (cx.tokens, cx.session.caches(), cx.machine);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let hint = "Replays every command with or without it";
-        if chip(ui, cx.tokens, "TLB", caches.tlb, "TLB").on_hover_text(hint).clicked() {
+        let hint = "A click replays every command with or without it.";
+        let text = format!("TLB · {}", machine.tlb.len());
+        if chip(ui, t, &text, caches.tlb, "TLB").on_hover_text(format!("Pages that the TLB holds. {hint}")).clicked() {
             cx.send(AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }));
         }
-        let structures = chip(ui, cx.tokens, "Structures", caches.structures, "Paging-structure caches");
-        if structures.on_hover_text(format!("Paging-structure caches. {hint}")).clicked() {
+        let text = format!("Structures · {}", machine.psc.len());
+        let structures = chip(ui, t, &text, caches.structures, "Paging-structure caches");
+        let hint = format!("Prefixes that the paging-structure caches hold. {hint}");
+        if structures.on_hover_text(hint).clicked() {
             cx.send(AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }));
         }
     });
-    let machine = cx.machine;
-    let (pages, prefixes) = (machine.tlb.len(), machine.psc.len());
-    let text = format!("They hold {pages} page{} and {prefixes} prefix{}", plural(pages, "s"), plural(prefixes, "es"));
-    caption(ui, cx.tokens, text);
-}
-
-const fn plural(count: usize, ending: &'static str) -> &'static str {
-    if count == 1 { "" } else { ending }
 }
 
 #[cfg(test)]

@@ -145,7 +145,8 @@ impl<'a> Search<'a> {
     }
 
     fn is_leaf(&self, level: u8, entry: u64) -> bool {
-        entry & entry::PS != 0 && entry::page_size_bit_counts(self.paging.mode, Level(level), self.machine.cpu.regs.cr4)
+        let cr4 = self.machine.cpu.regs.cr4;
+        level == 1 || entry & entry::PS != 0 && entry::page_size_bit_counts(self.paging.mode, Level(level), cr4)
     }
 }
 

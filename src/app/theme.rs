@@ -154,6 +154,8 @@ pub const RADIUS_SMALL: u8 = 5;
 pub const ROW: f32 = 26.0;
 /// Height of a button, chip or field, in points.
 pub const CONTROL: f32 = 30.0;
+/// Height of a chip, in points.
+pub const CHIP: f32 = 26.0;
 /// Distance from a zone's border to its content, in points.
 pub const PAD: f32 = 14.0;
 /// The size of running text, in points; nothing on the screen is smaller.
@@ -214,9 +216,7 @@ fn style(t: &Tokens) -> egui::Style {
     spacing.interact_size = Vec2::new(30.0, CONTROL);
     spacing.window_margin = Margin::same(12);
     spacing.menu_margin = Margin::same(8);
-    spacing.scroll = egui::style::ScrollStyle::solid();
-    spacing.scroll.bar_width = 8.0;
-    spacing.scroll.foreground_color = false;
+    spacing.scroll = egui::style::ScrollStyle::thin();
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.35;
     style

@@ -202,10 +202,10 @@ impl Ending {
 /// A tab of the drawer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Tab {
-    /// The entry editor.
+    /// The entry editor, with Why below it.
+    #[default]
     Inspect,
     /// Why the last command ended as it did.
-    #[default]
     Why,
     /// Every step with its events.
     Log,

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Button, Color32, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::theme::{self, CONTROL, RADIUS, RADIUS_SMALL, TEXT, Tokens};
+use super::theme::{self, CHIP, CONTROL, RADIUS, RADIUS_SMALL, TEXT, Tokens};
 use crate::arch::address::number_from_text;
 use crate::explain;
 
@@ -35,7 +35,7 @@ pub fn chip(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str) -> Respon
 /// A chip that may be out of reach; its tooltip says why.
 pub fn chip_if(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str, enabled: bool) -> Response {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), t.strong);
-    let size = Vec2::new(galley.size().x + 16.0, CONTROL - 4.0);
+    let size = Vec2::new(galley.size().x + 16.0, CHIP);
     let (rect, response) = ui.allocate_exact_size(size, if enabled { Sense::click() } else { Sense::hover() });
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, enabled, on, name));
     let (fill, edge, color) = match (on, response.hovered() && enabled) {

@@ -514,8 +514,7 @@ mod tests {
     use crate::scenario::{Scenario, Session};
 
     const VA: Gva = Gva(0x4120_1abc);
-    const USER_READ: Access =
-        Access { kind: AccessKind::Read, user: true, implicit: false, ac: false, stack: false };
+    const USER_READ: Access = Access { kind: AccessKind::Read, user: true, implicit: false, ac: false, stack: false };
 
     fn session() -> Session {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
