@@ -229,7 +229,7 @@ fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let key = crate::arch::entry::protection_key(subject.value);
     ui.horizontal(|ui| {
         ui.label(RichText::new("key").color(cx.tokens.weak));
-        let mut set = |key: u8| {
+        let set = |key: u8| {
             let cleared = subject.value & !(0xf << crate::arch::entry::KEY_SHIFT);
             let value = cleared | u64::from(key & 0xf) << crate::arch::entry::KEY_SHIFT;
             cx.send(AppCommand::Run(subject.store(value)));

@@ -161,8 +161,6 @@ fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
         let galley = painter.layout_no_wrap(field.name.to_owned(), plain(12.0), t.weak);
         if galley.size().x + 6.0 <= right - left {
             let at = pos2(0.5 * (left + right - galley.size().x), y + 3.0);
-            let clear = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, 0.0));
-            let _ = clear;
             painter.galley(at, galley, t.weak);
         }
     }

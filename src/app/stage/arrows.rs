@@ -79,7 +79,7 @@ impl Arrows {
         if let (Some(Hit::Tlb(_)), true, Some(_), Some(page)) = (path.hit, path.arrived, self.tlb_hit, self.page) {
             let x = page.left.x.midpoint(page.right.x);
             let from = pos2(x, look.layout.cached.min);
-            let to = pos2(x, page.right.y + 1.7 * look.m().row);
+            let to = pos2(x, page.bottom + 2.0);
             let part = growth(ui, 20, true);
             let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], part);
             stroke(ui, &points, color, 2.0);
@@ -90,7 +90,10 @@ impl Arrows {
         let (Some(ghost), Some(from)) = (look.stage.ghost, self.at(pdpte::LEVEL)) else { return };
         let (t, m) = (look.t(), look.m());
         let start = from.right + vec2(0.0, 0.26 * m.row);
-        let end = pos2(look.layout.column(Level(2)).min - 2.0, look.layout.ghost);
+        // Below the cards that the real walk leads through, close to where it leaves them.
+        let below = self.hops.iter().filter(|(level, _)| level.0 < 3).map(|(_, anchor)| anchor.bottom);
+        let lowest = below.chain(self.page.map(|page| page.bottom)).fold(start.y + m.row, f32::max);
+        let end = pos2(look.layout.column(Level(2)).min - 2.0, (lowest + 0.9 * m.row).min(look.layout.ghost));
         let bend = 0.9 * (end.x - start.x);
         let points = paint::bezier([start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end], 1.0);
         ui.painter().extend(Shape::dashed_line(&points[..points.len() - 3], Stroke::new(1.5, t.stale.line), 4.0, 3.5));

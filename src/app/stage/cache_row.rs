@@ -134,7 +134,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line],
                     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                     line_ui(look, ui, title, &lines[i], rect);
                     if lines[i].hit {
-                        anchor = Some(Anchor { left: rect.left_center(), right: rect.right_center() });
+                        anchor = Some(Anchor::of(rect, rect));
                     }
                 }
             });
@@ -145,7 +145,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line],
 }
 
 fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
-    let (t, m) = (look.t(), look.m());
+    let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with((title, &line.key, &line.notes)), Sense::click());
     let states = [(line.hit, ", hit"), (line.stale, ", stale"), (line.new, ", new")];
     let state: String = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
@@ -168,7 +168,6 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
         look.cx.send(AppCommand::Select(line.select));
     }
     response.on_hover_text(&line.tooltip);
-    let _ = m;
 }
 
 fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {

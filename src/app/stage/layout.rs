@@ -42,7 +42,7 @@ const ROOMY: Metrics = Metrics {
     wordy: true,
     table: 172.0,
     pdpte: 312.0,
-    page: 152.0,
+    page: 172.0,
     gap: 38.0,
     margin: 18.0,
 };
@@ -54,7 +54,7 @@ const CLOSE: Metrics = Metrics {
     pad: 8.0,
     table: 156.0,
     pdpte: 290.0,
-    page: 140.0,
+    page: 150.0,
     gap: 28.0,
     margin: 14.0,
     ..ROOMY
@@ -192,6 +192,15 @@ impl Layout {
         self.columns.last().map_or(Rangef::NOTHING, |(_, x)| *x)
     }
 
+    /// How far a column's address field may reach into the gaps beside it.
+    #[must_use]
+    pub fn field(&self, x: Rangef) -> Rangef {
+        let gap = self.columns.windows(2).map(|pair| pair[1].1.min - pair[0].1.max).next().unwrap_or(0.0);
+        let reach = (0.42 * gap).min(24.0);
+        let (first, last) = (self.left(), self.page().max);
+        Rangef::new((x.min - reach).max(first), (x.max + reach).min(last.max(x.max)))
+    }
+
     /// The left end of the first column.
     #[must_use]
     pub fn left(&self) -> f32 {
@@ -221,7 +230,7 @@ fn vertical(m: &Metrics, height: f32) -> Option<(f32, f32)> {
     if rest < least_guest + least_cached {
         return None;
     }
-    let guest = (0.56 * rest).max(least_guest).min(m.head + 14.0 * m.row);
+    let guest = (0.5 * rest).max(least_guest).min(m.head + 14.0 * m.row);
     Some((guest, rest - guest))
 }
 

@@ -22,6 +22,7 @@ use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 use super::theme::{Tokens, bold};
 use super::view::{AppCommand, Composer, Selection, ViewCx};
 use crate::arch::{Access, Mode};
+use crate::machine::Event;
 use history::{History, HistoryCache};
 use layout::{Layout, Metrics};
 use model::{Inputs, Stage};
@@ -45,6 +46,17 @@ impl Look<'_> {
     const fn m(&self) -> &Metrics {
         &self.layout.metrics
     }
+
+    /// The exception that the access raised, once it did: `#PF 0x4`.
+    fn exception(&self) -> Option<String> {
+        if !self.stage.path.arrived {
+            return None;
+        }
+        self.inputs.events.iter().rev().find_map(|event| match event {
+            Event::Fault { vector, err, .. } => Some(format!("#{} 0x{:x}", vector.name(), err.0)),
+            _ => None,
+        })
+    }
 }
 
 /// Where the path crosses a card: the ends that arrows join.
@@ -52,11 +64,13 @@ impl Look<'_> {
 struct Anchor {
     left: Pos2,
     right: Pos2,
+    /// The lower end of the card.
+    bottom: f32,
 }
 
 impl Anchor {
-    fn of(rect: Rect) -> Self {
-        Self { left: rect.left_center(), right: rect.right_center() }
+    fn of(row: Rect, card: Rect) -> Self {
+        Self { left: row.left_center(), right: row.right_center(), bottom: card.bottom() }
     }
 }
 

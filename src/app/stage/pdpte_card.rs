@@ -57,7 +57,7 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> Option<Ancho
         let line = Layout::at(column, y, m.row);
         row_ui(look, ui, &grid, row, line);
         if row.walked.is_some() {
-            anchor = Some(Anchor::of(line));
+            anchor = Some(Anchor::of(line, rect));
         }
         y += m.row;
     }

@@ -55,7 +55,8 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         }
         End::Fault { reason, .. } => {
             put(would.to_owned(), plain(m.font), t.weak, m.pad);
-            put(format!("✕ {}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
+            let exception = look.exception().map_or_else(String::new, |exception| format!("{exception}, "));
+            put(format!("✕ {exception}{}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
         }
     }
     match path.hit {
@@ -99,7 +100,7 @@ fn fields(look: &Look<'_>) -> Vec<Field> {
 fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     let (t, m) = (look.t(), look.m());
     let y = look.layout.fields;
-    let rect = Rect::from_x_y_ranges(field.x, y).shrink2(vec2(0.0, 1.0));
+    let rect = Rect::from_x_y_ranges(look.layout.field(field.x), y).shrink2(vec2(0.0, 1.0));
     let painter = ui.painter();
     let edge = if field.lit { t.guest.edge } else { t.border };
     painter.rect(rect, CornerRadius::same(RADIUS), t.card, Stroke::new(1.0, edge), StrokeKind::Inside);
@@ -132,9 +133,9 @@ fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
         }
         grouped.push(digit);
     }
-    let galley = ui.painter().layout_no_wrap(grouped, mono(m.small), t.text);
-    if galley.size().x + 2.0 * m.pad <= right - left.x {
-        let at = pos2(right - m.pad - galley.size().x, left.y - 0.5 * galley.size().y);
+    let galley = ui.painter().layout_no_wrap(grouped, mono(m.small - 0.5), t.text);
+    if galley.size().x + 1.6 * m.pad <= right - left.x {
+        let at = pos2(right - 0.9 * m.pad - galley.size().x, left.y - 0.5 * galley.size().y);
         ui.painter().galley(at, galley, t.text);
     }
 }

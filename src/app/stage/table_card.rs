@@ -41,7 +41,7 @@ pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<A
         anchor
     };
     paint::card_edge(ui.painter(), rect, look.t().guest.edge);
-    anchor
+    anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor })
 }
 
 /// A table that the path does not come to: its place stays.
@@ -152,7 +152,7 @@ fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, 
     match row {
         Row::Entry(entry) => {
             entry_ui(look, ui, card.level, entry, rect);
-            entry.walked.map(|_| Anchor::of(rect))
+            entry.walked.map(|_| Anchor::of(rect, rect))
         }
         Row::Run { range, words } => {
             run_ui(look, ui, (base, *range.start()), words, rect);
@@ -236,7 +236,8 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
         (_, true, _) => t.strong,
         (_, false, _) => t.weak,
     };
-    let frame = format!("{:05x}", entry.frame.gfn().0);
+    // An entry that is all zero names no frame.
+    let frame = if entry.value == 0 { String::new() } else { format!("{:05x}", entry.frame.gfn().0) };
     let frame_at = at(index_right + 0.9 * digit);
     let frame = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), frame_color);
     let room = rect.right() - m.pad - frame.right() - 0.5 * digit;
@@ -322,10 +323,11 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
             let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fault: {}", words::fault(reason))));
+            let title = look.exception().map_or_else(|| "✕ would fault".to_owned(), |name| format!("✕ {name}"));
             paint::card_body(ui.painter(), t, rect);
             paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-            paint::text(ui.painter(), at, Align2::LEFT_CENTER, fault_title(look), bold(m.font), t.fault.text);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, title, bold(m.font), t.fault.text);
             let at = rect.left_top() + vec2(m.pad, m.head + 0.5 * m.row);
             let width = rect.width() - 2.0 * m.pad;
             let words = words::fault(reason);
@@ -343,15 +345,6 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             None
         }
     }
-}
-
-/// `#PF 0x4` once it happened, else `✕`.
-fn fault_title(look: &Look<'_>) -> String {
-    let event = look.inputs.events.iter().rev().find_map(|event| match event {
-        crate::machine::Event::Fault { vector, err, .. } => Some(format!("✕ #{} 0x{:x}", vector.name(), err.0)),
-        _ => None,
-    });
-    event.filter(|_| look.stage.path.arrived).unwrap_or_else(|| "✕ would fault".to_owned())
 }
 
 fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
@@ -402,5 +395,5 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     }
     response.on_hover_text(format!("{name}\nfour bytes at {}: 0x{:08x}", words::gpa(Gpa(page.gpa.0 & !3)), page.word));
     let entry_y = look.layout.guest.min + m.head + 0.5 * m.row;
-    Anchor { left: pos2(rect.left(), entry_y), right: pos2(rect.right(), entry_y) }
+    Anchor { left: pos2(rect.left(), entry_y), right: pos2(rect.right(), entry_y), bottom: rect.bottom() }
 }

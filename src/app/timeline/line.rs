@@ -14,7 +14,7 @@ use crate::explain;
 use crate::lab::{Branch, NodeId};
 
 /// The distance between two marks that is aimed at, and the least, in points.
-const WIDE: f32 = 44.0;
+const WIDE: f32 = 56.0;
 const NARROW: f32 = 32.0;
 /// Text size of captions, in points.
 const CAPTION: f32 = 13.0;
