@@ -6,9 +6,10 @@
 mod exec;
 mod name;
 mod native;
+pub mod shadow;
 
 use crate::arch::invalidate::Scope;
-use crate::arch::{Access, Fault, Gpa, Gva, Hpa, Refusal};
+use crate::arch::{Access, ControlRegs, Fault, Gpa, Gva, Hpa, Refusal};
 use crate::machine::event::{Event, FlushCause, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
@@ -16,6 +17,7 @@ use crate::machine::{Command, Machine};
 
 pub use name::EngineName;
 pub use native::Native;
+pub use shadow::Shadow;
 
 /// Where an access led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Translation {
     pub hpa: Hpa,
     /// log2 of the page that the processor used; 0 without paging.
     pub page_shift: u32,
+    /// A write that the hypervisor must carry out, because the frame is protected.
+    pub emulated: bool,
 }
 
 impl Translation {
@@ -83,10 +87,21 @@ impl Sink for Vec<Event> {
     }
 }
 
+/// An accepted write of control registers.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlWrite {
+    /// What wrote them.
+    pub cause: FlushCause,
+    /// The registers before.
+    pub old: ControlRegs,
+    /// What the architecture invalidates.
+    pub scope: Scope,
+}
+
 /// What an engine decides. Register rules, faults and data are common to all ([`exec`]).
 pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// Its name.
-    const NAME: EngineName;
+    fn name(&self) -> EngineName;
 
     /// Puts a machine of this engine among the others.
     fn wrap(vm: Vm<Self>) -> AnyVm;
@@ -97,11 +112,34 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// The fault that the guest sees.
     fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault>;
 
-    /// Drops what an instruction or a fault invalidates. The registers are already new.
+    /// INVLPG and INVPCID: drops what they invalidate.
     fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S);
 
-    /// A store by guest code to guest-physical memory, `size` bytes (1 to 8), inside one page.
-    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S);
+    /// Control registers were written; they and the PDPTE registers are already new.
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S);
+
+    /// A write of a control register was refused.
+    fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// The machine was set up: make what the engine needs before the first command.
+    fn settle<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// A store by guest code to guest-physical memory, `size` bytes (1 to 8), inside one page,
+    /// through a mapping outside the scenario's tables.
+    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+
+    /// A store whose translation said that the hypervisor must carry it out.
+    fn emulated_store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+
+    /// Memory slots came or went.
+    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// Userspace took the dirty log of the slot that begins here.
+    fn dirty_log_taken<S: Sink>(_vm: &mut Vm<Self>, _slot: Gpa, _sink: &mut S) {}
 }
 
 /// A machine and the engine that runs it.
@@ -148,47 +186,59 @@ impl<E: Engine> Vm<E> {
 pub enum AnyVm {
     /// Bare hardware.
     Native(Vm<Native>),
+    /// A shadow MMU.
+    Shadow(Vm<Shadow>),
+}
+
+/// Does the same for whichever engine it is.
+macro_rules! each {
+    ($any:expr, $vm:ident => $do:expr) => {
+        match $any {
+            AnyVm::Native($vm) => $do,
+            AnyVm::Shadow($vm) => $do,
+        }
+    };
 }
 
 impl AnyVm {
     /// Puts a machine under an engine, or says that this version does not have it.
     #[must_use]
     pub fn new(machine: Machine, engine: EngineName) -> Option<Self> {
-        match engine {
-            EngineName::Native => Some(Self::Native(Vm { machine, engine: Native })),
-            _ => None,
+        if engine == EngineName::Native {
+            return Some(Self::Native(Vm { machine, engine: Native }));
         }
+        Some(Self::shadow(machine, shadow::Policy::of(engine)?))
+    }
+
+    /// Puts a machine under a shadow MMU of this kind.
+    #[must_use]
+    pub fn shadow(machine: Machine, policy: shadow::Policy) -> Self {
+        let engine = Shadow::new(&machine, policy);
+        Self::Shadow(Vm { machine, engine })
     }
 
     /// The machine.
     #[must_use]
     #[inline]
     pub const fn machine(&self) -> &Machine {
-        match self {
-            Self::Native(vm) => &vm.machine,
-        }
+        each!(self, vm => &vm.machine)
     }
 
     /// The engine that runs it.
     #[must_use]
-    pub const fn engine(&self) -> EngineName {
-        match self {
-            Self::Native(_) => EngineName::Native,
-        }
+    pub fn engine(&self) -> EngineName {
+        each!(self, vm => vm.engine.name())
     }
 
     /// Carries out one command.
     #[inline]
     pub fn execute<S: Sink>(&mut self, command: &Command, sink: &mut S) -> Outcome {
-        match self {
-            Self::Native(vm) => vm.execute(command, sink),
-        }
+        each!(self, vm => vm.execute(command, sink))
     }
 
-    /// Loads the PDPTE registers of a freshly set-up machine where PAE paging is on.
+    /// Loads the PDPTE registers of a freshly set-up machine where PAE paging is on, and lets the
+    /// engine prepare.
     pub fn settle<S: Sink>(&mut self, sink: &mut S) {
-        match self {
-            Self::Native(vm) => exec::settle(vm, sink),
-        }
+        each!(self, vm => exec::settle(vm, sink));
     }
 }

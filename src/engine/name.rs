@@ -55,6 +55,6 @@ impl EngineName {
     /// Whether this version can run it.
     #[must_use]
     pub const fn is_available(self) -> bool {
-        matches!(self, Self::Native)
+        !matches!(self, Self::Ept | Self::Npt)
     }
 }

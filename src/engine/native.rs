@@ -4,21 +4,24 @@
 //! Where the manual lets a processor use a stale translation, this one does: what it answers is a
 //! function of the commands alone.
 
-use super::{AnyVm, Engine, EngineName, Sink, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Translation, Vm};
 use crate::arch::address::Num;
+use crate::arch::fault::Vector;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::rights::violations;
 use crate::arch::walk::{EntryRead, MAX_LEVELS, Start, Walk, WalkObserver};
 use crate::arch::{Access, Fault, Gpa, Gva, Hpa, Level, Mode};
-use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope, StoreBy};
+use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope};
 
 /// Bare hardware has no state beyond the machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Native;
 
 impl Engine for Native {
-    const NAME: EngineName = EngineName::Native;
+    fn name(&self) -> EngineName {
+        EngineName::Native
+    }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
         AnyVm::Native(vm)
@@ -33,7 +36,11 @@ impl Engine for Native {
             return Ok(physical(Gpa(gva.0), 0));
         }
         vm.machine.cost.tlb_misses += 1;
-        walk_and_fill(vm, gva, access, sink)
+        walk_and_fill(vm, gva, access, sink).inspect_err(|fault| drop_for_fault(vm, fault, sink))
+    }
+
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
+        Self::invalidate(vm, write.scope, write.cause, sink);
     }
 
     fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
@@ -42,14 +49,22 @@ impl Engine for Native {
         vm.machine.cost.tlb_flushes += 1;
         vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
     }
+}
 
-    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
-        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+/// A page fault drops what is cached for its address (SDM 4.10.4.1).
+#[cold]
+fn drop_for_fault<S: Sink>(vm: &mut Vm<Native>, fault: &Fault, sink: &mut S) {
+    if fault.vector == Vector::PageFault {
+        let removed = vm.machine.drop_for_fault(fault.gva);
+        if removed > 0 {
+            let (scope, cause) = (FlushScope::Page, FlushCause::PageFault);
+            vm.emit(sink, |_| Event::TlbFlush { scope, cause, removed });
+        }
     }
 }
 
 const fn physical(gpa: Gpa, page_shift: u32) -> Translation {
-    Translation { gpa, hpa: Hpa(gpa.0), page_shift }
+    Translation { gpa, hpa: Hpa(gpa.0), page_shift, emulated: false }
 }
 
 /// The TLB answers if the cached rights allow the access and, for a write, D was already set

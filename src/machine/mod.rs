@@ -10,7 +10,9 @@ pub mod event;
 pub mod mapper;
 pub mod memory;
 pub mod psc;
+pub mod role;
 pub mod slots;
+pub mod sparse;
 pub mod tlb;
 
 use std::sync::Arc;
@@ -114,6 +116,13 @@ impl Machine {
         };
         Arc::make_mut(&mut self.tlb).insert(entry);
         Some(entry)
+    }
+
+    /// Stores a translation that somebody else's walk found.
+    pub fn tlb_insert(&mut self, entry: TlbEntry) {
+        if self.caches.tlb {
+            Arc::make_mut(&mut self.tlb).insert(entry);
+        }
     }
 
     /// Stores the non-leaf entries that a walk read in the paging-structure caches (SDM 4.10.3).

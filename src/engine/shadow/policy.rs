@@ -1,0 +1,109 @@
+//! How the four shadow engines differ, and the switches for exhibits.
+
+use bitflags::bitflags;
+
+use crate::engine::EngineName;
+
+/// Where a walk under PAE paging takes the PDPTE from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pdpt {
+    /// The four registers; the root is the fixed `pae_root` (patches 05 to 07).
+    Registers,
+    /// Memory, at each walk; the PDPT has a shadow page of level 3.
+    Memory,
+}
+
+/// A kind of shadow MMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: EngineName,
+    /// Shadow pages at most.
+    pub pages: u32,
+    /// Hash buckets.
+    pub buckets: u64,
+    /// Pages survive MOV CR3 and are found again by frame and role (patch 09); the tables they
+    /// shadow are write-protected (patch 10).
+    pub caches_pages: bool,
+    /// Where PDPTEs are read.
+    pub pdpt: Pdpt,
+    /// INVLPG leads to the hypervisor.
+    pub invlpg_exits: bool,
+    /// Leaf tables may go out of sync (4731d4c7a07).
+    pub unsync: bool,
+    /// A user store to a table means that it is none any more (patch 27).
+    pub user_write_unprotects: bool,
+    /// After an emulated store the new entry is installed right away (0028425f647).
+    pub installs_after_write: bool,
+    /// Neighbours filled with a leaf: an aligned window of so many entries (0: none).
+    pub prefetch: u16,
+    /// Old roots kept for a switch back.
+    pub prev_roots: usize,
+    /// Historical behaviour that is switched on.
+    pub switches: Switches,
+}
+
+bitflags! {
+    /// Historical behaviour, off by default.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct Switches: u32 {
+        /// Give an engine that reads PDPTEs from memory the registers instead (the seed patch).
+        const PDPTE_REGISTERS = 1 << 0;
+        /// Q7, CVE-2021-38198: upper rights are no part of the role.
+        const ROLE_WITHOUT_ACCESS = 1 << 1;
+        /// Before patch 11: the page's base decides whether the target is a table.
+        const LARGE_PAGE_BASE_GFN = 1 << 2;
+        /// Q6: the write offset into a 4-byte directory is doubled once, and any quadrant is hit.
+        const PDE_OFFSET_DOUBLED_ONCE = 1 << 3;
+        /// Before patch 31: no TLB flush when rights shrink.
+        const NO_FLUSH_ON_REDUCTION = 1 << 4;
+        /// 0028425f647: install the new entry right after an emulated store.
+        const INSTALL_AFTER_WRITE = 1 << 5;
+    }
+}
+
+/// Pages and buckets of 2.6.20 (`KVM_NUM_MMU_PAGES`).
+const PAGES_2007: u32 = 256;
+
+impl Policy {
+    /// The shadow MMU of that name; none for the other engines.
+    #[must_use]
+    pub const fn of(name: EngineName) -> Option<Self> {
+        let base = Self {
+            name,
+            pages: PAGES_2007,
+            buckets: 256,
+            caches_pages: true,
+            pdpt: Pdpt::Registers,
+            invlpg_exits: false,
+            unsync: false,
+            user_write_unprotects: true,
+            installs_after_write: false,
+            prefetch: 0,
+            prev_roots: 0,
+            switches: Switches::empty(),
+        };
+        Some(match name {
+            EngineName::Kvm2006 => Self { caches_pages: false, pdpt: Pdpt::Memory, invlpg_exits: true, ..base },
+            EngineName::KvmPdpt => Self { pdpt: Pdpt::Memory, ..base },
+            EngineName::Kvm2007 => base,
+            EngineName::KvmNow => Self {
+                pages: 4096,
+                buckets: 4096,
+                invlpg_exits: true,
+                unsync: true,
+                user_write_unprotects: false,
+                prefetch: 8,
+                prev_roots: 3,
+                ..base
+            },
+            EngineName::Native | EngineName::Ept | EngineName::Npt => return None,
+        })
+    }
+
+    /// Whether PDPTEs come from the registers.
+    #[must_use]
+    pub const fn uses_pdpte_registers(&self) -> bool {
+        matches!(self.pdpt, Pdpt::Registers) || self.switches.contains(Switches::PDPTE_REGISTERS)
+    }
+}
