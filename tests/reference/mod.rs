@@ -1,0 +1,16 @@
+//! A second, independent implementation of x86 address translation, for the tests.
+//!
+//! It follows the Intel SDM volume 3A chapter 4 as plainly as it can: one function for each paging
+//! mode, no shared tables of bits, memory as a map of words. It shares no code with the library.
+
+#![allow(dead_code, unused_imports, reason = "each test that includes this module uses a part of it")]
+
+pub mod cpu;
+pub mod drive;
+pub mod random;
+pub mod rights;
+pub mod walk;
+
+pub use cpu::{Cpu, Mode};
+pub use random::Random;
+pub use walk::{Access, Kind, Memory, Outcome};
