@@ -7,9 +7,10 @@ mod exec;
 mod name;
 mod native;
 pub mod shadow;
+mod switches;
 
 use crate::arch::invalidate::Scope;
-use crate::arch::{Access, ControlRegs, Fault, Gpa, Gva, Hpa, Refusal};
+use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
 use crate::machine::event::{Event, FlushCause, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
@@ -18,6 +19,7 @@ use crate::machine::{Command, Machine};
 pub use name::EngineName;
 pub use native::Native;
 pub use shadow::Shadow;
+pub use switches::Switches;
 
 /// Where an access led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +183,32 @@ impl<E: Engine> Vm<E> {
     }
 }
 
+/// An engine with its switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EngineConfig {
+    /// Which engine.
+    pub name: EngineName,
+    /// Historical behaviour that is switched on.
+    pub switches: Switches,
+}
+
+impl From<EngineName> for EngineConfig {
+    fn from(name: EngineName) -> Self {
+        Self { name, switches: Switches::empty() }
+    }
+}
+
+/// What is known about the shadows of a guest frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ShadowFacts {
+    /// How many shadow pages there are.
+    pub count: u64,
+    /// Whether one of them is out of sync.
+    pub unsync: bool,
+    /// Whether guest stores to the frame are caught.
+    pub write_protected: bool,
+}
+
 /// A machine under any engine.
 #[derive(Clone, Debug)]
 pub enum AnyVm {
@@ -203,18 +231,13 @@ macro_rules! each {
 impl AnyVm {
     /// Puts a machine under an engine, or says that this version does not have it.
     #[must_use]
-    pub fn new(machine: Machine, engine: EngineName) -> Option<Self> {
-        if engine == EngineName::Native {
+    pub fn new(machine: Machine, engine: EngineConfig) -> Option<Self> {
+        if engine.name == EngineName::Native {
             return Some(Self::Native(Vm { machine, engine: Native }));
         }
-        Some(Self::shadow(machine, shadow::Policy::of(engine)?))
-    }
-
-    /// Puts a machine under a shadow MMU of this kind.
-    #[must_use]
-    pub fn shadow(machine: Machine, policy: shadow::Policy) -> Self {
+        let policy = shadow::Policy::of(engine.name, engine.switches)?;
         let engine = Shadow::new(&machine, policy);
-        Self::Shadow(Vm { machine, engine })
+        Some(Self::Shadow(Vm { machine, engine }))
     }
 
     /// The machine.
@@ -228,6 +251,26 @@ impl AnyVm {
     #[must_use]
     pub fn engine(&self) -> EngineName {
         each!(self, vm => vm.engine.name())
+    }
+
+    /// What is known about the shadows of a guest frame, of one level or of all.
+    #[must_use]
+    pub fn shadow_facts(&self, gfn: Gfn, level: Option<u8>) -> ShadowFacts {
+        match self {
+            Self::Native(_) => ShadowFacts::default(),
+            Self::Shadow(vm) => vm.shadow_facts(gfn, level),
+        }
+    }
+
+    /// Checks the engine's invariants.
+    ///
+    /// # Errors
+    /// The first that is broken, with its witness.
+    pub fn audit(&self) -> Result<(), shadow::Broken> {
+        match self {
+            Self::Native(_) => Ok(()),
+            Self::Shadow(vm) => shadow::audit(vm),
+        }
     }
 
     /// Carries out one command.

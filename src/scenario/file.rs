@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
-use crate::engine::{AnyVm, EngineName, Quiet};
+use crate::engine::{AnyVm, EngineConfig, EngineName, Quiet};
 use crate::machine::command::{InvalidCommand, check_physical};
 use crate::machine::{Caches, Machine};
 
@@ -302,8 +302,8 @@ impl Scenario {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(&self, engine: EngineName, caches: Caches) -> Result<AnyVm, StartError> {
-        let regs = self.registers()?;
+    pub fn start(&self, engine: impl Into<EngineConfig>, caches: Caches) -> Result<AnyVm, StartError> {
+        let (engine, regs) = (engine.into(), self.registers()?);
         let mut machine = Machine::new(self.cpu, self.ram);
         machine.caches = caches;
         machine.cpu.set_regs(regs);
@@ -311,7 +311,7 @@ impl Scenario {
         for (gpa, value) in &self.mem {
             machine.memory.write_u64(*gpa, *value);
         }
-        let mut vm = AnyVm::new(machine, engine).ok_or(StartError::Engine(engine))?;
+        let mut vm = AnyVm::new(machine, engine).ok_or(StartError::Engine(engine.name))?;
         vm.settle(&mut Quiet);
         Ok(vm)
     }

@@ -2,14 +2,13 @@
 //! (2.6.20 paging_tmpl.h `fetch`, `set_pte_common`; 6.8 `FNAME(fetch)`, `make_spte`).
 
 use super::page::{PageId, SpteRef};
-use super::policy::Switches;
 use super::root::Root;
 use super::walk::{GuestWalk, base_role};
 use super::{Shadow, flush_tlb, spte, unsync, write, zap};
 use crate::arch::address::Num;
 use crate::arch::entry::{self, P, RW, US};
 use crate::arch::{Gfn, Gva};
-use crate::engine::{Sink, Vm};
+use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{Event, FlushCause, SpteWhy};
 use crate::machine::role::{AccessBits, Role};
 

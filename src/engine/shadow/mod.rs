@@ -3,6 +3,7 @@
 //! One mechanism serves four engines; where they differ, [`Policy`] says how. Function names are
 //! the kernel's: 2.6.20 `drivers/kvm/mmu.c` and `paging_tmpl.h`, 6.8 `arch/x86/kvm/mmu/`.
 
+mod audit;
 mod fault;
 mod fetch;
 mod hw;
@@ -24,11 +25,12 @@ use crate::machine::Machine;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::sparse::Sparse;
 
-use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineName, ShadowFacts, Sink, Translation, Vm};
 
 pub use crate::machine::role::{AccessBits, Role};
+pub use audit::{Broken, audit};
 pub use page::{PageId, Parents, Pool, ShadowPage, SpteRef};
-pub use policy::{Pdpt, Policy, Switches};
+pub use policy::{Pdpt, Policy};
 pub use rmap::Rmap;
 pub use root::{PrevRoot, Root};
 
@@ -117,6 +119,22 @@ impl Engine for Shadow {
 
     fn dirty_log_taken<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
         write::slot_remove_write_access(vm, slot.gfn(), sink);
+    }
+}
+
+impl Vm<Shadow> {
+    /// What is known about the shadows of a guest frame.
+    #[must_use]
+    pub fn shadow_facts(&self, gfn: Gfn, level: Option<u8>) -> ShadowFacts {
+        let pool = &self.engine.pool;
+        let pages = pool.of_gfn(gfn).map(|id| pool.page(id)).filter(|page| level.is_none_or(|l| page.role.level == l));
+        let mut facts = ShadowFacts::default();
+        for page in pages {
+            facts.count += 1;
+            facts.unsync |= page.unsync;
+            facts.write_protected |= self.engine.policy.caches_pages && !page.unsync;
+        }
+        facts
     }
 }
 

@@ -1,8 +1,6 @@
-//! How the four shadow engines differ, and the switches for exhibits.
+//! How the four shadow engines differ.
 
-use bitflags::bitflags;
-
-use crate::engine::EngineName;
+use crate::engine::{EngineName, Switches};
 
 /// Where a walk under PAE paging takes the PDPTE from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,32 +41,13 @@ pub struct Policy {
     pub switches: Switches,
 }
 
-bitflags! {
-    /// Historical behaviour, off by default.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-    pub struct Switches: u32 {
-        /// Give an engine that reads PDPTEs from memory the registers instead (the seed patch).
-        const PDPTE_REGISTERS = 1 << 0;
-        /// Q7, CVE-2021-38198: upper rights are no part of the role.
-        const ROLE_WITHOUT_ACCESS = 1 << 1;
-        /// Before patch 11: the page's base decides whether the target is a table.
-        const LARGE_PAGE_BASE_GFN = 1 << 2;
-        /// Q6: the write offset into a 4-byte directory is doubled once, and any quadrant is hit.
-        const PDE_OFFSET_DOUBLED_ONCE = 1 << 3;
-        /// Before patch 31: no TLB flush when rights shrink.
-        const NO_FLUSH_ON_REDUCTION = 1 << 4;
-        /// 0028425f647: install the new entry right after an emulated store.
-        const INSTALL_AFTER_WRITE = 1 << 5;
-    }
-}
-
 /// Pages and buckets of 2.6.20 (`KVM_NUM_MMU_PAGES`).
 const PAGES_2007: u32 = 256;
 
 impl Policy {
     /// The shadow MMU of that name; none for the other engines.
     #[must_use]
-    pub const fn of(name: EngineName) -> Option<Self> {
+    pub const fn of(name: EngineName, switches: Switches) -> Option<Self> {
         let base = Self {
             name,
             pages: PAGES_2007,
@@ -81,7 +60,7 @@ impl Policy {
             installs_after_write: false,
             prefetch: 0,
             prev_roots: 0,
-            switches: Switches::empty(),
+            switches,
         };
         Some(match name {
             EngineName::Kvm2006 => Self { caches_pages: false, pdpt: Pdpt::Memory, invlpg_exits: true, ..base },

@@ -34,9 +34,3 @@ pub const fn is_present(spte: u64) -> bool {
 pub const fn is_writable(spte: u64) -> bool {
     spte & (P | entry::RW) == P | entry::RW
 }
-
-/// Whether an entry marks an address without memory.
-#[must_use]
-pub const fn is_io(spte: u64) -> bool {
-    spte & (P | IO_MARK) == IO_MARK
-}

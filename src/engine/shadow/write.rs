@@ -2,12 +2,11 @@
 //! (2.6.20 mmu.c `rmap_write_protect`, `kvm_mmu_pre_write`; 6.8 `kvm_mmu_track_write`).
 
 use super::page::{PageId, SpteRef};
-use super::policy::Switches;
 use super::{Shadow, fault, fetch, flush_tlb, plain_store, root, spte, unsync, zap};
 use crate::arch::entry::{self, P, RW};
 use crate::arch::rights::Rights;
 use crate::arch::{Gfn, Gpa, Level};
-use crate::engine::{Sink, Vm};
+use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{Event, ExitReason, FlushCause, SpteWhy};
 use crate::machine::role::{AccessBits, Role};
 
@@ -42,7 +41,10 @@ pub fn write_protect<S: Sink>(vm: &mut Vm<Shadow>, gfn: Gfn, sink: &mut S) {
         let old = vm.engine.pool.spte(*at);
         fetch::replace(vm, *at, old & !RW, SpteWhy::WriteProtect, sink);
     }
-    if !mappings.is_empty() && !vm.engine.policy.switches.contains(Switches::NO_FLUSH_ON_REDUCTION) {
+    // A mapping may have gone while the hardware still remembers it: 2.6.20 could rely on every exit
+    // to flush, this hardware keeps its TLB over exits.
+    let remembered = vm.machine.tlb.entries().any(|e| e.rights.rw && e.frame == frame.base().0);
+    if (remembered || !mappings.is_empty()) && !vm.engine.policy.switches.contains(Switches::NO_FLUSH_ON_REDUCTION) {
         flush_tlb(vm, FlushCause::WriteProtect, sink);
     }
 }

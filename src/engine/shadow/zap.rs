@@ -2,10 +2,9 @@
 //! (2.6.20 mmu.c `kvm_mmu_zap_page`, `kvm_mmu_unprotect_page`, `kvm_mmu_free_some_pages`).
 
 use super::page::{ENTRIES, PageId, SpteRef};
-use super::policy::Switches;
 use super::{Shadow, fetch, flush_tlb, root, spte, unsync};
 use crate::arch::Gfn;
-use crate::engine::{Sink, Vm};
+use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{Event, FlushCause, SpteWhy};
 
 /// Below so many free pages room is made (`KVM_MIN_FREE_MMU_PAGES`).
