@@ -236,14 +236,13 @@ fn write_register<E: Engine, S: Sink>(
     };
     let old = vm.machine.cpu.regs;
     let table = pdptes_at(vm, change.regs.cr3);
-    if change.loads_pdptes
-        && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table)
-    {
+    let loads_pdptes = change.loads_pdptes && vm.engine.loads_pdptes();
+    if loads_pdptes && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table) {
         vm.emit(sink, |_| Event::PdpteReject { index: reject.index, bits: Num(reject.bits), cause: load });
         return control_refused(vm, reject.into(), sink);
     }
     set_regs(vm, change.regs, Some(name), sink);
-    if change.loads_pdptes {
+    if loads_pdptes {
         load_pdptes(vm, table, load, sink);
     }
     E::control_written(vm, &ControlWrite { cause: flush, old, scope: change.invalidates }, sink);
@@ -299,7 +298,7 @@ pub fn settle<E: Engine, S: Sink>(vm: &mut Vm<E>, sink: &mut S) {
 }
 
 fn load_where_pae<E: Engine, S: Sink>(vm: &mut Vm<E>, cause: LoadCause, sink: &mut S) {
-    if vm.machine.cpu.mode() != Mode::Pae {
+    if vm.machine.cpu.mode() != Mode::Pae || !vm.engine.loads_pdptes() {
         return;
     }
     let table = vm.machine.pdptes_in_memory();

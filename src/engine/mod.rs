@@ -8,6 +8,7 @@ mod name;
 mod native;
 pub mod shadow;
 mod switches;
+pub mod twodim;
 
 use crate::arch::invalidate::Scope;
 use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
@@ -20,6 +21,7 @@ pub use name::EngineName;
 pub use native::Native;
 pub use shadow::Shadow;
 pub use switches::Switches;
+pub use twodim::TwoDim;
 
 /// Where an access led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,11 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// A write of a control register was refused.
     fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
 
+    /// Whether the processor that the guest sees loads PDPTE registers, and checks them then.
+    fn loads_pdptes(&self) -> bool {
+        true
+    }
+
     /// The machine was set up: make what the engine needs before the first command.
     fn settle<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
 
@@ -216,6 +223,8 @@ pub enum AnyVm {
     Native(Vm<Native>),
     /// A shadow MMU.
     Shadow(Vm<Shadow>),
+    /// Two-dimensional paging.
+    TwoDim(Vm<TwoDim>),
 }
 
 /// Does the same for whichever engine it is.
@@ -224,20 +233,37 @@ macro_rules! each {
         match $any {
             AnyVm::Native($vm) => $do,
             AnyVm::Shadow($vm) => $do,
+            AnyVm::TwoDim($vm) => $do,
         }
     };
 }
 
 impl AnyVm {
-    /// Puts a machine under an engine, or says that this version does not have it.
+    /// Puts a machine under an engine.
     #[must_use]
-    pub fn new(machine: Machine, engine: EngineConfig) -> Option<Self> {
-        if engine.name == EngineName::Native {
-            return Some(Self::Native(Vm { machine, engine: Native }));
-        }
-        let policy = shadow::Policy::of(engine.name, engine.switches)?;
+    pub fn new(machine: Machine, engine: EngineConfig) -> Self {
+        let EngineConfig { name, switches } = engine;
+        let policy = match name {
+            EngineName::Native => return Self::Native(Vm { machine, engine: Native }),
+            EngineName::Ept => return Self::two_dim(machine, twodim::Kind::Ept, switches),
+            EngineName::Npt => return Self::two_dim(machine, twodim::Kind::Npt, switches),
+            EngineName::Kvm2006 => shadow::Policy::kvm_2006(switches),
+            EngineName::KvmPdpt => shadow::Policy::kvm_pdpt(switches),
+            EngineName::Kvm2007 => shadow::Policy::kvm_2007(switches),
+            EngineName::KvmNow => shadow::Policy::kvm_now(switches),
+        };
+        Self::shadow(machine, policy)
+    }
+
+    /// Puts a machine under a shadow MMU of this kind.
+    #[must_use]
+    pub fn shadow(machine: Machine, policy: shadow::Policy) -> Self {
         let engine = Shadow::new(&machine, policy);
-        Some(Self::Shadow(Vm { machine, engine }))
+        Self::Shadow(Vm { machine, engine })
+    }
+
+    fn two_dim(machine: Machine, kind: twodim::Kind, switches: Switches) -> Self {
+        Self::TwoDim(Vm { machine, engine: TwoDim::new(kind, switches) })
     }
 
     /// The machine.
@@ -257,7 +283,7 @@ impl AnyVm {
     #[must_use]
     pub fn shadow_facts(&self, gfn: Gfn, level: Option<u8>) -> ShadowFacts {
         match self {
-            Self::Native(_) => ShadowFacts::default(),
+            Self::Native(_) | Self::TwoDim(_) => ShadowFacts::default(),
             Self::Shadow(vm) => vm.shadow_facts(gfn, level),
         }
     }
@@ -268,7 +294,7 @@ impl AnyVm {
     /// The first that is broken, with its witness.
     pub fn audit(&self) -> Result<(), shadow::Broken> {
         match self {
-            Self::Native(_) => Ok(()),
+            Self::Native(_) | Self::TwoDim(_) => Ok(()),
             Self::Shadow(vm) => shadow::audit(vm),
         }
     }

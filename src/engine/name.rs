@@ -57,10 +57,4 @@ impl EngineName {
     pub const fn reads_pdptes_from_memory(self) -> bool {
         matches!(self, Self::Kvm2006 | Self::KvmPdpt | Self::Npt)
     }
-
-    /// Whether this version can run it.
-    #[must_use]
-    pub const fn is_available(self) -> bool {
-        !matches!(self, Self::Ept | Self::Npt)
-    }
 }

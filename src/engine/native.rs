@@ -29,8 +29,8 @@ impl Engine for Native {
 
     #[inline]
     fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
-        if let Some(found) = lookup(vm, gva, access, sink) {
-            return Ok(found);
+        if let Some(hit) = tlb_answer(vm, gva, access, sink) {
+            return Ok(physical(Gpa(hit.physical), hit.page_shift));
         }
         if vm.machine.cpu.mode() == Mode::Off {
             return Ok(physical(Gpa(gva.0), 0));
@@ -67,22 +67,31 @@ const fn physical(gpa: Gpa, page_shift: u32) -> Translation {
     Translation { gpa, hpa: Hpa(gpa.0), page_shift, emulated: false }
 }
 
+/// What the TLB answered: an address in the physical space of the hardware that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct TlbAnswer {
+    /// The physical address.
+    pub physical: u64,
+    /// log2 of the page.
+    pub page_shift: u32,
+}
+
 /// The TLB answers if the cached rights allow the access and, for a write, D was already set
 /// (SDM 4.10.2.3). Rights are judged with the control bits in force now.
 #[inline]
-fn lookup<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Option<Translation> {
+pub fn tlb_answer<E: Engine, S: Sink>(vm: &mut Vm<E>, gva: Gva, access: &Access, sink: &mut S) -> Option<TlbAnswer> {
     let machine = &mut vm.machine;
     let entry = machine.tlb_lookup(gva)?;
     let allowed = violations(access, &entry.rights, machine.cpu.paging.guard, machine.cpu.pkru).is_empty();
     if !allowed || access.is_write() && !entry.dirty {
         return None;
     }
-    let shift = u32::from(entry.shift);
-    let found = physical(Gpa(entry.physical(gva)), shift);
+    let page_shift = u32::from(entry.shift);
+    let physical = entry.physical(gva);
     let (page, frame) = (entry.page, entry.frame);
     machine.cost.tlb_hits += 1;
-    vm.emit(sink, |_| Event::TlbHit { va: gva, page, frame: Num(frame), page_size: 1 << shift });
-    Some(found)
+    vm.emit(sink, |_| Event::TlbHit { va: gva, page, frame: Num(frame), page_size: 1 << page_shift });
+    Some(TlbAnswer { physical, page_shift })
 }
 
 fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
@@ -92,9 +101,24 @@ fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: 
     if walk.needs_update(write) {
         set_accessed_and_dirty(vm, &walk, write, sink);
     }
-    vm.machine.psc_fill(gva, &start, &walk);
+    fill_from_walk(vm, gva, &start, &walk, write, None, sink);
+    Ok(physical(walk.gpa(gva), walk.page_shift))
+}
+
+/// Caches what a walk found. Under two-dimensional paging `host` is where the access ended, and the
+/// entry covers 4 KiB.
+pub fn fill_from_walk<E: Engine, S: Sink>(
+    vm: &mut Vm<E>,
+    gva: Gva,
+    start: &Start,
+    walk: &Walk,
+    write: bool,
+    host: Option<Hpa>,
+    sink: &mut S,
+) {
+    vm.machine.psc_fill(gva, start, walk);
     let dirty = write || walk.leaf().value & crate::arch::entry::D != 0;
-    if let Some(entry) = vm.machine.tlb_fill(gva, &walk, dirty) {
+    if let Some(entry) = vm.machine.tlb_fill(gva, walk, dirty, host) {
         vm.emit(sink, |_| Event::TlbFill {
             page: entry.page,
             frame: Num(entry.frame),
@@ -102,7 +126,6 @@ fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: 
             global: entry.global,
         });
     }
-    Ok(physical(walk.gpa(gva), walk.page_shift))
 }
 
 /// Where the walk begins: below the deepest cached prefix, a PDPTE register, or at CR3.
@@ -169,7 +192,8 @@ impl WalkObserver for Reads {
     }
 }
 
-fn set_accessed_and_dirty<S: Sink>(vm: &mut Vm<Native>, walk: &Walk, write: bool, sink: &mut S) {
+/// Sets A in the entries of a path, and D in the leaf of a write.
+pub fn set_accessed_and_dirty<E: Engine, S: Sink>(vm: &mut Vm<E>, walk: &Walk, write: bool, sink: &mut S) {
     let size = vm.machine.cpu.mode().entry_size() as u32;
     for (read, new) in walk.updates(write) {
         vm.machine.memory.write(read.gpa, size, new);

@@ -112,6 +112,11 @@ pub fn event(event: &Event) -> Line {
         Event::Unsync { gfn } => ("unsync", format!("the guest may write gfn {:#x} unseen", gfn.0)),
         Event::Sync { gfn } => ("sync", format!("the shadow of gfn {:#x} is up to date", gfn.0)),
         Event::Reclaim => ("reclaim", "room is made for shadow pages".to_owned()),
+        Event::NestedRead { level, index, hpa, value, .. } => {
+            let name = format!("nested L{level}[{index}]");
+            ("hw walk", format!("{name:<15} {:<18} {}", address("HPA", hpa.0), hex(value.0)))
+        }
+        Event::AuditFailed { invariant, witness } => ("AUDIT", format!("{invariant} is broken: {witness}")),
     };
     Line { label, text }
 }

@@ -581,6 +581,26 @@ pub enum Event {
     },
     /// Room was made for shadow pages.
     Reclaim,
+    /// The hardware read an entry of the second dimension.
+    NestedRead {
+        /// 1 to 4.
+        level: u8,
+        /// Index in its table.
+        index: usize,
+        /// The guest-physical address that is being translated.
+        gpa: Gpa,
+        /// Where the entry lies in host memory.
+        hpa: Hpa,
+        /// The entry.
+        value: Num,
+    },
+    /// An invariant of the engine is broken.
+    AuditFailed {
+        /// `I1` to `I11`.
+        invariant: String,
+        /// What shows it.
+        witness: String,
+    },
 }
 
 fn vector_name<S: Serializer>(vector: &Vector, serializer: S) -> Result<S::Ok, S::Error> {
@@ -649,6 +669,8 @@ impl Event {
             Self::Unsync { .. } => "unsync",
             Self::Sync { .. } => "sync",
             Self::Reclaim => "reclaim",
+            Self::NestedRead { .. } => "nested_read",
+            Self::AuditFailed { .. } => "audit_failed",
         }
     }
 }

@@ -117,16 +117,10 @@ pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     }
 }
 
-/// Why a scenario cannot be started.
+/// Why a scenario cannot be started: no processor can be in the state that it begins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// No processor can be in the state that it begins in.
-    #[error("no processor can be in this state: {0}")]
-    State(#[from] Refusal),
-    /// This version does not have the engine.
-    #[error("this version does not have the engine `{}`", .0.id())]
-    Engine(EngineName),
-}
+#[error("no processor can be in this state: {0}")]
+pub struct StartError(#[from] Refusal);
 
 /// A text in one or more languages: a plain string is English.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -311,7 +305,7 @@ impl Scenario {
         for (gpa, value) in &self.mem {
             machine.memory.write_u64(*gpa, *value);
         }
-        let mut vm = AnyVm::new(machine, engine).ok_or(StartError::Engine(engine.name))?;
+        let mut vm = AnyVm::new(machine, engine);
         vm.settle(&mut Quiet);
         Ok(vm)
     }

@@ -45,11 +45,11 @@ pub struct Policy {
 const PAGES_2007: u32 = 256;
 
 impl Policy {
-    /// The shadow MMU of that name; none for the other engines.
+    /// Linux 2.6.20 and 2.6.21, after the series.
     #[must_use]
-    pub const fn of(name: EngineName, switches: Switches) -> Option<Self> {
-        let base = Self {
-            name,
+    pub const fn kvm_2007(switches: Switches) -> Self {
+        Self {
+            name: EngineName::Kvm2007,
             pages: PAGES_2007,
             buckets: 256,
             caches_pages: true,
@@ -61,23 +61,36 @@ impl Policy {
             prefetch: 0,
             prev_roots: 0,
             switches,
-        };
-        Some(match name {
-            EngineName::Kvm2006 => Self { caches_pages: false, pdpt: Pdpt::Memory, invlpg_exits: true, ..base },
-            EngineName::KvmPdpt => Self { pdpt: Pdpt::Memory, ..base },
-            EngineName::Kvm2007 => base,
-            EngineName::KvmNow => Self {
-                pages: 4096,
-                buckets: 4096,
-                invlpg_exits: true,
-                unsync: true,
-                user_write_unprotects: false,
-                prefetch: 8,
-                prev_roots: 3,
-                ..base
-            },
-            EngineName::Native | EngineName::Ept | EngineName::Npt => return None,
-        })
+        }
+    }
+
+    /// Before the series: nothing is kept over MOV CR3, nothing is write-protected.
+    #[must_use]
+    pub const fn kvm_2006(switches: Switches) -> Self {
+        let after = Self::kvm_2007(switches);
+        Self { name: EngineName::Kvm2006, caches_pages: false, pdpt: Pdpt::Memory, invlpg_exits: true, ..after }
+    }
+
+    /// The counterfactual: the series without patches 05 to 07.
+    #[must_use]
+    pub const fn kvm_pdpt(switches: Switches) -> Self {
+        Self { name: EngineName::KvmPdpt, pdpt: Pdpt::Memory, ..Self::kvm_2007(switches) }
+    }
+
+    /// Linux 6.x.
+    #[must_use]
+    pub const fn kvm_now(switches: Switches) -> Self {
+        Self {
+            name: EngineName::KvmNow,
+            pages: 4096,
+            buckets: 4096,
+            invlpg_exits: true,
+            unsync: true,
+            user_write_unprotects: false,
+            prefetch: 8,
+            prev_roots: 3,
+            ..Self::kvm_2007(switches)
+        }
     }
 
     /// Whether PDPTEs come from the registers.
