@@ -220,10 +220,7 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (label, meaning) = engine_label(engine);
             let on = cx.session.engine() == engine;
             let name = format!("Engine: {meaning}");
-            let available = engine.is_available();
-            let response = chip_if(ui, cx.tokens, label, on, &name, available);
-            let later = if available { "" } else { "\nIn a later version" };
-            if response.on_hover_text(format!("{meaning}{later}")).clicked() {
+            if chip(ui, cx.tokens, label, on, &name).on_hover_text(meaning).clicked() {
                 cx.send(AppCommand::SetEngine(engine));
             }
         }
