@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
-use crate::engine::{AnyVm, EngineName, Quiet};
+use crate::engine::{AnyVm, EngineConfig, EngineName, Quiet};
 use crate::machine::command::{InvalidCommand, check_physical};
 use crate::machine::{Caches, Machine};
 
@@ -126,16 +126,10 @@ pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     }
 }
 
-/// Why a scenario cannot be started.
+/// Why a scenario cannot be started: no processor can be in the state that it begins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// No processor can be in the state that it begins in.
-    #[error("no processor can be in this state: {0}")]
-    State(#[from] Refusal),
-    /// This version does not have the engine.
-    #[error("this version does not have the engine `{}`", .0.id())]
-    Engine(EngineName),
-}
+#[error("no processor can be in this state: {0}")]
+pub struct StartError(#[from] Refusal);
 
 /// A text in one or more languages: a plain string is English.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -311,8 +305,8 @@ impl Scenario {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(&self, engine: EngineName, caches: Caches) -> Result<AnyVm, StartError> {
-        let regs = self.registers()?;
+    pub fn start(&self, engine: impl Into<EngineConfig>, caches: Caches) -> Result<AnyVm, StartError> {
+        let (engine, regs) = (engine.into(), self.registers()?);
         let mut machine = Machine::new(self.cpu, self.ram);
         machine.caches = caches;
         machine.cpu.set_regs(regs);
@@ -320,7 +314,7 @@ impl Scenario {
         for (gpa, value) in &self.mem {
             machine.memory.write_u64(*gpa, *value);
         }
-        let mut vm = AnyVm::new(machine, engine).ok_or(StartError::Engine(engine))?;
+        let mut vm = AnyVm::new(machine, engine);
         vm.settle(&mut Quiet);
         Ok(vm)
     }
