@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use eframe::{WebOptions, WebRunner};
-use js_sys::{Function, JSON, JsString, Reflect};
+use js_sys::{Function, JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
 
@@ -153,7 +153,7 @@ impl Lab {
 
 /// What a browser's error value says.
 fn text_of(value: &JsValue) -> String {
-    value.as_string().unwrap_or_else(|| JsString::from(js_sys::Object::from(value.clone()).to_string()).into())
+    value.as_string().unwrap_or_else(|| js_sys::Object::from(value.clone()).to_string().into())
 }
 
 /// How a lab begins, checked.
