@@ -1,14 +1,49 @@
 //! The window and the page: everything egui.
+//!
+//! Views are functions of a read-only context ([`view::ViewCx`]); what they want done is applied
+//! here, in one place, before the next pass. One file a panel.
+
+mod apply; // what the views asked for is done here, and nowhere else
+mod bar; // title, theme, text size
+mod cost_meter; // what the run has cost
+mod drawer; // Inspect, Why, Log
+pub mod entry_editor; // the tab Inspect
+mod fonts; // the two faces
+pub mod headless; // pictures without a window
+pub mod history; // what every command of the path did
+mod keyboard; // keys that work everywhere
+mod layout; // where the zones lie
+mod log; // the tab Log
+mod memory_panel; // page map, tables, engine, caches
+mod processor_strip; // paging mode, bits, CR3, access composer
+mod shot; // a PNG of the app
+pub mod stage; // the walk of one address through the tables
+pub mod tables; // the paging structures of a machine
+pub mod theme; // design tokens
+pub mod timeline; // time as a line
+pub mod view; // what a view sees and what it may ask for
+mod why; // the tab Why
+pub mod widgets; // the controls that the panels are made of
+#[cfg(not(target_arch = "wasm32"))]
+mod window; // the native window
+
+pub use shot::{ShotError, shot};
+#[cfg(not(target_arch = "wasm32"))]
+pub use window::run_window;
 
 use crate::engine::EngineName;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
+use history::History;
+use view::{CommandSender, Focus, ViewCx, ViewState};
 
 /// How the app begins.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The theme; `None` follows the system.
     pub theme: Option<Theme>,
+    /// How many commands lie before the cursor at first; `None` leaves it where the session has it.
+    pub at: Option<usize>,
 }
 
 /// A colour theme.
@@ -21,16 +56,44 @@ pub enum Theme {
     Light,
 }
 
+impl From<Theme> for egui::Theme {
+    fn from(theme: Theme) -> Self {
+        match theme {
+            Theme::Dark => Self::Dark,
+            Theme::Light => Self::Light,
+        }
+    }
+}
+
+impl From<egui::Theme> for Theme {
+    fn from(theme: egui::Theme) -> Self {
+        match theme {
+            egui::Theme::Dark => Self::Dark,
+            egui::Theme::Light => Self::Light,
+        }
+    }
+}
+
 /// The app.
 pub struct App {
     session: Session,
+    history: History,
+    focus: Focus,
+    view: ViewState,
+    tx: CommandSender,
 }
 
 impl App {
     /// Installs fonts and style in `ctx` and opens a session.
     #[must_use]
-    pub fn new(_ctx: &egui::Context, session: Session, _options: Options) -> Self {
-        Self { session }
+    pub fn new(ctx: &egui::Context, mut session: Session, options: Options) -> Self {
+        theme::install(ctx, options.theme);
+        if let Some(at) = options.at {
+            session.lab.seek(at);
+        }
+        let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
+        let view = ViewState::of(&session);
+        Self { session, history, focus, view, tx: CommandSender::default() }
     }
 
     /// What is open.
@@ -39,13 +102,30 @@ impl App {
         &self.session
     }
 
+    /// The state of the view.
+    #[must_use]
+    pub const fn view(&self) -> &ViewState {
+        &self.view
+    }
+
+    /// The command in focus and how much of it is shown.
+    #[must_use]
+    pub const fn focus(&self) -> &Focus {
+        &self.focus
+    }
+
     /// Carries out steps at the cursor: what the page API's `run` does.
     pub fn run_steps(&mut self, steps: &[Step]) -> Vec<Event> {
-        self.session.run(steps)
+        let events = self.session.run(steps);
+        self.lab_changed();
+        events
     }
 
     /// Opens another session in place of this one.
     pub fn open(&mut self, session: Session) {
+        self.history = History::of(&session.lab);
+        self.focus = Focus::at_cursor(&session.lab);
+        self.view = ViewState { text_scale: self.view.text_scale, ..ViewState::of(&session) };
         self.session = session;
     }
 
@@ -57,11 +137,34 @@ impl App {
 
     /// Draws one frame.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
-        ui.heading("mmuscope");
+        let cx = self.view_cx(ui.ctx());
+        keyboard::keyboard(&cx, ui.ctx());
+        layout::layout_ui(&cx, ui);
+        if !self.tx.is_empty() {
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn view_cx(&self, ctx: &egui::Context) -> ViewCx<'_> {
+        ViewCx {
+            session: &self.session,
+            view: &self.view,
+            machine: self.focus.machine(self.session.lab.machine()),
+            before: self.focus.before(),
+            events: self.focus.events(),
+            shown: self.focus.shown(),
+            history: &self.history,
+            tokens: theme::tokens(ctx),
+            tx: &self.tx,
+        }
     }
 }
 
 impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.apply(ctx);
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
     }

@@ -4,6 +4,8 @@
 //! leads from the start to the tip of one branch, and the cursor stands somewhere on it. Any point
 //! is a snapshot plus a short replay, because the machine is a function of its commands.
 
+pub mod mode_switch;
+
 use std::collections::BTreeMap;
 
 use crate::engine::{AnyVm, Engine, Outcome, Quiet, Sink, Vm};
@@ -117,6 +119,12 @@ impl Lab {
     pub fn command(&self, step: usize) -> Option<&Command> {
         let id = self.path.get(step.checked_sub(1)?)?;
         Some(&self.nodes[*id as usize].command)
+    }
+
+    /// The node of command `step` of the path, counted from 1: with it the whole past up to there.
+    #[must_use]
+    pub fn node(&self, step: usize) -> Option<NodeId> {
+        self.path.get(step.checked_sub(1)?).copied()
     }
 
     /// Carries a command out at the cursor and returns what happened. Given in the past, it opens

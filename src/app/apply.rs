@@ -1,0 +1,146 @@
+//! What the views asked for is done here, and nowhere else.
+
+use super::App;
+use super::history::{History, run_until_refused};
+use super::theme;
+use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
+use crate::engine::EngineName;
+use crate::lab::mode_switch;
+use crate::machine::{Caches, Command};
+
+impl App {
+    /// Does what the views of the last pass asked for.
+    pub fn apply(&mut self, ctx: &egui::Context) {
+        for wish in self.tx.take() {
+            self.view.notice = None;
+            self.apply_one(ctx, wish);
+        }
+    }
+
+    fn apply_one(&mut self, ctx: &egui::Context, wish: AppCommand) {
+        match wish {
+            AppCommand::Run(command) => self.run(vec![command]),
+            AppCommand::RunAll(commands) => self.run(commands),
+            AppCommand::SwitchMode(mode) => self.run(mode_switch::plan(&self.session.lab.machine().cpu, mode)),
+            AppCommand::Access => self.run(vec![self.view.composer.command()]),
+            AppCommand::AccessStep => self.access_step(),
+            AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),
+            AppCommand::SetCaches(caches) => self.replay_on(self.session.engine(), caches),
+            AppCommand::SwitchBranch(tip) => {
+                self.session.lab.switch_to(tip);
+                self.lab_changed();
+            }
+            AppCommand::Seek(_)
+            | AppCommand::ShowEvents(_)
+            | AppCommand::Step
+            | AppCommand::StepBack
+            | AppCommand::MicroStep
+            | AppCommand::MicroBack
+            | AppCommand::NextFault
+            | AppCommand::ToStart
+            | AppCommand::ToEnd => self.travel(&wish),
+            AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
+            AppCommand::SetTextScale(scale) => {
+                self.view.text_scale = scale;
+                ctx.set_zoom_factor(scale);
+            }
+            other => change_view(&mut self.view, other),
+        }
+    }
+
+    /// Gives commands to the machine, up to the first that is refused.
+    fn run(&mut self, commands: Vec<Command>) {
+        if let Some(wrong) = commands.iter().find_map(|c| c.check(&self.session.scenario.cpu).err()) {
+            self.view.notice = Some(wrong.to_string());
+            return;
+        }
+        run_until_refused(&mut self.session.lab, commands);
+        self.lab_changed();
+    }
+
+    /// The composer's access, event by event: the first press gives it, further ones go on in it.
+    fn access_step(&mut self) {
+        let lab = &self.session.lab;
+        let inside = self.focus.shown() < self.focus.events().len();
+        if inside && lab.command(lab.cursor()) == Some(&self.view.composer.command()) {
+            self.travel(&AppCommand::MicroStep);
+        } else {
+            self.run(vec![self.view.composer.command()]);
+            self.focus.show(1);
+        }
+    }
+
+    /// The same commands on another machine.
+    fn replay_on(&mut self, engine: EngineName, caches: Caches) {
+        match self.session.replay_on(engine, caches) {
+            Ok(()) => {
+                self.history = History::default();
+                self.lab_changed();
+            }
+            Err(reason) => self.view.notice = Some(reason.to_string()),
+        }
+    }
+
+    /// Moves in time; the machine's commands stay as they are.
+    fn travel(&mut self, wish: &AppCommand) {
+        let (cursor, len) = (self.session.lab.cursor(), self.session.lab.len());
+        let (shown, all) = (self.focus.shown(), self.focus.events().len());
+        match *wish {
+            AppCommand::Seek(step) => self.seek(step),
+            AppCommand::ShowEvents(count) => self.focus.show(count),
+            AppCommand::Step if shown < all => self.focus.show(all),
+            AppCommand::Step => self.seek(cursor + 1),
+            AppCommand::StepBack => self.seek(cursor.saturating_sub(1)),
+            AppCommand::MicroStep if shown < all => self.focus.show(shown + 1),
+            AppCommand::MicroStep if cursor < len => {
+                self.seek(cursor + 1);
+                self.focus.show(1);
+            }
+            AppCommand::MicroBack if shown > 1 => self.focus.show(shown - 1),
+            AppCommand::MicroBack => self.seek(cursor.saturating_sub(1)),
+            AppCommand::NextFault => self.seek(self.history.next_stop(cursor).unwrap_or(len)),
+            AppCommand::ToStart => self.seek(0),
+            AppCommand::ToEnd => self.seek(len),
+            _ => {}
+        }
+    }
+
+    fn seek(&mut self, step: usize) {
+        if step.min(self.session.lab.len()) == self.session.lab.cursor() {
+            self.focus.show(usize::MAX);
+            return;
+        }
+        self.session.lab.seek(step);
+        self.lab_changed();
+    }
+
+    /// Brings what is kept beside the lab up to it.
+    pub(super) fn lab_changed(&mut self) {
+        self.history.follow(&self.session.lab);
+        self.focus = Focus::at_cursor(&self.session.lab);
+    }
+}
+
+/// Changes that the machine does not feel.
+fn change_view(view: &mut ViewState, wish: AppCommand) {
+    match wish {
+        AppCommand::Compose(composer) => view.composer = composer,
+        AppCommand::Select(selection) => {
+            view.selection = selection;
+            if selection != Selection::None {
+                view.tab = Tab::Inspect;
+            }
+        }
+        AppCommand::OpenTab(tab) => view.tab = tab,
+        AppCommand::OpenPage(page) => view.page = page,
+        AppCommand::ToggleFull(base) => match view.full.iter().position(|table| *table == base) {
+            Some(at) => {
+                view.full.remove(at);
+            }
+            None => view.full.push(base),
+        },
+        AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
+        AppCommand::Notice(text) => view.notice = Some(text),
+        _ => {}
+    }
+}

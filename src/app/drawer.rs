@@ -1,0 +1,42 @@
+//! The drawer: Inspect, Why, Log.
+
+use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
+
+use super::theme::CONTROL;
+use super::view::{AppCommand, Tab, ViewCx};
+use super::{entry_editor, log, why};
+
+const TABS: [(Tab, &str); 3] = [(Tab::Inspect, "Inspect"), (Tab::Why, "Why"), (Tab::Log, "Log")];
+
+/// Draws the drawer.
+pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        for (tab, name) in TABS {
+            let on = cx.view.tab == tab;
+            let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.weak) };
+            let text = egui::RichText::new(name).color(color);
+            let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
+            let response = ui.add(button);
+            response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, name));
+            if response.clicked() {
+                cx.send(AppCommand::OpenTab(tab));
+            }
+        }
+    });
+    ui.add_space(6.0);
+    match cx.view.tab {
+        Tab::Inspect => scrolled(ui, "inspect", |ui| {
+            entry_editor::entry_editor_ui(cx, ui);
+            ui.add_space(10.0);
+            why::why_ui(cx, ui);
+        }),
+        Tab::Why => scrolled(ui, "why", |ui| why::why_ui(cx, ui)),
+        Tab::Log => log::log_ui(cx, ui),
+    }
+}
+
+fn scrolled(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui)) {
+    ScrollArea::vertical().id_salt(salt).auto_shrink(false).show(ui, add);
+}

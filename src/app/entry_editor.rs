@@ -1,0 +1,356 @@
+//! The entry editor: the tab Inspect of the drawer.
+//!
+//! Every bit of the selected entry as a cell, a switch or a field. A change is an ordinary guest
+//! store at the cursor; hovering a bit tells beforehand what it would do to the composed access.
+
+mod cells; // the bits
+mod fields; // which bit is what
+mod tryout; // what a flipped bit would do
+
+use egui::{Id, Response, RichText, Role as AccessRole, Sense, TextEdit, Ui, WidgetInfo, vec2};
+
+use super::theme::{TEXT, bold, mono, plain};
+use super::view::{AppCommand, Selection, ViewCx};
+use crate::arch::address::{Num, PAGE_SIZE};
+use crate::arch::walk::TableMemory;
+use crate::arch::{Cr0, Efer, Gfn, Gpa, Level, Mode, pdpte};
+use crate::explain;
+use crate::machine::Command;
+use crate::machine::command::Size;
+use fields::{Field, Format};
+use tryout::Consequence;
+
+/// The entry in the editor.
+#[derive(Clone)]
+struct Subject {
+    title: String,
+    gpa: Gpa,
+    value: u64,
+    /// Its value before the command in focus.
+    old: u64,
+    format: Format,
+    size: Size,
+}
+
+impl Subject {
+    fn new(cx: &ViewCx<'_>, level: Level, gpa: Gpa) -> Self {
+        let cpu = &cx.machine.cpu;
+        let mode = cpu.mode();
+        let shift = mode.entry_shift();
+        let value = cx.machine.memory.read_entry(gpa, shift);
+        let nxe = cpu.regs.efer.contains(Efer::NXE) && cpu.regs.cr0.contains(Cr0::PG);
+        let format = Format::of(mode, level, value, &cpu.model, cpu.regs.cr4, nxe);
+        let (base, index) = if format.is_pdpte() {
+            let base = Gpa(gpa.0 & !(pdpte::TABLE_BYTES - 1));
+            (base, (gpa.0 - base.0) >> 3)
+        } else {
+            let base = gpa.gfn().base();
+            (base, (gpa.0 - base.0) >> shift)
+        };
+        Self {
+            title: format!("{} 0x{:x} [{index}]", Mode::table_name(level), base.0),
+            gpa,
+            value,
+            old: cx.before.memory.read_entry(gpa, shift),
+            format,
+            size: Size::new(mode.entry_size()).unwrap_or(Size::WORD),
+        }
+    }
+
+    fn store(&self, value: u64) -> Command {
+        Command::Poke { pa: self.gpa, val: Num(value), size: self.size }
+    }
+
+    fn digits(&self) -> usize {
+        self.format.width() as usize / 4
+    }
+}
+
+/// Draws the editor of what is selected in the room that `ui` has.
+pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
+    match cx.view.selection {
+        Selection::PdpteRegister(index) => register_ui(cx, ui, index),
+        Selection::Page(gfn) => page_ui(cx, ui, gfn),
+        Selection::Entry { level, gpa } => edit_ui(cx, ui, &Subject::new(cx, Level(level), gpa)),
+        Selection::Table { level, base } => {
+            let mode = cx.machine.cpu.mode();
+            let index = mode.index(Level(level), mode.linear(cx.view.composer.va)) as u64;
+            edit_ui(cx, ui, &Subject::new(cx, Level(level), base.offset(index << mode.entry_shift())));
+        }
+        Selection::None => match leaf_of_walk(cx) {
+            Some((level, gpa)) => edit_ui(cx, ui, &Subject::new(cx, level, gpa)),
+            None => {
+                let words = "Nothing is selected. Click an entry of a table on the stage to edit its bits.";
+                ui.label(RichText::new(words).color(cx.tokens.weak));
+            }
+        },
+    }
+}
+
+/// The last entry on the way of the composed address.
+fn leaf_of_walk(cx: &ViewCx<'_>) -> Option<(Level, Gpa)> {
+    let composer = cx.view.composer;
+    let (va, access) = composer.command().access()?;
+    let path = super::stage::path::Path::prospective(cx.machine, va, access);
+    path.hops.last().map(|hop| (hop.level, hop.gpa))
+}
+
+fn edit_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
+    head(cx, ui, &subject.title, &format!("gpa 0x{:x}", subject.gpa.0));
+    if subject.format.mode == Mode::Off {
+        ui.label(RichText::new("Paging is off: no walk reads this word.").color(cx.tokens.weak));
+    }
+    let mut hovered = cells::cells_ui(cx, ui, subject);
+    ui.add_space(2.0);
+    hovered = switches_ui(cx, ui, subject).or(hovered);
+    hex_ui(cx, ui, subject);
+    frame_ui(cx, ui, subject);
+    if subject.format.has_key() {
+        key_ui(cx, ui, subject);
+    }
+    consequence_ui(cx, ui, subject, hovered);
+}
+
+fn head(cx: &ViewCx<'_>, ui: &mut Ui, title: &str, place: &str) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title).font(bold(15.0)).color(cx.tokens.strong));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(RichText::new(place).font(mono(TEXT)).color(cx.tokens.weak));
+        });
+    });
+}
+
+/// The flags as switches in two columns; the one under the pointer.
+fn switches_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
+    let mut hovered = None;
+    let width = 0.5 * (ui.available_width() - 8.0);
+    let flags = subject.format.flags();
+    egui::Grid::new("flags").num_columns(2).spacing(vec2(8.0, 4.0)).show(ui, |ui| {
+        for (i, flag) in flags.iter().enumerate() {
+            let response = switch_ui(cx, ui, subject, flag, width);
+            if response.hovered() || response.has_focus() {
+                hovered = Some(flag.low);
+            }
+            if response.clicked() {
+                cx.send(AppCommand::Run(subject.store(subject.value ^ 1 << flag.low)));
+            }
+            if i % 2 == 1 {
+                ui.end_row();
+            }
+        }
+    });
+    hovered
+}
+
+fn switch_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, flag: &Field, width: f32) -> Response {
+    let t = cx.tokens;
+    let on = subject.value >> flag.low & 1 != 0;
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 24.0), Sense::click());
+    let name = format!("{} {}", flag.name, flag.words);
+    response.widget_info(|| WidgetInfo::selected(AccessRole::Switch, true, on, &name));
+    let painter = ui.painter();
+    let track = egui::Rect::from_center_size(egui::pos2(rect.left() + 17.0, rect.center().y), vec2(30.0, 16.0));
+    let part = ui.ctx().animate_bool_responsive(response.id, on);
+    painter.rect_filled(track, egui::CornerRadius::same(8), t.cell_used.lerp_to_gamma(t.primary, part));
+    let knob = egui::lerp(track.left() + 8.0..=track.right() - 8.0, part);
+    painter.circle_filled(egui::pos2(knob, track.center().y), 6.0, t.panel.lerp_to_gamma(t.on_primary, part));
+    let changed = (subject.value ^ subject.old) >> flag.low & 1 != 0;
+    let strong = if changed { t.changed.text } else { t.strong };
+    let at = egui::pos2(track.right() + 8.0, rect.center().y);
+    let shown = painter.text(at, egui::Align2::LEFT_CENTER, flag.name, bold(TEXT), strong);
+    let at = egui::pos2(shown.right() + 6.0, rect.center().y);
+    let weak = if response.hovered() { t.text } else { t.weak };
+    painter.text(at, egui::Align2::LEFT_CENTER, flag.words, plain(13.0), weak);
+    if response.has_focus() {
+        let stroke = egui::Stroke::new(2.0, t.guest.line);
+        painter.rect_stroke(rect, egui::CornerRadius::same(4), stroke, egui::StrokeKind::Inside);
+    }
+    response
+}
+
+/// A text field for a number: Enter or leaving it gives the number, if it is one.
+fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> Option<u64> {
+    let mut text = ui.data_mut(|data| data.get_temp::<(String, String)>(id)).filter(|(of, _)| of == current);
+    let buffer = &mut text.get_or_insert_with(|| (current.to_owned(), current.to_owned())).1;
+    let edit = TextEdit::singleline(buffer).id(id.with("field")).font(mono(TEXT)).desired_width(width);
+    let response = ui.add(edit).accessible_name(name);
+    let given = buffer.clone();
+    let done = response.lost_focus();
+    if done {
+        ui.data_mut(|data| data.remove::<(String, String)>(id));
+    } else {
+        ui.data_mut(|data| data.insert_temp(id, (current.to_owned(), given.clone())));
+    }
+    let number = u64::from_str_radix(given.trim().trim_start_matches("0x").replace('_', "").as_str(), 16).ok()?;
+    (done && given != current).then_some(number)
+}
+
+fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
+    let current = format!("0x{}", super::stage::words::grouped(subject.value, subject.digits()));
+    ui.horizontal(|ui| {
+        let id = Id::unique(("entry editor: value", subject.gpa.0));
+        let width = if subject.format.width() == 64 { 186.0 } else { 106.0 };
+        if let Some(value) = number_field(ui, id, &current, "Value of the entry in hex", width) {
+            let value = if subject.format.width() == 32 { value & 0xffff_ffff } else { value };
+            cx.send(AppCommand::Run(subject.store(value)));
+        }
+        if subject.old != subject.value {
+            let old = format!("was {}", explain::hex(subject.old));
+            ui.label(RichText::new(old).font(mono(13.0)).color(cx.tokens.changed.text));
+        }
+    });
+}
+
+fn frame_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
+    let frame = Gpa(subject.value & subject.format.frame);
+    let current = format!("0x{:x}", frame.gfn().0);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("frame").color(cx.tokens.weak));
+        let id = Id::unique(("entry editor: frame", subject.gpa.0));
+        if let Some(gfn) = number_field(ui, id, &current, "Frame number in hex", 92.0) {
+            let value = subject.format.with_frame(subject.value, Gfn(gfn).base());
+            cx.send(AppCommand::Run(subject.store(value)));
+        }
+        let (what, below) = if subject.format.leaf {
+            ("page", Selection::Page(frame.gfn()))
+        } else {
+            let level = subject.format.level.0.saturating_sub(1);
+            (Mode::table_name(Level(level)), Selection::Table { level, base: frame })
+        };
+        let tip = format!("Select the {what} that it leads to");
+        if ui.button(format!("→ {what}")).on_hover_text(&tip).accessible_name(tip).clicked() {
+            cx.send(AppCommand::Select(below));
+        }
+    });
+}
+
+fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
+    let key = crate::arch::entry::protection_key(subject.value);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("key").color(cx.tokens.weak));
+        let set = |key: u8| {
+            let cleared = subject.value & !(0xf << crate::arch::entry::KEY_SHIFT);
+            let value = cleared | u64::from(key & 0xf) << crate::arch::entry::KEY_SHIFT;
+            cx.send(AppCommand::Run(subject.store(value)));
+        };
+        if ui.small_button("−").accessible_name("Protection key one less").clicked() {
+            set(key.wrapping_sub(1));
+        }
+        ui.label(RichText::new(format!("{key:2}")).font(mono(TEXT)).color(cx.tokens.strong));
+        if ui.small_button("+").accessible_name("Protection key one more").clicked() {
+            set(key.wrapping_add(1));
+        }
+        let words = "protection key of the page";
+        ui.label(RichText::new(words).size(13.0).color(cx.tokens.weak));
+    });
+}
+
+/// What the hovered bit would do; the line keeps its place when nothing is hovered.
+fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Option<u32>) {
+    let t = cx.tokens;
+    let broken = fields::broken_bits(&subject.format, subject.value);
+    let (text, color) = match hovered {
+        None if broken != 0 => {
+            (format!("{}: {}", explain::bit_list(broken), fields::reserved_means(&subject.format)), t.fault.text)
+        }
+        None => ("Point at a bit to see what flipping it would do".to_owned(), t.weak),
+        Some(bit) => {
+            let consequence = cached_consequence(cx, ui, subject, bit);
+            let name = subject.format.field_of(bit).map_or("bit", |field| field.name);
+            let verb = if subject.value >> bit & 1 != 0 { "clearing" } else { "setting" };
+            let color = if consequence.is_bad() { t.fault.text } else { t.text };
+            (format!("{verb} bit {bit} ({name}): {}", consequence.words()), color)
+        }
+    };
+    ui.label(RichText::new(text).color(color));
+}
+
+type TryKey = (Option<u32>, u64, u64, u32, super::view::Composer);
+
+fn cached_consequence(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, bit: u32) -> Consequence {
+    let lab = &cx.session.lab;
+    let key: TryKey = (lab.node(lab.cursor()), subject.gpa.0, subject.value, bit, cx.view.composer);
+    let id = Id::unique("entry editor: what a bit would do");
+    if let Some((seen, known)) = ui.data(|data| data.get_temp::<(TryKey, Consequence)>(id))
+        && seen == key
+    {
+        return known;
+    }
+    let (access, value) = (cx.view.composer.command(), subject.value ^ 1 << bit);
+    let found = tryout::consequence(lab.vm(), &access, subject.gpa, value, subject.size, subject.format.is_pdpte());
+    ui.data_mut(|data| data.insert_temp(id, (key, found.clone())));
+    found
+}
+
+/// A PDPTE register: it cannot be stored to, only loaded.
+fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
+    let machine = cx.machine;
+    let index = index.min(pdpte::COUNT - 1);
+    let (register, root) =
+        (machine.cpu.pdptes[index], Mode::Pae.root(machine.cpu.regs.cr3, machine.cpu.model.maxphyaddr));
+    let gpa = pdpte::address(root, index);
+    let memory = machine.memory.read_u64(gpa);
+    let t = cx.tokens;
+    head(cx, ui, &format!("PDPTE register {index}"), &format!("from gpa 0x{:x}", gpa.0));
+    egui::Grid::new("register").num_columns(2).spacing(vec2(16.0, 6.0)).show(ui, |ui| {
+        for (name, value, color) in [("register", register, t.strong), ("memory", memory, t.text)] {
+            ui.label(RichText::new(name).color(t.weak));
+            let hex = format!("0x{}", super::stage::words::grouped(value, 16));
+            ui.label(RichText::new(hex).font(mono(TEXT)).color(color));
+            ui.end_row();
+        }
+    });
+    let (words, color) = if machine.cpu.mode() != Mode::Pae {
+        ("Not used in this paging mode; it keeps its content.", t.weak)
+    } else if register == memory {
+        ("Register and memory agree.", t.shadow.text)
+    } else {
+        ("STALE: walks use the register until the next load.", t.stale.text)
+    };
+    ui.label(RichText::new(words).color(color));
+    let rule = "No instruction stores to a PDPTE register. Edit its memory, then load all four with MOV CR3.";
+    ui.label(RichText::new(rule).color(t.text));
+    ui.horizontal(|ui| {
+        if ui.button("Edit its memory").clicked() {
+            cx.send(AppCommand::Select(Selection::Entry { level: pdpte::LEVEL.0, gpa }));
+        }
+        if ui.button("Load CR3").on_hover_text("MOV CR3 with the value that it has").clicked() {
+            let val = Num(machine.cpu.regs.cr3);
+            cx.send(AppCommand::Run(Command::MovCr3 { val, compat: false }));
+        }
+    });
+}
+
+/// A page of guest memory: its first words, and those that are not zero.
+fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, gfn: Gfn) {
+    const SHOWN: usize = 12;
+    let t = cx.tokens;
+    head(cx, ui, &format!("Page gfn 0x{:05x}", gfn.0), &format!("gpa 0x{:x}", gfn.base().0));
+    if cx.machine.slots.find(gfn).is_none() {
+        ui.label(RichText::new("No memory slot holds this page.").color(t.fault.text));
+    }
+    let Some(page) = cx.machine.memory.page(gfn) else {
+        ui.label(RichText::new(format!("All {PAGE_SIZE} bytes are zero.")).color(t.weak));
+        return;
+    };
+    let used: Vec<(usize, u64)> = page.words().iter().copied().enumerate().filter(|(_, word)| *word != 0).collect();
+    let count = used.len();
+    egui::Grid::new("words").num_columns(2).spacing(vec2(16.0, 4.0)).show(ui, |ui| {
+        for (i, word) in used.into_iter().take(SHOWN) {
+            ui.label(RichText::new(format!("+{:03x}", 8 * i)).font(mono(TEXT)).color(t.weak));
+            let gpa = gfn.base().offset(8 * i as u64);
+            let changed = cx.before.memory.read_u64(gpa) != word;
+            let color = if changed { t.changed.text } else { t.strong };
+            let hex = super::stage::words::grouped(word, 16);
+            ui.label(RichText::new(hex).font(mono(TEXT)).color(color));
+            ui.end_row();
+        }
+    });
+    let rest = match count {
+        0 => format!("All {PAGE_SIZE} bytes are zero."),
+        1..=SHOWN => "All other words are zero.".to_owned(),
+        _ => format!("{} more words are not zero.", count - SHOWN),
+    };
+    ui.label(RichText::new(rest).color(t.weak));
+}

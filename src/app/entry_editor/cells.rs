@@ -1,0 +1,207 @@
+//! The bits of an entry as cells: 32 in a line, in nibbles, with brackets below that name fields.
+//!
+//! One widget for the keyboard: arrows move, Space toggles, letters jump to flags. Every flag also
+//! has a switch of its own below, so that nothing needs the cells.
+
+use egui::{
+    Align2, Color32, CornerRadius, EventFilter, Key, Modifiers, Pos2, Rect, Response, Role as AccessRole, Sense,
+    Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::Subject;
+use super::fields::{self, Field, Role};
+use crate::app::stage::hatch;
+use crate::app::theme::{mono, plain};
+use crate::app::view::{AppCommand, ViewCx};
+
+const PER_LINE: u32 = 32;
+const CELL_HEIGHT: f32 = 18.0;
+const BRACKET_HEIGHT: f32 = 20.0;
+const NIBBLE_GAP: f32 = 4.0;
+const LETTERS: &str = "pwuadgsx";
+
+/// Where each bit stands.
+struct Grid {
+    origin: Pos2,
+    width: u32,
+    cell: f32,
+}
+
+impl Grid {
+    fn new(origin: Pos2, room: f32, width: u32) -> Self {
+        let gaps = NIBBLE_GAP * (PER_LINE / 4 - 1) as f32;
+        Self { origin, width, cell: ((room - gaps) / PER_LINE as f32).floor().max(5.0) }
+    }
+
+    fn lines(&self) -> u32 {
+        self.width / PER_LINE
+    }
+
+    fn rect(&self, bit: u32) -> Rect {
+        let line = self.lines() - 1 - bit / PER_LINE;
+        let column = PER_LINE - 1 - bit % PER_LINE;
+        let x = column as f32 * self.cell + (column / 4) as f32 * NIBBLE_GAP;
+        let y = line as f32 * (CELL_HEIGHT + BRACKET_HEIGHT);
+        Rect::from_min_size(self.origin + vec2(x, y), vec2(self.cell, CELL_HEIGHT))
+    }
+
+    fn bit_at(&self, at: Pos2) -> Option<u32> {
+        (0..self.width).find(|bit| self.rect(*bit).contains(at))
+    }
+}
+
+/// Draws the cells; the bit under the pointer or the keyboard's cursor.
+pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
+    let width = subject.format.width();
+    let lines = (width / PER_LINE) as f32;
+    let size = vec2(ui.available_width(), lines * (CELL_HEIGHT + BRACKET_HEIGHT));
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let grid = Grid::new(rect.min, rect.width(), width);
+    let cursor = keyboard(cx, ui, subject, &response);
+    let hovered = response.hover_pos().and_then(|at| grid.bit_at(at));
+    if response.clicked()
+        && let Some(bit) = response.interact_pointer_pos().and_then(|at| grid.bit_at(at))
+    {
+        set_cursor(ui, &response, bit);
+        cx.send(AppCommand::Run(subject.store(subject.value ^ 1 << bit)));
+    }
+    for bit in 0..width {
+        cell_ui(cx, ui, subject, &grid, bit, hovered == Some(bit));
+    }
+    for field in subject.format.fields() {
+        bracket_ui(cx, ui, &grid, &field);
+    }
+    if let Some(bit) = cursor {
+        let stroke = Stroke::new(2.0, cx.tokens.strong);
+        ui.painter().rect_stroke(grid.rect(bit).expand(1.0), CornerRadius::same(3), stroke, StrokeKind::Outside);
+    }
+    let shown = hovered.or(cursor);
+    describe(subject, response, shown);
+    shown
+}
+
+fn describe(subject: &Subject, response: Response, bit: Option<u32>) {
+    let name = |bit: u32| {
+        let field = subject.format.field_of(bit);
+        let (name, words) = field.map_or(("", ""), |field| (field.name, field.words));
+        let state = if subject.value >> bit & 1 != 0 { "1" } else { "0" };
+        let words = match field.map(|field| field.role) {
+            Some(Role::Reserved) => fields::reserved_means(&subject.format),
+            _ => words,
+        };
+        format!("bit {bit}  {name} = {state}  {words}")
+    };
+    response.widget_info(|| {
+        let at = bit.map_or_else(|| "arrow keys move, Space toggles".to_owned(), name);
+        WidgetInfo::labeled(AccessRole::Group, true, format!("Bits of {}: {at}", subject.title))
+    });
+    if let (Some(bit), true) = (bit, response.hovered()) {
+        response.on_hover_text_at_pointer(name(bit));
+    }
+}
+
+fn cell_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, grid: &Grid, bit: u32, hovered: bool) {
+    let t = cx.tokens;
+    let rect = grid.rect(bit).shrink2(vec2(0.75, 0.0));
+    let on = subject.value >> bit & 1 != 0;
+    let reserved = subject.format.reserved >> bit & 1 != 0;
+    let broken = fields::broken_bits(&subject.format, subject.value) >> bit & 1 != 0;
+    let fill = match (on, broken) {
+        (true, true) => t.fault.line,
+        (true, false) => t.guest.line,
+        (false, _) => t.cell_used.gamma_multiply(0.55),
+    };
+    let painter = ui.painter();
+    let radius = CornerRadius::same(2);
+    painter.rect_filled(rect, radius, if reserved && !on { t.cell } else { fill });
+    if reserved {
+        hatch(painter, rect, t.weak.gamma_multiply(0.7), 5.0, 1.0);
+    }
+    let edge = |color: Color32, width| {
+        painter.rect_stroke(rect, radius, Stroke::new(width, color), StrokeKind::Outside);
+    };
+    if (subject.value ^ subject.old) >> bit & 1 != 0 {
+        edge(t.changed.line, 2.0);
+    } else if hovered {
+        edge(t.strong, 1.0);
+    }
+}
+
+/// The name of a field below its cells: a bracket for several bits, a letter for one.
+fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
+    let t = cx.tokens;
+    let painter = ui.painter();
+    if field.role == Role::Flag {
+        let letter = match field.name {
+            "R/W" => "W",
+            "U/S" => "U",
+            "PWT" => "T",
+            "PCD" => "C",
+            "PAT" => "M",
+            "PS" => "S",
+            "XD" => "X",
+            name => name,
+        };
+        let at = grid.rect(field.low).center_bottom() + vec2(0.0, 7.0);
+        painter.text(at, Align2::CENTER_CENTER, letter, mono(12.0), t.weak);
+        return;
+    }
+    // A field across two lines gets a bracket in each.
+    for line in 0..grid.lines() {
+        let high = field.high.min((line + 1) * PER_LINE - 1);
+        let low = field.low.max(line * PER_LINE);
+        if low > high || field.role == Role::Ignored && high == low {
+            continue;
+        }
+        let (left, right) = (grid.rect(high).left() + 1.0, grid.rect(low).right() - 1.0);
+        let y = grid.rect(low).bottom() + 3.0;
+        let color = if field.role == Role::Frame { t.guest.edge } else { t.border };
+        let stroke = Stroke::new(1.0, color);
+        painter.line(vec![pos2(left, y), pos2(left, y + 3.0), pos2(right, y + 3.0), pos2(right, y)], stroke);
+        let galley = painter.layout_no_wrap(field.name.to_owned(), plain(12.0), t.weak);
+        if galley.size().x + 6.0 <= right - left {
+            let at = pos2(0.5 * (left + right - galley.size().x), y + 3.0);
+            painter.galley(at, galley, t.weak);
+        }
+    }
+}
+
+fn set_cursor(ui: &Ui, response: &Response, bit: u32) {
+    ui.data_mut(|data| data.insert_temp(response.id, bit));
+}
+
+/// Moves and toggles by keyboard while the cells have the focus; where the cursor stands then.
+fn keyboard(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, response: &Response) -> Option<u32> {
+    if !response.has_focus() {
+        return None;
+    }
+    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+    let width = subject.format.width();
+    let mut bit = ui.data(|data| data.get_temp::<u32>(response.id)).unwrap_or(0).min(width - 1);
+    let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+    let moves = [
+        (Key::ArrowLeft, 1),
+        (Key::ArrowRight, width - 1),
+        (Key::ArrowUp, PER_LINE % width),
+        (Key::ArrowDown, width - PER_LINE % width),
+    ];
+    for (key, by) in moves {
+        if pressed(key) {
+            bit = (bit + by) % width;
+        }
+    }
+    for letter in LETTERS.chars() {
+        let key = Key::from_name(&letter.to_uppercase().to_string());
+        if key.is_some_and(pressed)
+            && let Some(flag) = subject.format.bit_of_letter(letter)
+        {
+            bit = flag;
+        }
+    }
+    if pressed(Key::Space) {
+        cx.send(AppCommand::Run(subject.store(subject.value ^ 1 << bit)));
+    }
+    set_cursor(ui, response, bit);
+    Some(bit)
+}

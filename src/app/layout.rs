@@ -1,0 +1,85 @@
+//! Where the zones lie: top the processor, left memory, middle tables, right explanation, bottom
+//! time. Under [`NARROW`] points the zones become pages and time stays below.
+
+use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
+
+use super::theme::{PAD, Tokens};
+use super::view::{AppCommand, Page, ViewCx};
+use super::widgets::segmented;
+use super::{bar, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
+
+/// Windows less wide than this are laid out as pages.
+pub const NARROW: f32 = 700.0;
+/// From this width on the side zones are wide.
+const ROOMY: f32 = 1500.0;
+
+const BAR: f32 = 44.0;
+const STRIP: f32 = 86.0;
+const TIME: f32 = 142.0;
+
+fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
+    Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))
+}
+
+/// Draws every zone.
+pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let width = ui.max_rect().width();
+    if width < NARROW { narrow_ui(cx, ui) } else { wide_ui(cx, ui, width >= ROOMY) }
+}
+
+fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
+    let t = cx.tokens;
+    let (left, right) = if roomy { (264.0, 356.0) } else { (244.0, 320.0) };
+    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
+    fixed(Panel::top("strip"), STRIP, zone(t, PAD, 9.0))
+        .show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, false));
+    fixed(Panel::bottom("time"), TIME, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+    fixed(Panel::left("memory"), left, zone(t, PAD, 10.0)).show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
+    fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
+    let ground = Frame::new().fill(t.stage);
+    CentralPanel::default().frame(ground).show(ui, |ui| stage::stage_ui(cx, ui));
+}
+
+fn fixed(panel: Panel, size: f32, frame: Frame) -> Panel {
+    panel.resizable(false).exact_size(size).frame(frame)
+}
+
+fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
+    let t = cx.tokens;
+    fixed(Panel::right("meter"), meter, zone(t, PAD, 10.0))
+        .show_separator_line(false)
+        .show(ui, |ui| cost_meter::cost_meter_ui(cx, ui));
+    CentralPanel::default().frame(zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+}
+
+fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, true));
+    fixed(Panel::top("pages"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| {
+        ui.horizontal_centered(|ui| pages_ui(cx, ui));
+    });
+    fixed(Panel::bottom("time"), TIME, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
+    let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
+    let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
+    CentralPanel::default().frame(frame).show(ui, |ui| match cx.view.page {
+        Page::Processor => {
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                processor_strip::processor_strip_ui(cx, ui, true);
+                ui.add_space(12.0);
+                cost_meter::cost_meter_ui(cx, ui);
+            });
+        }
+        Page::Memory => memory_panel::memory_panel_ui(cx, ui),
+        Page::Stage => stage::stage_ui(cx, ui),
+        Page::Drawer => drawer::drawer_ui(cx, ui),
+    });
+}
+
+fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let pages =
+        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, "Why")];
+    if let Some(page) = segmented(ui, cx.tokens, "Page", &pages, cx.view.page) {
+        cx.send(AppCommand::OpenPage(page));
+    }
+}

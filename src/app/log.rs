@@ -1,0 +1,109 @@
+//! The log: every command of the path and every event of it. A click goes there.
+
+use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
+
+use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
+use super::view::{AppCommand, Ending, ViewCx};
+use super::widgets::{caption, focus_ring};
+use crate::explain;
+
+/// Where the text of an event begins, in points from the left.
+const EVENT_TEXT: f32 = 104.0;
+
+/// Draws the log in the room that `ui` has; only the visible lines are made.
+pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    if cx.history.line_count() == 0 {
+        caption(ui, cx.tokens, "No command yet.");
+        return;
+    }
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let mut area = ScrollArea::vertical().auto_shrink(false);
+    let (id, line) = (ui.scope_id().with("line in view"), focus_line(cx));
+    // The focus is brought into view when it moves, not while somebody scrolls.
+    if ui.data(|data| data.get_temp::<usize>(id)) != Some(line) {
+        ui.data_mut(|data| data.insert_temp(id, line));
+        area = area.vertical_scroll_offset((line as f32 * ROW - ui.available_height() / 2.0).max(0.0));
+    }
+    area.show_rows(ui, ROW, cx.history.line_count(), |ui, lines| {
+        for line in lines {
+            line_ui(cx, ui, line);
+        }
+    });
+}
+
+/// The line of the event that led to the state shown.
+fn focus_line(cx: &ViewCx<'_>) -> usize {
+    cx.history.line_of(cx.session.lab.cursor()) + cx.shown
+}
+
+fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize) {
+    let (step, event) = cx.history.line(line);
+    let cursor = cx.session.lab.cursor();
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let text = match event {
+        None => command_line(cx, ui, rect, step),
+        Some(index) => event_line(cx, ui, rect, step, index),
+    };
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &text));
+    let current = step == cursor && line == focus_line(cx);
+    if current || response.hovered() {
+        let color = if current { cx.tokens.guest.line } else { cx.tokens.border };
+        let mark = Rect::from_min_size(rect.min, Vec2::new(3.0, rect.height()));
+        ui.painter().rect_filled(mark, 1, color);
+    }
+    focus_ring(ui, cx.tokens, &response, rect);
+    if response.on_hover_text(text).clicked() {
+        cx.send(AppCommand::Seek(step));
+        if let Some(index) = event {
+            cx.send(AppCommand::ShowEvents(index + 1));
+        }
+    }
+}
+
+fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
+    let t = cx.tokens;
+    let Some(command) = cx.session.lab.command(step) else { return String::new() };
+    let text = explain::command(command);
+    if step == cx.session.lab.cursor() {
+        ui.painter().rect_filled(rect, RADIUS_SMALL, t.selected);
+    }
+    let future = step > cx.session.lab.cursor();
+    let color = match cx.history.ending(step) {
+        Ending::Done if future => t.weak,
+        Ending::Done => t.strong,
+        Ending::Faulted | Ending::Refused => t.fault.text,
+    };
+    let number = format!("#{step}");
+    let painter = ui.painter();
+    painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
+    elided(ui, rect, 52.0, &text, color);
+    format!("{number} {text}")
+}
+
+fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize, index: usize) -> String {
+    let t = cx.tokens;
+    let cursor = cx.session.lab.cursor();
+    let Some(event) = cx.history.events(step).get(index) else { return String::new() };
+    let line = explain::event(event);
+    let happened = step < cursor || step == cursor && index < cx.shown;
+    let is_stop = matches!(event, crate::machine::Event::Fault { .. } | crate::machine::Event::Refused { .. });
+    let color = match (is_stop, happened) {
+        (true, _) => t.fault.text,
+        (false, true) => t.text,
+        (false, false) => t.weak,
+    };
+    let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let at = pos2(rect.left() + 22.0, rect.center().y);
+    ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
+    elided(ui, rect, EVENT_TEXT, &text, color);
+    format!("{} {text}", line.label)
+}
+
+/// One line of text from `left` to the right end of a row, cut with an ellipsis where it is too long.
+fn elided(ui: &Ui, rect: Rect, left: f32, text: &str, color: Color32) {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), theme::plain(TEXT), color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - left - 6.0);
+    let galley = ui.painter().layout_job(job);
+    let at = pos2(rect.left() + left, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, color);
+}

@@ -1,0 +1,258 @@
+//! The left panel: a map of guest memory, the paging structures in it, the engine and its caches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
+
+use super::tables::{MAX_TABLES, Reach, Structures, Table};
+use super::theme::{self, CHIP, TEXT};
+use super::view::{AppCommand, Selection, ViewCx};
+use super::widgets::{ListRow, caption, chip, chip_if, heading};
+use crate::arch::{Gfn, Mode};
+use crate::engine::EngineName;
+use crate::explain;
+use crate::machine::Caches;
+
+/// Room between two groups, in points.
+const GROUP: f32 = 8.0;
+/// Frames in a row of the map.
+const COLUMNS: u64 = 16;
+/// Width of the column of frame numbers, in points.
+const LABELS: f32 = 44.0;
+/// So many rows of the map are shown at least, from frame 0 on, and at most; the rest is said in a
+/// line.
+const ROWS: std::ops::RangeInclusive<usize> = 4..=12;
+
+/// Draws the panel.
+pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let found = Structures::of(cx.machine);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
+        map_ui(cx, ui, &found);
+        ui.add_space(GROUP);
+        heading(ui, cx.tokens, "Tables");
+        ui.scope(|ui| tables_ui(cx, ui, &found.tables));
+        ui.add_space(GROUP);
+        heading(ui, cx.tokens, "Engine");
+        engines_ui(cx, ui);
+        ui.add_space(GROUP);
+        heading(ui, cx.tokens, "Translation caches");
+        caches_ui(cx, ui);
+    });
+}
+
+fn size_text(bytes: u64) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
+}
+
+/// The rows of the map: the first ones, and those in which a page was ever written, is mapped or
+/// holds a table.
+fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>, mapped: &BTreeSet<Gfn>) -> Vec<u64> {
+    let written = cx.machine.memory.pages().map(|(gfn, _)| gfn);
+    let mut rows: Vec<u64> = written.chain(frames.keys().copied()).map(|gfn| gfn.0 / COLUMNS).collect();
+    rows.extend(mapped.iter().map(|gfn| gfn.0 / COLUMNS));
+    rows.extend(0..*ROWS.start() as u64);
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures) {
+    let (frames, mapped) = (found.by_frame(), &found.mapped);
+    let rows = rows(cx, &frames, mapped);
+    let shown = &rows[..rows.len().min(*ROWS.end())];
+    let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 16.0);
+    let row_height = (pitch + 4.0).max(18.0);
+    let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let name = format!("Page map: {} tables, {} pages mapped", found.tables.len(), mapped.len());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+    let frame_at = |pos: egui::Pos2| {
+        let (x, y) = ((pos.x - rect.left() - LABELS) / pitch, (pos.y - rect.top()) / row_height);
+        let row = shown.get(y as usize)?;
+        (x >= 0.0 && x < COLUMNS as f32).then(|| Gfn(row * COLUMNS + x as u64))
+    };
+    for (i, row) in shown.iter().enumerate() {
+        let middle = rect.top() + row_height * (i as f32 + 0.5);
+        let label = format!("{:#05x}", row * COLUMNS);
+        let label = label.trim_start_matches("0x");
+        let at = pos2(rect.left(), middle);
+        ui.painter().text(at, Align2::LEFT_CENTER, label, theme::mono(TEXT), cx.tokens.weak);
+        for column in 0..COLUMNS {
+            let left = rect.left() + LABELS + pitch * column as f32;
+            let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
+            let gfn = Gfn(row * COLUMNS + column);
+            let used = mapped.contains(&gfn) || cx.machine.memory.page(gfn).is_some();
+            paint_cell(cx, ui, cell, gfn, frames.get(&gfn), used);
+        }
+    }
+    let pointed = response.hover_pos().and_then(frame_at);
+    let response = match pointed {
+        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn), mapped.contains(&gfn))),
+        None => response,
+    };
+    if response.clicked()
+        && let Some(gfn) = pointed
+    {
+        cx.send(AppCommand::Select(match frames.get(&gfn) {
+            Some(table) => Selection::Table { level: table.level, base: table.base },
+            None => Selection::Page(gfn),
+        }));
+    }
+    if rows.len() > shown.len() {
+        caption(ui, cx.tokens, format!("and {} more rows", rows.len() - shown.len()));
+    }
+}
+
+fn table_color(cx: &ViewCx<'_>, table: &Table) -> Color32 {
+    match table.reach {
+        Reach::Walks => cx.tokens.guest.line,
+        Reach::MemoryOnly | Reach::RegisterOnly => cx.tokens.stale.line,
+    }
+}
+
+fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Table>, used: bool) {
+    let t = cx.tokens;
+    let painter = ui.painter();
+    painter.rect_filled(cell, 2, if used { t.cell_used } else { t.cell });
+    if let Some(table) = table {
+        let color = table_color(cx, table);
+        let part = table.bytes(cx.machine.cpu.mode()) < crate::arch::address::PAGE_SIZE;
+        let width = if part { cell.width() / 2.0 } else { cell.width() };
+        let filled = Rect::from_min_size(cell.min, Vec2::new(width.round(), cell.height()));
+        painter.rect_filled(filled, 2, color);
+        if table.reach == Reach::RegisterOnly {
+            painter.line_segment([cell.left_bottom(), cell.right_top()], Stroke::new(1.5, t.panel));
+        }
+    }
+    let selected = match cx.view.selection {
+        Selection::Table { base, .. } => base.gfn() == gfn,
+        Selection::Entry { gpa, .. } => gpa.gfn() == gfn,
+        Selection::Page(page) => page == gfn,
+        Selection::None | Selection::PdpteRegister(_) => false,
+    };
+    if selected {
+        painter.rect_stroke(cell, 2, Stroke::new(1.5, t.strong), StrokeKind::Outside);
+    } else if changed(cx, gfn) {
+        painter.rect_stroke(cell, 2, Stroke::new(1.5, t.changed.line), StrokeKind::Outside);
+    }
+}
+
+fn changed(cx: &ViewCx<'_>, gfn: Gfn) -> bool {
+    match (cx.before.memory.page(gfn), cx.machine.memory.page(gfn)) {
+        (None, None) => false,
+        (Some(old), Some(new)) => !std::ptr::eq(old, new) && old.words() != new.words(),
+        _ => true,
+    }
+}
+
+fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) -> String {
+    let place = format!("gfn {:#x} · GPA {}", gfn.0, explain::hex(gfn.base().0));
+    let what = match table {
+        Some(table) => format!("{} · {}", table.name(), table_note(cx, table)),
+        None if cx.machine.slots.find(gfn).is_none() => "no memory here".to_owned(),
+        None if mapped => "a mapped page".to_owned(),
+        None if cx.machine.memory.page(gfn).is_some() => "written, not mapped".to_owned(),
+        None => "never written".to_owned(),
+    };
+    let change = if changed(cx, gfn) { "\njust changed" } else { "" };
+    format!("{place}\n{what}{change}")
+}
+
+fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
+    let entries = if table.present == 1 { "entry" } else { "entries" };
+    match table.reach {
+        Reach::MemoryOnly => "◔ not in use yet".to_owned(),
+        Reach::RegisterOnly => format!("◔ {} {entries}", table.present),
+        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => "32 B of page".to_owned(),
+        Reach::Walks => format!("{} {entries}", table.present),
+    }
+}
+
+fn table_hint(table: &Table) -> &'static str {
+    match table.reach {
+        Reach::Walks => "In use",
+        Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
+        Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
+    }
+}
+
+fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    if found.is_empty() {
+        caption(ui, cx.tokens, "Paging is off: no tables");
+    }
+    for table in found {
+        let selection = Selection::Table { level: table.level, base: table.base };
+        let (left, right) = (table.name(), table_note(cx, table));
+        let color = (table.reach != Reach::Walks).then_some(cx.tokens.stale.text);
+        let selected = match cx.view.selection {
+            Selection::Entry { level, gpa } => level == table.level && gpa.gfn() == table.base.gfn(),
+            other => other == selection,
+        };
+        let row = ListRow { left: &left, right: &right, color, selected };
+        if row.show(ui, cx.tokens).on_hover_text(table_hint(table)).clicked() {
+            cx.send(AppCommand::Select(selection));
+        }
+    }
+    if found.len() >= MAX_TABLES {
+        caption(ui, cx.tokens, format!("The first {MAX_TABLES} tables"));
+    }
+}
+
+const fn engine_label(engine: EngineName) -> (&'static str, &'static str) {
+    match engine {
+        EngineName::Native => ("Hardware", "Bare hardware: no hypervisor"),
+        EngineName::Kvm2006 => ("KVM 2006", "KVM before January 2007"),
+        EngineName::KvmPdpt => ("KVM PDPT", "KVM with the PDPT shadowed as a table"),
+        EngineName::Kvm2007 => ("KVM 2007", "KVM of Linux 2.6.20"),
+        EngineName::KvmNow => ("KVM now", "KVM of Linux 6.x"),
+        EngineName::Ept => ("EPT", "Two-dimensional paging, Intel"),
+        EngineName::Npt => ("NPT", "Two-dimensional paging, AMD"),
+    }
+}
+
+fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = Vec2::splat(5.0);
+        ui.spacing_mut().interact_size.y = CHIP;
+        for engine in EngineName::ALL {
+            let (label, meaning) = engine_label(engine);
+            let on = cx.session.engine() == engine;
+            let name = format!("Engine: {meaning}");
+            if chip(ui, cx.tokens, label, on, &name).on_hover_text(meaning).clicked() {
+                cx.send(AppCommand::SetEngine(engine));
+            }
+        }
+    });
+}
+
+fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let (t, caches, machine) = (cx.tokens, cx.session.caches(), cx.machine);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        let hint = "A click replays every command with or without it.";
+        let text = format!("TLB · {}", machine.tlb.len());
+        if chip(ui, t, &text, caches.tlb, "TLB").on_hover_text(format!("Pages that the TLB holds. {hint}")).clicked() {
+            cx.send(AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }));
+        }
+        let text = format!("Structures · {}", machine.psc.len());
+        let structures = chip(ui, t, &text, caches.structures, "Paging-structure caches");
+        let hint = format!("Prefixes that the paging-structure caches hold. {hint}");
+        if structures.on_hover_text(hint).clicked() {
+            cx.send(AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tables() {
+        let table = Table { level: 2, base: crate::arch::Gpa(0x5000), present: 4, reach: Reach::Walks };
+        assert_eq!(table.name(), format!("{} 0x5000", Mode::table_name(crate::arch::Level(2))));
+        assert_eq!(size_text(16 << 20), "16 MiB");
+    }
+}

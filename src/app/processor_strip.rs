@@ -1,0 +1,255 @@
+//! The processor strip: paging mode, control bits, CR3 and the access composer.
+//!
+//! Every control performs the instruction that it stands for; a refused one says which rule and
+//! which bits refused it.
+
+use egui::{Align, Layout, RichText, Ui};
+
+use super::theme;
+use super::view::{AppCommand, Composer, ViewCx};
+use super::widgets::{HexField, button, caption, chip, hex_field, primary_button, segmented};
+use crate::arch::address::Num;
+use crate::arch::{AccessKind, Cr0, Cr4, Efer, Features, Gva, Mode};
+use crate::explain;
+use crate::machine::{Command, Event};
+
+/// CR2 is shown where at least so much room is left of the composer, in points.
+const CR2_FROM: f32 = 520.0;
+/// Width of the composer, in points.
+const COMPOSER_WIDTH: f32 = 600.0;
+
+/// A control bit of the strip: its register, its mask, its name and what it does.
+struct Bit {
+    register: Register,
+    mask: u64,
+    name: &'static str,
+    meaning: &'static str,
+    /// The feature without which it is reserved.
+    feature: Option<Features>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Register {
+    Cr0,
+    Cr4,
+    Efer,
+}
+
+const fn bit(
+    register: Register,
+    mask: u64,
+    name: &'static str,
+    meaning: &'static str,
+    feature: Option<Features>,
+) -> Bit {
+    Bit { register, mask, name, meaning, feature }
+}
+
+/// The bits in the order of the strip (SDM 3A 2.5, 4.1.3).
+const BITS: [Bit; 13] = [
+    bit(Register::Cr0, Cr0::PE.bits(), "PE", "protection enable", None),
+    bit(Register::Cr0, Cr0::PG.bits(), "PG", "paging", None),
+    bit(Register::Cr0, Cr0::WP.bits(), "WP", "write protect: the kernel obeys R/W", None),
+    bit(Register::Cr4, Cr4::PAE.bits(), "PAE", "physical-address extension: 8-byte entries", None),
+    bit(Register::Cr4, Cr4::PSE.bits(), "PSE", "4 MiB pages of 32-bit paging", Some(Features::PSE)),
+    bit(Register::Cr4, Cr4::PGE.bits(), "PGE", "global pages", Some(Features::PGE)),
+    bit(Register::Cr4, Cr4::PCIDE.bits(), "PCIDE", "process-context identifiers", Some(Features::PCID)),
+    bit(Register::Cr4, Cr4::SMEP.bits(), "SMEP", "the kernel must not execute user pages", Some(Features::SMEP)),
+    bit(Register::Cr4, Cr4::SMAP.bits(), "SMAP", "the kernel must not touch user pages", Some(Features::SMAP)),
+    bit(Register::Cr4, Cr4::PKE.bits(), "PKE", "protection keys of user pages", Some(Features::PKU)),
+    bit(Register::Cr4, Cr4::LA57.bits(), "LA57", "57-bit linear addresses", Some(Features::LA57)),
+    bit(Register::Efer, Efer::LME.bits(), "LME", "long-mode enable", None),
+    bit(Register::Efer, Efer::NXE.bits(), "NXE", "execute-disable: bit 63 of entries", Some(Features::NX)),
+];
+
+impl Register {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cr0 => "CR0",
+            Self::Cr4 => "CR4",
+            Self::Efer => "EFER",
+        }
+    }
+
+    fn value(self, cx: &ViewCx<'_>) -> u64 {
+        let regs = &cx.machine.cpu.regs;
+        match self {
+            Self::Cr0 => regs.cr0.bits(),
+            Self::Cr4 => regs.cr4.bits(),
+            Self::Efer => regs.efer.bits(),
+        }
+    }
+
+    /// The instruction that writes it.
+    const fn write(self, value: u64) -> Command {
+        let (val, compat) = (Num(value), false);
+        match self {
+            Self::Cr0 => Command::MovCr0 { val, compat },
+            Self::Cr4 => Command::MovCr4 { val, compat },
+            Self::Efer => Command::WrmsrEfer { val, compat },
+        }
+    }
+}
+
+/// Draws the strip in two rows, or group under group on a narrow screen.
+pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    ui.spacing_mut().item_spacing = egui::vec2(5.0, 8.0);
+    if narrow {
+        mode_ui(cx, ui);
+        for register in [Register::Cr0, Register::Cr4, Register::Efer] {
+            ui.horizontal_wrapped(|ui| bits_ui(cx, ui, register));
+        }
+        ui.horizontal_wrapped(|ui| cr3_ui(cx, ui));
+        ui.horizontal_wrapped(|ui| address_ui(cx, ui));
+        ui.horizontal_wrapped(|ui| {
+            kind_ui(cx, ui);
+            buttons_ui(cx, ui);
+        });
+        refusal_ui(cx, ui);
+        return;
+    }
+    ui.horizontal(|ui| {
+        ui.set_min_height(theme::CONTROL);
+        mode_ui(cx, ui);
+        for register in [Register::Cr0, Register::Cr4, Register::Efer] {
+            ui.add_space(10.0);
+            bits_ui(cx, ui, register);
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.set_min_height(theme::CONTROL);
+        cr3_ui(cx, ui);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            composer_ui(cx, ui);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add_space(10.0);
+                if ui.available_width() > CR2_FROM {
+                    cr2_ui(cx, ui);
+                }
+                refusal_ui(cx, ui);
+            });
+        });
+    });
+}
+
+fn mode_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    caption(ui, cx.tokens, "Paging");
+    let options = Mode::ALL.map(|mode| (mode, mode.name()));
+    if let Some(mode) = segmented(ui, cx.tokens, "Paging", &options, cx.machine.cpu.mode()) {
+        cx.send(AppCommand::SwitchMode(mode));
+    }
+}
+
+fn bits_ui(cx: &ViewCx<'_>, ui: &mut Ui, register: Register) {
+    caption(ui, cx.tokens, register.name());
+    let value = register.value(cx);
+    for bit in BITS.iter().filter(|bit| bit.register == register) {
+        let on = value & bit.mask != 0;
+        let name = format!("{}.{}", register.name(), bit.name);
+        let response = chip(ui, cx.tokens, bit.name, on, &name);
+        let absent = bit.feature.is_some_and(|feature| !cx.machine.cpu.model.has(feature));
+        let note = if absent { "\nThis processor does not have it." } else { "" };
+        let hint = format!("{name} = {}: {}.{note}", u8::from(on), bit.meaning);
+        if response.on_hover_text(hint).clicked() {
+            cx.send(AppCommand::Run(register.write(value ^ bit.mask)));
+        }
+    }
+}
+
+fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    caption(ui, cx.tokens, "CR3");
+    let id = ui.scope_id().with("cr3 draft");
+    let now = cx.machine.cpu.regs.cr3;
+    let draft = ui.data(|data| data.get_temp::<(u64, u64)>(id)).filter(|(of, _)| *of == now).map(|(_, value)| value);
+    let value = draft.unwrap_or(now);
+    let load = |value: u64| cx.send(AppCommand::Run(Command::MovCr3 { val: Num(value), compat: false }));
+    match hex_field(ui, cx.tokens, "CR3", value, 148.0) {
+        HexField::Changed(value) => {
+            ui.data_mut(|data| data.insert_temp(id, (now, value)));
+        }
+        HexField::Entered(value) => load(value),
+        HexField::Wrong(reason) => cx.send(AppCommand::Notice(reason)),
+        HexField::Quiet => {}
+    }
+    let hint = "MOV CR3: also of the same value it counts, and loads the PDPTE registers under PAE paging";
+    if button(ui, "Load CR3").on_hover_text(hint).clicked() {
+        load(value);
+    }
+}
+
+/// The address of the last page fault.
+fn cr2_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    caption(ui, cx.tokens, "CR2");
+    let text = RichText::new(explain::hex(cx.machine.cpu.cr2.0)).font(theme::mono(theme::TEXT)).color(cx.tokens.text);
+    ui.label(text).on_hover_text("The linear address of the last page fault");
+    ui.add_space(10.0);
+}
+
+fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
+    let mut composer = cx.view.composer;
+    change(&mut composer);
+    cx.send(AppCommand::Compose(composer));
+}
+
+fn address_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    caption(ui, cx.tokens, "GVA");
+    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 176.0) {
+        HexField::Changed(va) => compose(cx, |composer| composer.va = Gva(va)),
+        HexField::Entered(va) => {
+            compose(cx, |composer| composer.va = Gva(va));
+            cx.send(AppCommand::Access);
+        }
+        HexField::Wrong(reason) => cx.send(AppCommand::Notice(reason)),
+        HexField::Quiet => {}
+    }
+}
+
+fn kind_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    let Composer { kind, user, ac, .. } = cx.view.composer;
+    let kinds = [(AccessKind::Read, "R"), (AccessKind::Write, "W"), (AccessKind::Fetch, "X")];
+    if let Some(kind) = segmented(ui, t, "Access", &kinds, kind) {
+        compose(cx, |composer| composer.kind = kind);
+    }
+    if let Some(user) = segmented(ui, t, "As", &[(true, "user"), (false, "kernel")], user) {
+        compose(cx, |composer| composer.user = user);
+    }
+    let hint = "RFLAGS.AC: while it is 1, SMAP lets the kernel touch user pages";
+    if chip(ui, t, "AC", ac, "RFLAGS.AC").on_hover_text(hint).clicked() {
+        compose(cx, |composer| composer.ac = !ac);
+    }
+}
+
+fn buttons_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    if primary_button(ui, cx.tokens, "Access").on_hover_text("The whole access (Enter in the address)").clicked() {
+        cx.send(AppCommand::Access);
+    }
+    let step = button(ui, "Step").accessible_name("Step into the access");
+    if step.on_hover_text("The access, one event at a time").clicked() {
+        cx.send(AppCommand::AccessStep);
+    }
+}
+
+/// The composer as one block of known width, so that it can stand at the right and still be read,
+/// and reached with Tab, from the left.
+fn composer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let size = egui::vec2(COMPOSER_WIDTH, theme::CONTROL);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        address_ui(cx, ui);
+        kind_ui(cx, ui);
+        buttons_ui(cx, ui);
+    });
+}
+
+/// Why the last wish or the last instruction was refused.
+fn refusal_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    let refused = cx.happened().iter().find_map(|event| match event {
+        Event::Refused { why } => Some(explain::refused(why)),
+        _ => None,
+    });
+    let Some(text) = cx.view.notice.clone().or(refused) else { return };
+    let label = egui::Label::new(RichText::new(format!("✕ {text}")).color(t.fault.text)).truncate();
+    ui.add(label).on_hover_text(text);
+}

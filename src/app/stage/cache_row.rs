@@ -1,0 +1,199 @@
+//! The cached row: paging-structure caches below the level that they cache, the TLB below the page.
+//!
+//! An entry that memory contradicts by now is marked stale: the processor may use it until it is
+//! invalidated (SDM 4.10.2, 4.10.3).
+
+use egui::{Align2, Color32, Rangef, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use super::arrows::Arrows;
+use super::model::{StructureCard, StructureRow, TlbRow};
+use super::{Anchor, Look, paint, reloads, words};
+use crate::app::theme::{bold, mono, plain};
+use crate::app::view::{AppCommand, Selection};
+use crate::arch::{Gpa, Level, Mode};
+
+/// What a card of the row shows in a line.
+struct Line {
+    key: String,
+    target: String,
+    notes: String,
+    hit: bool,
+    stale: bool,
+    new: bool,
+    select: Selection,
+    tooltip: String,
+}
+
+/// Draws the row and tells the arrows where a hit is.
+pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
+    if look.stage.pdptes.is_some() {
+        reloads::reloads_ui(look, ui);
+    }
+    let caches = look.cx.machine.caches;
+    for card in &look.stage.structures {
+        let title = format!("{} cache", Mode::entry_name(card.level));
+        let lines: Vec<Line> = card.rows.iter().map(|row| structure_line(look, card, row)).collect();
+        let x = look.layout.column(card.level);
+        let hit = card_ui(look, ui, &title, x, &lines, caches.structures);
+        if let Some(anchor) = hit {
+            arrows.structure_hit = Some((card.level, anchor));
+        }
+    }
+    let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row)).collect();
+    let page = look.layout.page();
+    let first = look.layout.column(Level(1)).min;
+    let x = Rangef::new(first, page.max.max(first + 300.0));
+    arrows.tlb_hit = card_ui(look, ui, "TLB", x, &lines, caches.tlb);
+}
+
+/// A cached prefix, written as the indices that it stands for.
+fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> Line {
+    let mode = look.stage.mode;
+    let levels = Level::down_from(mode.top_level()).filter(|level| *level >= card.level);
+    let key = levels.map(|level| mode.index(level, row.gva).to_string()).collect::<Vec<_>>().join(".");
+    let below = Level(card.level.0 - 1);
+    let stale = if row.stale { "\nmemory leads elsewhere by now" } else { "" };
+    Line {
+        key,
+        target: format!("{:05x}", row.table.gfn().0),
+        notes: pcid(row.pcid),
+        hit: row.hit,
+        stale: row.stale,
+        new: row.new,
+        select: Selection::Table { level: below.0, base: row.table },
+        tooltip: format!(
+            "from GVA {} on\n{} at GPA {}{stale}",
+            words::gva(mode, row.gva),
+            Mode::table_name(below),
+            words::gpa(row.table)
+        ),
+    }
+}
+
+fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
+    let entry = &row.entry;
+    let rights = entry.rights;
+    let mut notes = vec![if rights.rw { "W" } else { "·" }, if rights.us { "U" } else { "·" }];
+    let optional = [(entry.dirty, "D"), (entry.global, "G"), (rights.xd, "XD")];
+    notes.extend(optional.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter));
+    let mut notes = notes.join(" ");
+    if entry.shift != 12 {
+        notes += &format!(" {}", words::page_size(u32::from(entry.shift)));
+    }
+    notes += &pcid(entry.pcid);
+    let stale = if row.stale { "\nmemory says something else by now" } else { "" };
+    Line {
+        key: words::gva(look.stage.mode, entry.page),
+        target: format!("{:05x}", Gpa(entry.frame).gfn().0),
+        notes,
+        hit: row.hit,
+        stale: row.stale,
+        new: row.new,
+        select: Selection::Page(Gpa(entry.frame).gfn()),
+        tooltip: format!(
+            "GVA {} → GPA {}, {}{stale}",
+            words::gva(look.stage.mode, entry.page),
+            words::gpa(Gpa(entry.frame)),
+            words::page_size(u32::from(entry.shift))
+        ),
+    }
+}
+
+fn pcid(pcid: u16) -> String {
+    if pcid == 0 { String::new() } else { format!(" pcid {pcid}") }
+}
+
+/// One card; where its hit is, if it has one.
+fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line], on: bool) -> Option<Anchor> {
+    let (t, m) = (look.t(), look.m());
+    let room = look.layout.cached;
+    let fit = (((room.span() - m.head - 2.0) / m.row) as usize).max(1);
+    let shown = lines.len().clamp(1, fit);
+    let rect = Rect::from_min_size(pos2(x.min, room.min), vec2(x.span(), m.head + shown as f32 * m.row + 1.0));
+    paint::card_body(ui.painter(), t, rect);
+    let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
+    paint::card_head(ui.painter(), head, &t.hit);
+    let at = head.left_center() + vec2(m.pad, 0.0);
+    let title_at = paint::text(ui.painter(), at, Align2::LEFT_CENTER, title, bold(m.font), t.hit.text);
+    if !lines.is_empty() && title_at.right() + 3.0 * m.small < head.right() {
+        let right = head.right_center() - vec2(m.pad, 0.0);
+        paint::text(ui.painter(), right, Align2::RIGHT_CENTER, lines.len(), mono(m.small), t.hit.text);
+    }
+    let body = Rect::from_min_max(pos2(rect.left(), head.bottom()), rect.max);
+    let mut anchor = None;
+    if lines.is_empty() {
+        let word = if on { "empty" } else { "switched off" };
+        let at = body.left_top() + vec2(1.8 * m.pad, 0.5 * m.row);
+        paint::text(ui.painter(), at, Align2::LEFT_CENTER, word, plain(m.small), t.weak);
+    } else {
+        ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("cache", title)), |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let area = ScrollArea::vertical().id_salt(title).auto_shrink(false);
+            area.show_rows(ui, m.row, lines.len(), |ui, range| {
+                for i in range {
+                    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
+                    line_ui(look, ui, title, &lines[i], rect);
+                    if lines[i].hit {
+                        anchor = Some(Anchor::of(rect, rect));
+                    }
+                }
+            });
+        });
+    }
+    paint::card_edge(ui.painter(), rect, t.hit.edge);
+    anchor
+}
+
+fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
+    let t = look.t();
+    let response = ui.interact(rect, ui.scope_id().with((title, &line.key, &line.notes)), Sense::click());
+    let states = [(line.hit, ", hit"), (line.stale, ", stale"), (line.new, ", new")];
+    let state: String = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+    let name = format!("{title}: {} leads to {}{state}", line.key, line.target);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    let painter = ui.painter();
+    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    let inner = rect.shrink2(vec2(1.0, 0.0));
+    if line.hit {
+        painter.rect_filled(inner, 0, t.hit.tint);
+    } else if response.hovered() {
+        painter.rect_filled(inner, 0, t.button_hover.gamma_multiply(0.6));
+    }
+    if line.stale {
+        paint::hatch(painter, inner, t.stale.line.gamma_multiply(0.18), 14.0, 5.0);
+    }
+    line_text(look, ui, line, rect);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::Select(line.select));
+    }
+    response.on_hover_text(&line.tooltip);
+}
+
+fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    let (word, color): (&str, Color32) = match (line.hit, line.stale, line.new) {
+        (true, true, _) => ("hit, STALE", t.stale.text),
+        (true, false, _) => ("hit", t.hit.text),
+        (false, true, _) => ("STALE", t.stale.text),
+        (false, false, true) => ("new", t.changed.text),
+        (false, false, false) => ("", t.weak),
+    };
+    let right = rect.right_center() - vec2(m.pad, 0.0);
+    let mut end = right.x;
+    if !word.is_empty() {
+        end = paint::text(painter, right, Align2::RIGHT_CENTER, word, bold(m.small), color).left() - 0.6 * m.pad;
+    }
+    let at = rect.left_center() + vec2(m.pad, 0.0);
+    let target = format!("→ {}", line.target);
+    let target_width = (target.chars().count() as f32) * 0.6 * m.small;
+    let key_room = (end - at.x - target_width - 0.6 * m.pad).max(2.0 * m.small);
+    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, &line.key, mono(m.small), t.strong, key_room);
+    let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
+    let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
+    let at = target.right_center() + vec2(1.2 * m.pad, 0.0);
+    if end - at.x > m.small {
+        paint::text_within(painter, at, Align2::LEFT_CENTER, &line.notes, plain(m.small), t.weak, end - at.x);
+    }
+}

@@ -1,0 +1,196 @@
+//! The stage: the walk of one address through the tables, and what the processor has cached.
+//!
+//! [`model`] says what is shown, [`layout`] where; the other files paint it. The guest's tables
+//! stand above, what the processor has cached of them below, a level in the same column in both.
+
+mod arrows; // from row to table, and the ghost
+mod cache_row; // paging-structure caches and TLB
+pub mod history; // since when registers are as they are
+pub mod layout; // columns, rows, densities
+pub mod model; // what is shown, as values
+mod paint; // strokes shared by the files here
+pub mod path; // the walk of the address in view
+mod pdpte_card; // the PDPTE registers
+mod reloads; // the table "what reloads these registers"
+mod ribbon; // the address and its fields
+pub mod rows; // 512 entries in a dozen lines
+mod table_card; // one table
+pub mod words; // short words
+
+use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
+
+use super::theme::{Tokens, bold};
+use super::view::{AppCommand, Composer, Selection, ViewCx};
+use crate::arch::{Access, Mode};
+use crate::machine::Event;
+use history::{History, HistoryCache};
+use layout::{Layout, Metrics};
+use model::{Inputs, Stage};
+pub use paint::hatch;
+
+/// What every painting file of the stage needs.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    cx: &'a ViewCx<'a>,
+    inputs: &'a Inputs<'a>,
+    stage: &'a Stage,
+    layout: &'a Layout,
+    history: &'a History,
+}
+
+impl Look<'_> {
+    const fn t(&self) -> &'static Tokens {
+        self.cx.tokens
+    }
+
+    const fn m(&self) -> &Metrics {
+        &self.layout.metrics
+    }
+
+    /// The exception that the access raised, once it did: `#PF 0x4`.
+    fn exception(&self) -> Option<String> {
+        if !self.stage.path.arrived {
+            return None;
+        }
+        self.inputs.events.iter().rev().find_map(|event| match event {
+            Event::Fault { vector, err, .. } => Some(format!("#{} 0x{:x}", vector.name(), err.0)),
+            _ => None,
+        })
+    }
+}
+
+/// Where the path crosses a card: the ends that arrows join.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    left: Pos2,
+    right: Pos2,
+    /// The lower end of the card.
+    bottom: f32,
+}
+
+impl Anchor {
+    fn of(row: Rect, card: Rect) -> Self {
+        Self { left: row.left_center(), right: row.right_center(), bottom: card.bottom() }
+    }
+}
+
+/// Draws the stage in the room that `ui` has.
+pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let room = ui.available_rect_before_wrap();
+    ui.painter().rect_filled(room, 0, cx.tokens.stage);
+    zoom_with_wheel(cx, ui, room);
+    let mode = cx.machine.cpu.mode();
+    let fitted = Layout::new(mode, Pos2::ZERO, room.size(), cx.view.zoom);
+    let scrolls = fitted.size.x > room.width() + 0.5 || fitted.size.y > room.height() + 0.5;
+    let area = ScrollArea::both().id_salt("stage").auto_shrink(false);
+    let area = if scrolls { area.scroll_source(egui::containers::scroll_area::ScrollSource::ALL) } else { area };
+    area.show(ui, |ui| {
+        let size = if scrolls { fitted.size } else { room.size() };
+        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+        let layout = Layout::new(mode, rect.min, room.size(), cx.view.zoom);
+        draw(cx, ui, &layout);
+    });
+}
+
+/// Ctrl and the wheel, or two fingers: how large the cards are.
+fn zoom_with_wheel(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
+    if !ui.rect_contains_pointer(room) {
+        return;
+    }
+    let delta = ui.input(egui::InputState::zoom_delta);
+    if (delta - 1.0).abs() > 1e-3 {
+        cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(0.5, 3.0)));
+    }
+}
+
+fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
+    let (selected_entry, selected_register) = match cx.view.selection {
+        Selection::Entry { gpa, .. } => (Some(gpa), None),
+        Selection::PdpteRegister(index) => (None, Some(index)),
+        _ => (None, None),
+    };
+    let composer = cx.view.composer;
+    let command = if composing(cx, ui) { None } else { cx.command() };
+    let inputs = Inputs {
+        machine: cx.machine,
+        before: cx.before,
+        command,
+        events: cx.happened(),
+        composed: (composer.va, access_of(&composer)),
+        selected_entry,
+        selected_register,
+        row_budget: layout.row_budget(),
+    };
+    let stage = Stage::new(&inputs);
+    let history = history(cx, ui, stage.mode);
+    let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history };
+    ribbon::ribbon_ui(&look, ui);
+    labels(&look, ui);
+    let mut arrows = arrows::Arrows::default();
+    if let Some(card) = &stage.pdptes {
+        arrows.put(crate::arch::pdpte::LEVEL, pdpte_card::pdpte_card_ui(&look, ui, card));
+    }
+    for card in &stage.tables {
+        if let Some(anchor) = table_card::table_card_ui(&look, ui, card) {
+            arrows.put(card.level, anchor);
+        }
+    }
+    arrows.page = table_card::page_card_ui(&look, ui);
+    cache_row::cache_row_ui(&look, ui, &mut arrows);
+    arrows.draw(&look, ui);
+}
+
+const fn access_of(composer: &Composer) -> Access {
+    Access { kind: composer.kind, user: composer.user, implicit: false, ac: composer.ac, stack: false }
+}
+
+/// Whether the address in the composer was changed after the command in focus came into view: then
+/// the stage shows where that address leads now, in place of what the command did.
+fn composing(cx: &ViewCx<'_>, ui: &Ui) -> bool {
+    let lab = &cx.session.lab;
+    let here = (lab.node(lab.cursor()), cx.shown);
+    let composer = cx.view.composer;
+    let id = Id::unique("stage: composer when the focus came into view");
+    let seen = ui.data_mut(|data| *data.get_temp_mut_or_insert_with(id, || (here, composer)));
+    if seen.0 != here {
+        ui.data_mut(|data| data.insert_temp(id, (here, composer)));
+        return false;
+    }
+    seen.1 != composer
+}
+
+/// Since when the PDPTE registers are as they are.
+fn history(cx: &ViewCx<'_>, ui: &Ui, mode: Mode) -> History {
+    if mode != Mode::Pae {
+        return History::default();
+    }
+    let cursor = cx.session.lab.cursor();
+    let steps = cursor.saturating_sub(1);
+    let id = Id::unique("stage: history of the PDPTE registers");
+    let mut cache = ui.data_mut(|data| data.get_temp::<HistoryCache>(id).unwrap_or_default());
+    let before = cache.get(cx.session, steps);
+    ui.data_mut(|data| data.insert_temp(id, cache));
+    if cursor == 0 { before } else { before.within(cursor, cx.machine, cx.happened()) }
+}
+
+/// The labels of the two rows.
+fn labels(look: &Look<'_>, ui: &Ui) {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    let x = look.layout.left();
+    let label = |y: f32, text: &str, color| {
+        paint::text(painter, egui::pos2(x, y), Align2::LEFT_CENTER, text, bold(m.small), color)
+    };
+    let guest = if look.stage.mode == Mode::Off {
+        "Paging is off — the linear address is the physical address"
+    } else {
+        "Guest — what the guest wrote"
+    };
+    let covered = label(look.layout.guest_label, guest, t.guest.text);
+    label(look.layout.cached_label, "Cached — what the processor remembers of it", t.hit.text);
+    if look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4] {
+        let words = format!("PDPTE registers: not used in {} mode, content kept", look.stage.mode.name());
+        let at = covered.right_center() + vec2(2.0 * m.pad, 0.0);
+        paint::text(painter, at, Align2::LEFT_CENTER, words, super::theme::plain(m.small), t.weak);
+    }
+}

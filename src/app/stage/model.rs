@@ -1,0 +1,662 @@
+//! What the stage shows, as values: columns by level, rows, marks, the ghost, the cached entries.
+//!
+//! Serves the painting files beside it. Pure: built from two machines (shown, and before the
+//! command in focus), the shown events and what is selected; it knows no colours and no sizes.
+//! Building it takes some microseconds, so it is made anew on every pass.
+
+use std::ops::RangeInclusive;
+
+use super::path::{self, End, Hit, Path, Reach};
+use super::rows::{self, Class, Line};
+use crate::arch::address::PAGE_SIZE;
+use crate::arch::entry::{self, P};
+use crate::arch::fault::FaultReason;
+use crate::arch::walk::{Start, TableMemory};
+use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
+use crate::machine::{Command, Event, Machine};
+
+/// What the stage is built from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The machine to show.
+    pub machine: &'a Machine,
+    /// The machine before the command in focus.
+    pub before: &'a Machine,
+    /// The command in focus, unless another address is being composed.
+    pub command: Option<&'a Command>,
+    /// What it did so far.
+    pub events: &'a [Event],
+    /// The access of the composer.
+    pub composed: (Gva, Access),
+    /// The entry that is selected, by its place in memory.
+    pub selected_entry: Option<Gpa>,
+    /// The PDPTE register that is selected.
+    pub selected_register: Option<usize>,
+    /// How many rows a table card may have.
+    pub row_budget: usize,
+}
+
+/// The stage.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The mode in force.
+    pub mode: Mode,
+    /// The path of the address in view.
+    pub path: Path,
+    /// The PDPTE registers; under PAE paging only.
+    pub pdptes: Option<PdpteCard>,
+    /// The tables in memory, from the top.
+    pub tables: Vec<TableCard>,
+    /// Where the path ends.
+    pub page: PageCard,
+    /// Where a stale PDPTE in memory would have led.
+    pub ghost: Option<Ghost>,
+    /// The paging-structure caches, by level from the top.
+    pub structures: Vec<StructureCard>,
+    /// The TLB, the entries for the address in view first.
+    pub tlb: Vec<TlbRow>,
+}
+
+/// One table in memory.
+#[derive(Clone, Debug)]
+pub struct TableCard {
+    /// Its level.
+    pub level: Level,
+    /// Its first byte; none if the path does not come to this level.
+    pub base: Option<Gpa>,
+    /// Whether the walk has read it, passed it over, or is still to come.
+    pub reach: Reach,
+    /// Its rows, folded.
+    pub rows: Vec<Row>,
+    /// PS where it makes an entry of this level a leaf, P at the last level, else 0.
+    pub leaf_bit: u64,
+    /// The index that the address selects.
+    pub walked: usize,
+}
+
+/// A row of a table card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// One entry.
+    Entry(Entry),
+    /// Several in one line.
+    Run {
+        /// Their indices.
+        range: RangeInclusive<usize>,
+        /// What the line says.
+        words: String,
+    },
+}
+
+/// An entry with its marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its index.
+    pub index: usize,
+    /// Where it lies.
+    pub gpa: Gpa,
+    /// Its value.
+    pub value: u64,
+    /// The frame that it names, present or not.
+    pub frame: Gpa,
+    /// It maps a page.
+    pub leaf: bool,
+    /// It maps a page larger than 4 KiB.
+    pub large: bool,
+    /// The address selects it, and how far the walk has come with it.
+    pub walked: Option<Reach>,
+    /// Bits that the command in focus changed.
+    pub changed: u64,
+    /// It is selected.
+    pub selected: bool,
+    /// It ended the walk.
+    pub fault: Option<FaultReason>,
+}
+
+/// Whether a PDPTE register agrees with memory, and what the next load would make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PdpteStatus {
+    /// Register and memory are equal and present.
+    Fresh,
+    /// They differ.
+    Stale,
+    /// Equal, and not present.
+    NotPresent,
+    /// Memory has reserved bits set: the next load is refused, whatever the register holds.
+    Refused {
+        /// Which.
+        bits: u64,
+    },
+}
+
+/// The PDPTE registers.
+#[derive(Clone, Debug)]
+pub struct PdpteCard {
+    /// Where the structure lies in memory, from CR3.
+    pub root: Gpa,
+    /// The four, by index.
+    pub rows: [PdpteRow; pdpte::COUNT],
+    /// A load of the registers is among the shown events.
+    pub just_loaded: bool,
+}
+
+/// One PDPTE register beside its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PdpteRow {
+    /// 0 to 3.
+    pub index: usize,
+    /// The register.
+    pub register: u64,
+    /// What lies in memory.
+    pub memory: u64,
+    /// Where it lies in memory.
+    pub gpa: Gpa,
+    /// How they agree.
+    pub status: PdpteStatus,
+    /// The address selects it.
+    pub walked: Option<Reach>,
+    /// Bits of the register that the command in focus changed.
+    pub changed_register: u64,
+    /// Bits in memory that it changed.
+    pub changed_memory: u64,
+    /// It is selected, as register or as memory.
+    pub selected: bool,
+    /// It ended the walk.
+    pub fault: Option<FaultReason>,
+}
+
+/// Where the path ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageCard {
+    /// The page; none after a fault.
+    pub page: Option<ReachedPage>,
+    /// The fault; none if there is a page.
+    pub fault: Option<FaultReason>,
+    /// The shown events came here.
+    pub arrived: bool,
+}
+
+/// A page and the byte that the address names in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReachedPage {
+    /// Its first byte.
+    pub base: Gpa,
+    /// log2 of its size; 0 without paging.
+    pub shift: u32,
+    /// The byte that the address names.
+    pub gpa: Gpa,
+    /// The aligned four bytes around it.
+    pub word: u32,
+    /// Their bits that the command in focus changed.
+    pub changed: u32,
+    /// A memory slot holds it.
+    pub in_slot: bool,
+}
+
+/// Where memory leads and the register does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ghost {
+    /// The next load is refused.
+    Refused {
+        /// The reserved bits.
+        bits: u64,
+    },
+    /// Memory's PDPTE is not present.
+    NotPresent,
+    /// Memory names another directory.
+    Leads {
+        /// That directory.
+        table: Gpa,
+        /// The page there, if the access would reach one.
+        page: Option<Gpa>,
+        /// Why not, if it would fault.
+        fault: Option<FaultReason>,
+    },
+}
+
+/// The paging-structure cache of one level.
+#[derive(Clone, Debug)]
+pub struct StructureCard {
+    /// The level of the entries that it caches, 2 to 5.
+    pub level: Level,
+    /// What it holds, the entry for the address in view first.
+    pub rows: Vec<StructureRow>,
+}
+
+/// A cached prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StructureRow {
+    /// The first linear address that it serves.
+    pub gva: Gva,
+    /// The table that it leads to.
+    pub table: Gpa,
+    /// Its process-context identifier.
+    pub pcid: u16,
+    /// It answered, or would.
+    pub hit: bool,
+    /// Memory says something else by now.
+    pub stale: bool,
+    /// The command in focus made it.
+    pub new: bool,
+}
+
+/// A cached translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbRow {
+    /// The entry.
+    pub entry: crate::machine::TlbEntry,
+    /// It answered, or would.
+    pub hit: bool,
+    /// Memory says something else by now.
+    pub stale: bool,
+    /// The command in focus made it.
+    pub new: bool,
+}
+
+impl Stage {
+    /// Builds the stage.
+    #[must_use]
+    pub fn new(inputs: &Inputs<'_>) -> Self {
+        let machine = inputs.machine;
+        let mode = machine.cpu.mode();
+        let path = Path::new(machine, inputs.command, inputs.events, inputs.composed);
+        let tables = Level::down_from(mode.top_level_in_memory()).map(|level| table_card(inputs, &path, level));
+        let pdptes = (mode == Mode::Pae).then(|| pdpte_card(inputs, &path));
+        let ghost = pdptes.as_ref().and_then(|card| ghost(machine, &path, card));
+        Self {
+            mode,
+            pdptes,
+            tables: tables.collect(),
+            page: page_card(inputs, &path),
+            ghost,
+            structures: structure_cards(inputs, &path),
+            tlb: tlb_rows(inputs, &path),
+            path,
+        }
+    }
+}
+
+/// The bits in which the entry at `gpa` differs from what it was before the command in focus.
+fn changed(inputs: &Inputs<'_>, gpa: Gpa, shift: u32) -> u64 {
+    inputs.before.memory.read_entry(gpa, shift) ^ inputs.machine.memory.read_entry(gpa, shift)
+}
+
+fn fault_at(path: &Path, level: Level) -> Option<FaultReason> {
+    match path.end {
+        End::Fault { reason, level: Some(blamed) } if blamed == level && (path.arrived || !path.recorded) => {
+            Some(reason)
+        }
+        _ => None,
+    }
+}
+
+/// An entry of the table at `base`, with its marks.
+#[must_use]
+pub fn entry(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, index: usize) -> Entry {
+    let cpu = &inputs.machine.cpu;
+    let mode = cpu.mode();
+    let gpa = base.offset((index as u64) << mode.entry_shift());
+    let value = inputs.machine.memory.read_entry(gpa, mode.entry_shift());
+    let leaf = value & leaf_bit != 0;
+    let large = leaf && level.0 > 1;
+    let hop = path.hop(level).filter(|hop| hop.gpa == gpa);
+    Entry {
+        index,
+        gpa,
+        value,
+        frame: if large {
+            entry::page_base(mode, level, value, &cpu.model)
+        } else {
+            entry::frame_4k(value, &cpu.model)
+        },
+        leaf,
+        large,
+        walked: hop.map(|hop| hop.reach),
+        changed: changed(inputs, gpa, mode.entry_shift()),
+        selected: inputs.selected_entry == Some(gpa),
+        fault: hop.and_then(|_| fault_at(path, level)),
+    }
+}
+
+fn leaf_bit(machine: &Machine, level: Level) -> u64 {
+    let cpu = &machine.cpu;
+    match level.0 {
+        1 => P,
+        _ if entry::page_size_bit_counts(cpu.mode(), level, cpu.regs.cr4) => entry::PS,
+        _ => 0,
+    }
+}
+
+fn table_card(inputs: &Inputs<'_>, path: &Path, level: Level) -> TableCard {
+    let machine = inputs.machine;
+    let mode = machine.cpu.mode();
+    let leaf_bit = leaf_bit(machine, level);
+    let walked = mode.index(level, path.gva);
+    let Some(hop) = path.hop(level) else {
+        // The top table is there even if a non-canonical address never gets to it.
+        let base = (level.0 == mode.top_level()).then_some(machine.cpu.paging.root);
+        let rows = base.map_or_else(Vec::new, |base| folded(inputs, path, level, base, leaf_bit, &[]));
+        return TableCard { level, base, reach: Reach::Ahead, rows, leaf_bit, walked };
+    };
+    let rows = folded(inputs, path, level, hop.table, leaf_bit, &[hop.index]);
+    TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked }
+}
+
+fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, walked: &[usize]) -> Vec<Row> {
+    let mode = inputs.machine.cpu.mode();
+    let (shift, count) = (mode.entry_shift(), mode.entries(level));
+    let at = |index: usize| base.offset((index as u64) << shift);
+    let read = |index: usize| inputs.machine.memory.read_entry(at(index), shift);
+    let classes: Vec<Class> = (0..count).map(|index| Class::of(read(index), leaf_bit)).collect();
+    let mut pinned: Vec<usize> = (0..count).filter(|index| changed(inputs, at(*index), shift) != 0).take(8).collect();
+    pinned.extend(walked);
+    if let Some(gpa) = inputs.selected_entry
+        && (base.0..base.0 + PAGE_SIZE).contains(&gpa.0)
+    {
+        pinned.push(((gpa.0 - base.0) >> shift) as usize);
+    }
+    pinned.sort_unstable();
+    pinned.dedup();
+    let to_row = |line: Line| match line {
+        Line::Entry(index) => Row::Entry(entry(inputs, path, level, base, leaf_bit, index)),
+        Line::Run { ref range, .. } => Row::Run { range: range.clone(), words: line.words() },
+    };
+    rows::fold(&classes, &pinned, inputs.row_budget).into_iter().map(to_row).collect()
+}
+
+fn pdpte_card(inputs: &Inputs<'_>, path: &Path) -> PdpteCard {
+    let (machine, before) = (inputs.machine, inputs.before);
+    let cpu = &machine.cpu;
+    let root = cpu.paging.root;
+    let memory = machine.pdptes_in_memory();
+    let rows = std::array::from_fn(|index| {
+        let gpa = pdpte::address(root, index);
+        let hop = path.hop(pdpte::LEVEL).filter(|hop| hop.index == index);
+        PdpteRow {
+            index,
+            register: cpu.pdptes[index],
+            memory: memory[index],
+            gpa,
+            status: pdpte_status(machine, cpu.pdptes[index], memory[index]),
+            walked: hop.map(|hop| hop.reach),
+            changed_register: cpu.pdptes[index] ^ before.cpu.pdptes[index],
+            changed_memory: changed(inputs, gpa, 3),
+            selected: inputs.selected_register == Some(index) || inputs.selected_entry == Some(gpa),
+            fault: hop.and_then(|_| fault_at(path, pdpte::LEVEL)),
+        }
+    });
+    let just_loaded = inputs.events.iter().any(|event| matches!(event, Event::PdpteLoad { .. }));
+    PdpteCard { root, rows, just_loaded }
+}
+
+fn pdpte_status(machine: &Machine, register: u64, memory: u64) -> PdpteStatus {
+    let reserved = memory & pdpte::reserved(&machine.cpu.model);
+    if memory & P != 0 && reserved != 0 {
+        PdpteStatus::Refused { bits: reserved }
+    } else if register != memory {
+        PdpteStatus::Stale
+    } else if register & P == 0 {
+        PdpteStatus::NotPresent
+    } else {
+        PdpteStatus::Fresh
+    }
+}
+
+fn ghost(machine: &Machine, path: &Path, card: &PdpteCard) -> Option<Ghost> {
+    let row = &card.rows[path.hop(pdpte::LEVEL)?.index];
+    match row.status {
+        PdpteStatus::Fresh | PdpteStatus::NotPresent => None,
+        PdpteStatus::Refused { bits } => Some(Ghost::Refused { bits }),
+        PdpteStatus::Stale if row.memory & P == 0 => Some(Ghost::NotPresent),
+        PdpteStatus::Stale => {
+            let table = entry::frame_4k(row.memory, &machine.cpu.model);
+            let start = Start::unrestricted(2, table);
+            let (page, fault) = match path::walk(machine, start, path.gva, &path.access) {
+                Ok(End::Page { base, .. }) => (Some(base), None),
+                Ok(End::Fault { reason, .. }) => (None, Some(reason)),
+                Err(fault) => (None, Some(fault.reason)),
+            };
+            Some(Ghost::Leads { table, page, fault })
+        }
+    }
+}
+
+fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
+    let (page, fault) = match path.end {
+        End::Fault { reason, .. } => (None, Some(reason)),
+        End::Page { base, shift } => {
+            let gpa = path.gpa().unwrap_or(base);
+            let aligned = Gpa(gpa.0 & !3);
+            let word = inputs.machine.memory.read(aligned, 4) as u32;
+            let changed = word ^ inputs.before.memory.read(aligned, 4) as u32;
+            let in_slot = inputs.machine.slots.find(gpa.gfn()).is_some();
+            (Some(ReachedPage { base, shift, gpa, word, changed, in_slot }), None)
+        }
+    };
+    PageCard { page, fault, arrived: path.arrived }
+}
+
+fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
+    let machine = inputs.machine;
+    let mode = machine.cpu.mode();
+    let levels = Level::down_from(mode.top_level_in_memory()).filter(|level| level.0 >= 2);
+    levels
+        .map(|level| {
+            let entries = machine.psc.entries().filter(|entry| entry.level == level.0);
+            let row = |entry: &crate::machine::PscEntry| {
+                let gva = Gva(entry.prefix << mode.index_shift(level));
+                let serves = entry.pcid == machine.cpu.pcid()
+                    && entry.prefix == crate::machine::Psc::prefix(mode, level.0, path.gva);
+                StructureRow {
+                    gva,
+                    table: entry.table,
+                    pcid: entry.pcid,
+                    hit: serves && path.hit == Some(Hit::Structure(level)),
+                    stale: entry.pcid == machine.cpu.pcid()
+                        && table_in_memory(machine, gva, level) != Some(entry.table),
+                    new: !inputs.before.psc.entries().any(|old| old == entry),
+                }
+            };
+            let mut rows: Vec<StructureRow> = entries.map(row).collect();
+            rows.sort_by_key(|row| (!row.hit, row.gva));
+            StructureCard { level, rows }
+        })
+        .collect()
+}
+
+/// The table that memory (and the PDPTE registers) lead to below `level` for an address.
+fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
+    let path = Path::prospective(machine, gva, Access { ac: true, ..Access::default() });
+    let hop = path.hop(level)?;
+    let large = hop.value & entry::PS != 0 && leaf_bit(machine, level) & entry::PS != 0;
+    (hop.value & P != 0 && !large).then(|| entry::frame_4k(hop.value, &machine.cpu.model))
+}
+
+fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
+    let machine = inputs.machine;
+    let answers = machine.tlb.lookup(path.gva, machine.cpu.pcid());
+    let hit_page = match path.hit {
+        Some(Hit::Tlb(page)) => Some(page),
+        _ => None,
+    };
+    let row = |entry: &crate::machine::TlbEntry| TlbRow {
+        entry: *entry,
+        hit: answers == Some(entry) && hit_page == Some(entry.page),
+        stale: tlb_entry_is_stale(machine, entry),
+        new: !inputs.before.tlb.entries().any(|old| old == entry),
+    };
+    let mut rows: Vec<TlbRow> = machine.tlb.entries().map(row).collect();
+    rows.sort_by_key(|row| (!row.hit, row.entry.page, row.entry.pcid));
+    rows
+}
+
+/// Whether a walk now would give another frame or other rights than the entry holds.
+fn tlb_entry_is_stale(machine: &Machine, cached: &crate::machine::TlbEntry) -> bool {
+    let cpu = &machine.cpu;
+    if cached.pcid != cpu.pcid() && !cached.global || cpu.mode() == Mode::Off {
+        return false;
+    }
+    // A kernel read with AC set and open keys breaks no rule, so that only the entries count.
+    let access = Access { ac: true, ..Access::default() };
+    let start = cpu.paging.start(&cpu.pdptes, cached.page, &access);
+    let walk = start.and_then(|start| {
+        cpu.paging.walk(&machine.memory, start, cached.page, &access, 0, &mut crate::arch::walk::Silent)
+    });
+    walk.map_or(true, |walk| {
+        walk.page.0 != cached.frame || walk.rights != cached.rights || walk.page_shift != u32::from(cached.shift)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::AccessKind;
+    use crate::scenario::{Scenario, Session};
+
+    const VA: Gva = Gva(0x4120_1abc);
+    const USER_READ: Access = Access { kind: AccessKind::Read, user: true, implicit: false, ac: false, stack: false };
+
+    fn session() -> Session {
+        let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
+        let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
+        Session::open(scenario).expect("it can be started")
+    }
+
+    /// The stage in the middle of command `step`, after `shown` of its events.
+    fn stage_at(session: &Session, step: usize, shown: usize) -> Stage {
+        let lab = &session.lab;
+        let before = lab.state_at(step.saturating_sub(1));
+        let micro = lab.micro_steps(step);
+        let events: Vec<Event> = micro.iter().take(shown).map(|step| step.event.clone()).collect();
+        let machine = match shown.min(micro.len()) {
+            0 => before.machine(),
+            last => micro[last - 1].vm.machine(),
+        };
+        Stage::new(&Inputs {
+            machine,
+            before: before.machine(),
+            command: lab.command(step),
+            events: &events,
+            composed: (VA, USER_READ),
+            selected_entry: None,
+            selected_register: None,
+            row_budget: 10,
+        })
+    }
+
+    fn reaches(stage: &Stage) -> Vec<Reach> {
+        stage.path.hops.iter().map(|hop| hop.reach).collect()
+    }
+
+    fn walked_entry(card: &TableCard) -> &Entry {
+        let walked = card.rows.iter().find_map(|row| match row {
+            Row::Entry(entry) if entry.index == card.walked => Some(entry),
+            _ => None,
+        });
+        walked.expect("the walked entry stays open")
+    }
+
+    #[test]
+    fn before_any_access_the_path_is_what_an_access_would_do() {
+        let stage = stage_at(&session(), 0, 0);
+        assert!(!stage.path.recorded && !stage.path.arrived);
+        assert_eq!(reaches(&stage), [Reach::Ahead; 3]);
+        assert_eq!(stage.path.gpa(), Some(Gpa(0x2babc)));
+        let pd = &stage.tables[0];
+        assert_eq!((pd.base, pd.walked), (Some(Gpa(0x6000)), 9));
+        let words: Vec<String> = pd
+            .rows
+            .iter()
+            .map(|row| match row {
+                Row::Entry(entry) => entry.index.to_string(),
+                Row::Run { words, .. } => words.clone(),
+            })
+            .collect();
+        assert_eq!(words, ["0–8 · not present", "9", "10–511 · not present"]);
+        assert!(stage.tlb.is_empty() && stage.ghost.is_none());
+    }
+
+    #[test]
+    fn a_walk_comes_as_far_as_the_shown_events() {
+        let session = session();
+        assert_eq!(reaches(&stage_at(&session, 1, 0)), [Reach::Ahead; 3]);
+        assert_eq!(reaches(&stage_at(&session, 1, 2)), [Reach::Read, Reach::Read, Reach::Ahead]);
+        let done = stage_at(&session, 1, usize::MAX);
+        assert_eq!(reaches(&done), [Reach::Read; 3]);
+        assert!(done.path.arrived);
+        assert_eq!(walked_entry(&done.tables[1]).changed, entry::A, "A was set by the walk");
+        assert_eq!(done.page.page.map(|page| page.gpa), Some(Gpa(0x2babc)));
+        assert!(done.tlb.len() == 1 && done.tlb[0].new && !done.tlb[0].stale);
+    }
+
+    #[test]
+    fn a_store_to_the_table_leaves_the_register_stale_and_a_ghost() {
+        let stage = stage_at(&session(), 2, usize::MAX);
+        let card = stage.pdptes.as_ref().expect("PAE paging is on");
+        let row = &card.rows[1];
+        assert_eq!((row.register, row.memory, row.status), (0x6001, 0x9001, PdpteStatus::Stale));
+        assert_eq!((row.changed_register, row.changed_memory), (0, 0x6001 ^ 0x9001));
+        let fault = Some(FaultReason::NotPresent { level: Level(2) });
+        assert_eq!(stage.ghost, Some(Ghost::Leads { table: Gpa(0x9000), page: None, fault }));
+        assert_eq!(stage.path.gpa(), Some(Gpa(0x2babc)), "the register leads on");
+    }
+
+    #[test]
+    fn after_the_load_the_walk_ends_in_a_fault() {
+        let stage = stage_at(&session(), 6, usize::MAX);
+        let entry = walked_entry(&stage.tables[0]);
+        assert_eq!(entry.fault, Some(FaultReason::NotPresent { level: Level(2) }));
+        assert_eq!(stage.tables[1].base, None, "the walk never comes to the PT");
+        assert!(stage.page.page.is_none() && stage.page.arrived);
+        assert!(stage.ghost.is_none());
+    }
+
+    #[test]
+    fn a_tlb_hit_passes_every_table_over() {
+        let mut session = session();
+        session.lab.seek(1);
+        let again = session.lab.command(1).cloned().expect("an access");
+        session.lab.execute(again);
+        let stage = stage_at(&session, 2, usize::MAX);
+        assert_eq!(stage.path.hit, Some(Hit::Tlb(Gva(0x4120_1000))));
+        assert_eq!(reaches(&stage), [Reach::Cached; 3]);
+        assert!(stage.tlb[0].hit && stage.path.arrived);
+    }
+
+    #[test]
+    fn a_structure_cache_hit_starts_below_it() {
+        let mut session = session();
+        session.lab.seek(1);
+        session.lab.execute(Command::Access {
+            va: Gva(0x4120_2000),
+            kind: AccessKind::Read,
+            user: true,
+            ac: false,
+            stack: false,
+        });
+        let stage = stage_at(&session, 2, usize::MAX);
+        assert_eq!(stage.path.hit, Some(Hit::Structure(Level(2))));
+        assert_eq!(reaches(&stage), [Reach::Cached, Reach::Cached, Reach::Read]);
+        assert!(stage.structures[0].rows.iter().any(|row| row.hit));
+    }
+
+    #[test]
+    fn memory_that_must_not_be_loaded_says_so() {
+        let mut session = session();
+        session.lab.seek(1);
+        let size = crate::machine::command::Size::WORD;
+        session.lab.execute(Command::Poke { pa: Gpa(0x3038), val: crate::arch::address::Num(0x7007), size });
+        let stage = stage_at(&session, 2, usize::MAX);
+        let card = stage.pdptes.expect("PAE paging is on");
+        assert_eq!(card.rows[3].status, PdpteStatus::Refused { bits: 0b110 });
+    }
+
+    #[test]
+    fn an_empty_machine_has_one_column() {
+        let session = Session::empty();
+        let stage = stage_at(&session, 0, 0);
+        assert_eq!(stage.mode, Mode::Off);
+        assert!(stage.tables.is_empty() && stage.pdptes.is_none());
+        assert_eq!(stage.path.gpa(), Some(Gpa(VA.0)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Strokes that the stage's files share: text, cards, hatching, curves.
+
+use egui::{Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
+
+use crate::app::theme::{Hue, RADIUS, Tokens};
+
+/// Text on one line; returns what it covers.
+pub fn text(painter: &Painter, at: Pos2, align: Align2, text: impl ToString, font: FontId, color: Color32) -> Rect {
+    painter.text(at, align, text, font, color)
+}
+
+/// Text cut with an ellipsis so that it is at most `width` wide; returns what it covers.
+pub fn text_within(
+    painter: &Painter,
+    at: Pos2,
+    align: Align2,
+    text: impl Into<String>,
+    font: FontId,
+    color: Color32,
+    width: f32,
+) -> Rect {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.into(), font, color);
+    job.wrap.max_width = width.max(0.0);
+    job.wrap.max_rows = 1;
+    job.wrap.break_anywhere = true;
+    let galley = painter.layout_job(job);
+    let rect = align.anchor_size(at, galley.size());
+    painter.galley(rect.min, galley, color);
+    rect
+}
+
+/// The body of a card, to be closed by [`card_edge`] after its rows.
+pub fn card_body(painter: &Painter, t: &Tokens, rect: Rect) {
+    painter.rect_filled(rect, CornerRadius::same(RADIUS), t.card);
+}
+
+/// The tinted head of a card.
+pub fn card_head(painter: &Painter, rect: Rect, hue: &Hue) {
+    let radius = CornerRadius { nw: RADIUS, ne: RADIUS, sw: 0, se: 0 };
+    painter.rect_filled(rect, radius, hue.tint);
+    painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, hue.edge));
+}
+
+/// The border of a card.
+pub fn card_edge(painter: &Painter, rect: Rect, edge: Color32) {
+    painter.rect_stroke(rect, CornerRadius::same(RADIUS), Stroke::new(1.0, edge), StrokeKind::Inside);
+}
+
+/// A dashed outline: the place of something that is not there.
+pub fn dashed_box(painter: &Painter, rect: Rect, color: Color32) {
+    let r = rect.shrink(0.5);
+    let corners = [r.left_top(), r.right_top(), r.right_bottom(), r.left_bottom(), r.left_top()];
+    painter.extend(Shape::dashed_line(&corners, Stroke::new(1.0, color), 4.0, 4.0));
+}
+
+/// Diagonal hatching inside a rectangle.
+pub fn hatch(painter: &Painter, rect: Rect, color: Color32, step: f32, width: f32) {
+    let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+    let mut x = rect.left() - rect.height();
+    while x < rect.right() {
+        let from = pos2(x, rect.bottom());
+        painter.line_segment([from, from + vec2(rect.height(), -rect.height())], Stroke::new(width, color));
+        x += step;
+    }
+}
+
+/// A clock face of radius `r`: the glyph of what is out of date.
+pub fn clock(painter: &Painter, center: Pos2, r: f32, color: Color32) {
+    let stroke = Stroke::new(1.4, color);
+    painter.circle_stroke(center, r, stroke);
+    painter.line_segment([center, center + vec2(0.0, -0.65 * r)], stroke);
+    painter.line_segment([center, center + vec2(0.55 * r, 0.0)], stroke);
+}
+
+/// Points of a curve that leaves `from` and reaches `to` horizontally, cut at `part` (0 to 1) of
+/// its way.
+#[must_use]
+pub fn curve(from: Pos2, to: Pos2, part: f32) -> Vec<Pos2> {
+    let reach = (0.5 * (to.x - from.x)).abs().max(12.0).min(0.5 * (to - from).length().max(8.0));
+    bezier([from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to], part)
+}
+
+/// Points of a cubic curve, cut at `part` of its way.
+#[must_use]
+pub fn bezier(p: [Pos2; 4], part: f32) -> Vec<Pos2> {
+    const PIECES: usize = 32;
+    let at = |t: f32| {
+        let u = 1.0 - t;
+        let weights = [u * u * u, 3.0 * u * u * t, 3.0 * u * t * t, t * t * t];
+        let sum = p.iter().zip(weights).fold(Vec2::ZERO, |sum, (point, w)| sum + w * point.to_vec2());
+        sum.to_pos2()
+    };
+    let last = part.clamp(0.0, 1.0);
+    (0..=PIECES).map(|i| at(last * i as f32 / PIECES as f32)).collect()
+}
+
+/// A filled arrow head at the end of a line of points.
+pub fn arrow_head(painter: &Painter, points: &[Pos2], length: f32, color: Color32) {
+    let [.., before, tip] = points else { return };
+    let along = (*tip - *before).normalized();
+    if along == Vec2::ZERO {
+        return;
+    }
+    let (base, side) = (*tip - length * along, 0.45 * length * along.rot90());
+    painter.add(Shape::convex_polygon(vec![*tip, base + side, base - side], color, Stroke::NONE));
+}
+
+/// A visible ring around what has the keyboard's focus.
+pub fn focus_ring(painter: &Painter, response: &egui::Response, t: &Tokens) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, t.guest.line);
+        painter.rect_stroke(response.rect.expand(1.0), CornerRadius::same(4), stroke, StrokeKind::Outside);
+    }
+}

@@ -1,0 +1,155 @@
+//! The address ribbon: the address in view, where it leads, and its fields above the columns that
+//! they index.
+
+use egui::{Align2, CornerRadius, Pos2, Rangef, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::path::{End, Hit, Reach};
+use super::{Look, paint, words};
+use crate::app::theme::{RADIUS, bold, mono, plain};
+use crate::arch::{Level, Mode};
+
+/// A field of the address.
+struct Field {
+    level: Option<Level>,
+    high: u32,
+    low: u32,
+    value: u64,
+    x: Rangef,
+    lit: bool,
+}
+
+/// Draws both lines of the ribbon.
+pub fn ribbon_ui(look: &Look<'_>, ui: &Ui) {
+    address_line(look, ui);
+    for field in fields(look) {
+        field_ui(look, ui, &field);
+    }
+}
+
+/// `GVA 0x4120_1abc  user read  →  GPA 0x0002_babc`.
+fn address_line(look: &Look<'_>, ui: &Ui) {
+    let (t, m, path) = (look.t(), look.m(), &look.stage.path);
+    let painter = ui.painter();
+    let line = look.layout.address;
+    let mut at = pos2(line.left(), line.center().y);
+    let mut put = |text: String, font, color, after: f32| {
+        let rect = paint::text(painter, at, Align2::LEFT_CENTER, text, font, color);
+        at.x = rect.right() + after;
+        rect
+    };
+    put("GVA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
+    put(words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
+    put(words::access(path.access.kind, path.access.user).to_owned(), plain(m.small), t.weak, 1.2 * m.pad);
+    let known = path.arrived || !path.recorded;
+    if !known {
+        put("walk in progress".to_owned(), plain(m.small), t.weak, 0.0);
+        return;
+    }
+    let would = if path.arrived { "→" } else { "would →" };
+    match path.end {
+        End::Page { .. } => {
+            let gpa = path.gpa().unwrap_or_default();
+            put(would.to_owned(), plain(m.font), t.weak, m.pad);
+            put("GPA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
+            put(words::gpa(gpa), mono(m.font + 1.0), t.guest.text, 1.2 * m.pad);
+        }
+        End::Fault { reason, .. } => {
+            put(would.to_owned(), plain(m.font), t.weak, m.pad);
+            let exception = look.exception().map_or_else(String::new, |exception| format!("{exception}, "));
+            put(format!("✕ {exception}{}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
+        }
+    }
+    match path.hit {
+        Some(Hit::Tlb(_)) => put("TLB hit".to_owned(), bold(m.small), t.hit.text, 0.0),
+        Some(Hit::Structure(level)) => {
+            put(format!("{} cache hit", Mode::entry_name(level)), bold(m.small), t.hit.text, 0.0)
+        }
+        None => Rect::NOTHING,
+    };
+}
+
+fn fields(look: &Look<'_>) -> Vec<Field> {
+    let mode = look.stage.mode;
+    let path = &look.stage.path;
+    let shift = match path.end {
+        End::Page { shift, .. } if shift > 12 => shift,
+        _ => 12,
+    };
+    let mut fields: Vec<Field> = Level::down_from(mode.top_level())
+        .filter(|level| mode.index_shift(*level) >= shift)
+        .map(|level| {
+            let (high, low) = mode.index_range(level);
+            let lit = path.hop(level).is_some_and(|hop| hop.reach == Reach::Read);
+            let value = mode.index(level, path.gva) as u64;
+            Field { level: Some(level), high, low, value, x: look.layout.column(level), lit }
+        })
+        .collect();
+    let page = look.layout.page();
+    let first_offset_level = Level::down_from(mode.top_level()).find(|level| mode.index_shift(*level) < shift);
+    let (high, x) = match (mode, first_offset_level) {
+        (Mode::Off, _) => (31, page),
+        // The offset into a large page takes the columns of the tables that are not used.
+        (_, Some(level)) => (shift - 1, Rangef::new(look.layout.column(level).min, page.max)),
+        (_, None) => (11, page),
+    };
+    let value = path.gva.0 & crate::arch::address::bits(0, high);
+    fields.push(Field { level: None, high, low: 0, value, x, lit: path.arrived });
+    fields
+}
+
+fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
+    let (t, m) = (look.t(), look.m());
+    let y = look.layout.fields;
+    let rect = Rect::from_x_y_ranges(look.layout.field(field.x), y).shrink2(vec2(0.0, 1.0));
+    let painter = ui.painter();
+    let edge = if field.lit { t.guest.edge } else { t.border };
+    painter.rect(rect, CornerRadius::same(RADIUS), t.card, Stroke::new(1.0, edge), StrokeKind::Inside);
+    let mid = rect.center().y;
+    let index = match field.level {
+        Some(_) => field.value.to_string(),
+        None => format!("0x{:03x}", field.value),
+    };
+    let right = pos2(rect.right() - m.pad, mid);
+    let number = paint::text(painter, right, Align2::RIGHT_CENTER, index, bold(m.font), t.guest.text);
+    let range = format!("{}:{}", field.high, field.low);
+    let left = pos2(rect.left() + m.pad, mid);
+    let mut used = left;
+    if rect.width() > 60.0 {
+        used = paint::text(painter, left, Align2::LEFT_CENTER, range, plain(m.small), t.weak).right_center();
+    }
+    binary(look, ui, field, used, number.left());
+    describe(look, ui, field, rect);
+}
+
+/// The field in binary between its range and its index, if there is room for all of it.
+fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
+    let (t, m) = (look.t(), look.m());
+    let width = (field.high - field.low + 1) as usize;
+    let digits = format!("{:0width$b}", field.value);
+    let mut grouped = String::with_capacity(width + width / 4);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (width - i).is_multiple_of(4) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    let galley = ui.painter().layout_no_wrap(grouped, mono(m.small - 0.5), t.text);
+    if galley.size().x + 1.6 * m.pad <= right - left.x {
+        let at = pos2(right - 0.9 * m.pad - galley.size().x, left.y - 0.5 * galley.size().y);
+        ui.painter().galley(at, galley, t.text);
+    }
+}
+
+fn describe(look: &Look<'_>, ui: &Ui, field: &Field, rect: Rect) {
+    let Field { level, high, low, value, .. } = *field;
+    let words = match level {
+        Some(level) => format!(
+            "Bits {high}:{low} select entry {value} (0x{value:03x}) of the {}",
+            if look.stage.mode == Mode::Pae && level.0 == 3 { "PDPTE registers" } else { Mode::table_name(level) }
+        ),
+        None => format!("Bits {high}:{low} are the offset in the page: 0x{value:x}"),
+    };
+    let response = ui.interact(rect, ui.scope_id().with(("address field", low)), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+    response.on_hover_text(words);
+}

@@ -1,0 +1,399 @@
+//! A table as a card: head, rows, runs; and the page at the end of the path.
+
+use egui::text::{LayoutJob, TextFormat};
+use egui::{
+    Align2, Color32, CornerRadius, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::layout::Layout;
+use super::model::{self, Entry, Row, TableCard};
+use super::path::{End, Reach};
+use super::{Anchor, Look, paint, rows, words};
+use crate::app::theme::{bold, mono, plain};
+use crate::app::view::{AppCommand, Selection};
+use crate::arch::entry::P;
+use crate::arch::{Gpa, Level, Mode};
+
+/// Draws a table in its column; where the path crosses it, if it does.
+pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<Anchor> {
+    let x = look.layout.column(card.level);
+    let (top, m) = (look.layout.guest.min, look.m());
+    let Some(base) = card.base else {
+        absent_table(look, ui, card);
+        return None;
+    };
+    let full = look.cx.view.full.contains(&base);
+    let lines = if full { look.layout.row_budget() } else { card.rows.len() };
+    let rect = Layout::at(x, top, m.head + lines as f32 * m.row + 1.0);
+    paint::card_body(ui.painter(), look.t(), rect);
+    head(look, ui, card, base, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), full);
+    let body = Rect::from_min_max(pos2(rect.left(), rect.top() + m.head), rect.max);
+    let anchor = if full {
+        full_list(look, ui, card, base, body)
+    } else {
+        let mut anchor = None;
+        for (i, row) in card.rows.iter().enumerate() {
+            let line = Rect::from_min_size(body.min + vec2(0.0, i as f32 * m.row), vec2(rect.width(), m.row));
+            let crossed = row_ui(look, ui, card, base, row, line);
+            anchor = anchor.or(crossed);
+        }
+        anchor
+    };
+    paint::card_edge(ui.painter(), rect, look.t().guest.edge);
+    anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor })
+}
+
+/// A table that the path does not come to: its place stays.
+fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) {
+    let (t, m) = (look.t(), look.m());
+    let rect = Layout::at(look.layout.column(card.level), look.layout.guest.min, m.head + m.row);
+    paint::dashed_box(ui.painter(), rect, t.border);
+    let left = rect.left_top() + vec2(m.pad, 0.5 * m.head);
+    paint::text(ui.painter(), left, Align2::LEFT_CENTER, Mode::table_name(card.level), bold(m.font), t.weak);
+    let why = match look.stage.path.end {
+        End::Page { shift, .. } if shift > 12 => format!("no table: {} page", words::page_size(shift)),
+        _ => "not reached".to_owned(),
+    };
+    let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
+    let width = rect.width() - 2.0 * m.pad;
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
+}
+
+fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, full: bool) {
+    let (t, m) = (look.t(), look.m());
+    let name = Mode::table_name(card.level);
+    let selection = Selection::Table { level: card.level.0, base };
+    paint::card_head(ui.painter(), rect, &t.guest);
+    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0)), Sense::click());
+    let words = format!("{name} {}", words::gpa(base));
+    let selected = look.cx.view.selection == selection;
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
+    let left = rect.left_center() + vec2(m.pad, 0.0);
+    let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
+    let prefix = if m.wordy { "gfn " } else { "" };
+    let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
+    let number = format!("{prefix}{}", words::gfn(base));
+    let shown = paint::text_within(
+        ui.painter(),
+        at,
+        Align2::LEFT_CENTER,
+        number,
+        mono(m.small),
+        t.guest.text,
+        rect.right() - at.x - 0.5 * m.pad,
+    );
+    list_toggle(look, ui, card, base, rect, shown.right(), full);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.double_clicked() {
+        look.cx.send(AppCommand::ToggleFull(base));
+    } else if response.clicked() {
+        look.cx.send(AppCommand::Select(selection));
+    }
+    let more = if full { "Double-click to fold it" } else { "Double-click to list every entry" };
+    response.on_hover_text(format!("{words}\n{more}"));
+}
+
+/// The small switch between runs and the full list.
+fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect, taken: f32, full: bool) {
+    let (t, m) = (look.t(), look.m());
+    let word = if full { "fold" } else { "all" };
+    let width = 2.2 * m.small;
+    let rect = Rect::from_center_size(
+        pos2(head.right() - 0.6 * m.pad - 0.5 * width, head.center().y),
+        vec2(width, 0.72 * head.height()),
+    );
+    if rect.left() < taken + 0.4 * m.pad {
+        return;
+    }
+    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0)), Sense::click());
+    let count = look.stage.mode.entries(card.level);
+    let name = if full { "Fold into runs".to_owned() } else { format!("List all {count} entries") };
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    let color = if response.hovered() { t.strong } else { t.weak };
+    ui.painter().rect_stroke(rect, CornerRadius::same(4), Stroke::new(1.0, t.guest.edge), StrokeKind::Inside);
+    paint::text(ui.painter(), rect.center(), Align2::CENTER_CENTER, word, plain(m.small - 1.0), color);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::ToggleFull(base));
+    }
+    response.on_hover_text(name);
+}
+
+/// Every entry, virtualised; opens around the walked one.
+fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Rect) -> Option<Anchor> {
+    let m = look.m();
+    let count = look.stage.mode.entries(card.level);
+    let id = ui.scope_id().with(("full list of", base.0));
+    let opened = ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), true));
+    let mut area = ScrollArea::vertical().id_salt(("full", base.0)).auto_shrink(false);
+    if !opened {
+        area = area.vertical_scroll_offset((card.walked as f32 - 2.0).max(0.0) * m.row);
+    }
+    let mut anchor = None;
+    ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", base.0)), |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        area.show_rows(ui, m.row, count, |ui, range| {
+            for index in range {
+                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
+                let entry = model::entry(look.inputs, &look.stage.path, card.level, base, card.leaf_bit, index);
+                let crossed = row_ui(look, ui, card, base, &Row::Entry(entry), rect);
+                if crossed.is_some() && body.contains(rect.center()) {
+                    anchor = crossed;
+                }
+            }
+        });
+    });
+    anchor
+}
+
+fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, rect: Rect) -> Option<Anchor> {
+    ui.painter().hline(rect.x_range(), rect.top(), Stroke::new(1.0, look.t().border.gamma_multiply(0.6)));
+    match row {
+        Row::Entry(entry) => {
+            entry_ui(look, ui, card.level, entry, rect);
+            entry.walked.map(|_| Anchor::of(rect, rect))
+        }
+        Row::Run { range, words } => {
+            run_ui(look, ui, (base, *range.start()), words, rect);
+            None
+        }
+    }
+}
+
+fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let response = ui.interact(rect, ui.scope_id().with(("run", base.0, first)), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{words}, list every entry")));
+    let color = if response.hovered() { t.strong } else { t.weak };
+    let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
+    let width = rect.right() - at.x - 0.5 * m.pad;
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), color, width);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::ToggleFull(base));
+    }
+    response.on_hover_text(format!("{words}: click to list every entry"));
+}
+
+fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
+    let t = look.t();
+    let response = ui.interact(rect, ui.scope_id().with(("entry", entry.gpa.0)), Sense::click());
+    let name = entry_name(look, level, entry);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
+    paint_entry_back(look, ui, entry, rect, response.hovered());
+    paint_entry_text(look, ui, entry, rect);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
+    }
+    response.on_hover_ui(|ui| entry_tooltip(look, ui, level, entry));
+}
+
+fn entry_name(look: &Look<'_>, level: Level, entry: &Entry) -> String {
+    let name = Mode::entry_name(level);
+    let bits = words::entry_bits(entry.value, entry.leaf, entry.large);
+    let digits = 2 * look.stage.mode.entry_size() as usize;
+    format!("{name} {}: 0x{}, {bits}", entry.index, words::grouped(entry.value, digits))
+}
+
+fn paint_entry_back(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect, hovered: bool) {
+    let t = look.t();
+    let painter = ui.painter();
+    let fill = match (entry.fault, entry.walked) {
+        (Some(_), _) => t.fault.tint,
+        (None, Some(Reach::Read)) => t.selected,
+        (None, Some(Reach::Ahead | Reach::Cached)) => t.selected.gamma_multiply(0.5),
+        (None, None) if hovered => t.button_hover.gamma_multiply(0.6),
+        (None, None) => Color32::TRANSPARENT,
+    };
+    let inner = rect.shrink2(vec2(1.0, 0.0));
+    painter.rect_filled(inner, 0, fill);
+    let outline = |color| {
+        painter.rect_stroke(inner, CornerRadius::same(2), Stroke::new(1.5, color), StrokeKind::Inside);
+    };
+    if entry.selected {
+        outline(t.guest.line);
+    } else if entry.changed != 0 {
+        outline(t.changed.line);
+    }
+}
+
+fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    let mid = rect.center().y;
+    // The index is as wide as the table's last one, so that frames stand in a line.
+    let digit = 0.6 * m.font;
+    let index_right = rect.left() + m.pad + if look.stage.mode == Mode::Bits32 { 4.0 } else { 3.0 } * digit;
+    let at = |x: f32| pos2(x, mid);
+    let index_color = if entry.walked.is_some() { t.strong } else { t.weak };
+    paint::text(painter, at(index_right), Align2::RIGHT_CENTER, entry.index, mono(m.font), index_color);
+    let present = entry.value & P != 0;
+    let frame_color = match (entry.changed & !0xfff != 0, present, entry.fault) {
+        (true, _, _) => t.changed.text,
+        (_, _, Some(_)) => t.fault.text,
+        (_, true, _) => t.strong,
+        (_, false, _) => t.weak,
+    };
+    // An entry that is all zero names no frame.
+    let frame = if entry.value == 0 { String::new() } else { format!("{:05x}", entry.frame.gfn().0) };
+    let frame_at = at(index_right + 0.9 * digit);
+    let frame = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), frame_color);
+    let room = rect.right() - m.pad - frame.right() - 0.5 * digit;
+    let right = at(rect.right() - m.pad);
+    if let Some(reason) = entry.fault {
+        status(ui, right, words::fault(reason), bold(m.small), t.fault.text, room);
+    } else if !present {
+        let color = if entry.changed & P != 0 { t.changed.text } else { t.weak };
+        status(ui, right, "not present".to_owned(), plain(m.small), color, room);
+    } else {
+        flags(look, ui, entry, right, room);
+    }
+}
+
+/// A word at the right end of a row, cut if it must be.
+fn status(ui: &Ui, right: egui::Pos2, word: String, font: FontId, color: Color32, room: f32) {
+    paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, word, font, color, room);
+}
+
+/// The flag letters; those that just changed in pink and underlined.
+fn flags(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) {
+    let (t, m) = (look.t(), look.m());
+    let has_xd = look.stage.mode != Mode::Bits32;
+    let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
+    let lay_out = |spaced: bool, skip_p: bool| {
+        let mut job = LayoutJob::default();
+        for (i, letter) in letters.iter().skip(usize::from(skip_p)).enumerate() {
+            let changed = entry.changed & letter.bit != 0;
+            let color = if changed { t.changed.text } else { t.text };
+            let underline = if changed { Stroke::new(1.5, t.changed.line) } else { Stroke::NONE };
+            let format = TextFormat { font_id: plain(m.small), color, underline, ..TextFormat::default() };
+            let gap = if i > 0 { if spaced { 0.3 * m.small } else { 0.06 * m.small } } else { 0.0 };
+            job.append(letter.text, gap, format);
+        }
+        ui.painter().layout_job(job)
+    };
+    let mut galley = lay_out(m.spaced_flags, false);
+    if galley.size().x > room {
+        galley = lay_out(false, false);
+    }
+    if galley.size().x > room {
+        // The frame already says that the entry is present.
+        galley = lay_out(false, true);
+    }
+    let at = Align2::RIGHT_CENTER.anchor_size(right, galley.size()).min;
+    ui.painter().galley(at, galley, t.text);
+}
+
+fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
+    let (t, mode) = (look.t(), look.stage.mode);
+    let digits = 2 * mode.entry_size() as usize;
+    ui.label(egui::RichText::new(format!("{} [{}]", Mode::entry_name(level), entry.index)).font(bold(14.0)));
+    let line = |ui: &mut Ui, name: &str, value: String| {
+        ui.horizontal(|ui| {
+            ui.label(egui::RichText::new(name).color(t.weak));
+            ui.label(egui::RichText::new(value).font(mono(14.0)).color(t.strong));
+        });
+    };
+    line(ui, "lies at GPA", words::gpa(entry.gpa));
+    line(ui, "value", format!("0x{}", words::grouped(entry.value, digits)));
+    if entry.value & P != 0 {
+        let what = match (entry.large, entry.leaf) {
+            (true, _) => format!("{} page at GPA", words::page_size(mode.index_shift(level))),
+            (false, true) => "page at GPA".to_owned(),
+            (false, false) => format!("{} at GPA", Mode::table_name(Level(level.0.saturating_sub(1)))),
+        };
+        line(ui, &what, words::gpa(entry.frame));
+    }
+    ui.label(words::entry_bits(entry.value, entry.leaf, entry.large));
+    if let Some(reason) = entry.fault {
+        ui.label(egui::RichText::new(format!("✕ ends the walk: {}", words::fault(reason))).color(t.fault.text));
+    }
+}
+
+/// Draws the page, or the fault in its place; returns where arrows end.
+pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
+    let (t, m, card) = (look.t(), look.m(), &look.stage.page);
+    let x = look.layout.page();
+    let shown = card.arrived || !look.stage.path.recorded;
+    match (card.page, card.fault) {
+        (Some(page), _) if shown => Some(reached_page(look, ui, &page)),
+        (_, Some(reason)) if shown => {
+            let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
+            let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fault: {}", words::fault(reason))));
+            let title = look.exception().map_or_else(|| "✕ would fault".to_owned(), |name| format!("✕ {name}"));
+            paint::card_body(ui.painter(), t, rect);
+            paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
+            let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, title, bold(m.font), t.fault.text);
+            let at = rect.left_top() + vec2(m.pad, m.head + 0.5 * m.row);
+            let width = rect.width() - 2.0 * m.pad;
+            let words = words::fault(reason);
+            paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.fault.text, width);
+            paint::card_edge(ui.painter(), rect, t.fault.edge);
+            None
+        }
+        _ => {
+            let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
+            paint::dashed_box(ui.painter(), rect, t.border);
+            let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "Page", bold(m.font), t.weak);
+            let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "not yet", plain(m.small), t.weak);
+            None
+        }
+    }
+}
+
+fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
+    let (t, m) = (look.t(), look.m());
+    let lines = if page.in_slot { 2.0 } else { 3.0 };
+    let rect = Layout::at(look.layout.page(), look.layout.guest.min, m.head + lines * m.row + 1.0);
+    let selection = Selection::Page(page.gpa.gfn());
+    let response = ui.interact(rect, ui.scope_id().with("page"), Sense::click());
+    let name = format!("Page at GPA {}, {}", words::gpa(page.base), words::page_size(page.shift.max(12)));
+    let selected = look.cx.view.selection == selection;
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &name));
+    let painter = ui.painter();
+    paint::card_body(painter, t, rect);
+    let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
+    paint::card_head(painter, head, &t.guest);
+    let left = |row: f32| pos2(rect.left() + m.pad, head.bottom() + (row + 0.5) * m.row);
+    let at = head.left_center() + vec2(m.pad, 0.0);
+    let title = paint::text(painter, at, Align2::LEFT_CENTER, "Page", bold(m.font), t.guest.text);
+    let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
+    let room = head.right() - at.x - 0.5 * m.pad;
+    let number = if room < 9.0 * 0.6 * m.small { words::gfn(page.base) } else { words::gpa(page.base) };
+    paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
+    let width = rect.width() - 2.0 * m.pad;
+    let within = page.gpa.0 - page.base.0;
+    let size = if page.shift == 0 { String::new() } else { format!(" · {}", words::page_size(page.shift)) };
+    let offset = format!("+{within:03x}{size}");
+    paint::text_within(painter, left(0.0), Align2::LEFT_CENTER, offset, plain(m.small), t.weak, width);
+    painter.hline(rect.x_range(), head.bottom() + m.row, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    let color = if page.changed != 0 { t.changed.text } else { t.strong };
+    let at = pos2(rect.center().x, left(1.0).y);
+    paint::text(painter, at, Align2::CENTER_CENTER, format!("{:08x}", page.word), mono(m.font), color);
+    if !page.in_slot {
+        paint::text_within(
+            painter,
+            left(2.0),
+            Align2::LEFT_CENTER,
+            "no memory slot",
+            plain(m.small),
+            t.fault.text,
+            width,
+        );
+    }
+    let edge = if selected { t.guest.line } else { t.guest.edge };
+    paint::card_edge(painter, rect, edge);
+    paint::focus_ring(painter, &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::Select(selection));
+    }
+    response.on_hover_text(format!("{name}\nfour bytes at {}: 0x{:08x}", words::gpa(Gpa(page.gpa.0 & !3)), page.word));
+    let entry_y = look.layout.guest.min + m.head + 0.5 * m.row;
+    Anchor { left: pos2(rect.left(), entry_y), right: pos2(rect.right(), entry_y), bottom: rect.bottom() }
+}

@@ -1,0 +1,354 @@
+//! What a view sees and what it may ask for: the contract of everything on the screen.
+//!
+//! A view is a function of a read-only [`ViewCx`]. What it wants done it sends as an [`AppCommand`];
+//! the app applies them all in one place before the next pass. No view mutates the lab and no
+//! view knows another view.
+
+use std::cell::RefCell;
+
+use super::Theme;
+use super::history::History;
+use super::theme::Tokens;
+use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
+use crate::engine::{AnyVm, EngineName};
+use crate::lab::{Lab, MicroStep, NodeId};
+use crate::machine::{Caches, Command, Event, Machine};
+use crate::scenario::Session;
+
+/// Everything that a view may read.
+#[derive(Clone, Copy)]
+pub struct ViewCx<'a> {
+    /// The scenario, the lab and its time.
+    pub session: &'a Session,
+    /// What is selected, opened and zoomed.
+    pub view: &'a ViewState,
+    /// The machine to show: at the cursor, or after the micro-step in focus.
+    pub machine: &'a Machine,
+    /// The machine before the command in focus, for "just changed" marks.
+    pub before: &'a Machine,
+    /// What the command before the cursor did, all of it.
+    pub events: &'a [Event],
+    /// How many of `events` have happened in the state shown.
+    pub shown: usize,
+    /// What every command of the path did.
+    pub history: &'a History,
+    /// The colours of the theme.
+    pub tokens: &'static Tokens,
+    /// Where to send what should be done.
+    pub tx: &'a CommandSender,
+}
+
+impl<'a> ViewCx<'a> {
+    /// The command in focus: the last one before the cursor.
+    #[must_use]
+    pub fn command(&self) -> Option<&'a Command> {
+        self.session.lab.command(self.session.lab.cursor())
+    }
+
+    /// The events that have happened in the state shown.
+    #[must_use]
+    pub fn happened(&self) -> &'a [Event] {
+        &self.events[..self.shown]
+    }
+
+    /// The event that led to the state shown.
+    #[must_use]
+    pub fn event(&self) -> Option<&'a Event> {
+        self.happened().last()
+    }
+
+    /// Whether the command in focus is shown in the middle.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        self.shown < self.events.len()
+    }
+
+    /// Asks for something to be done before the next pass.
+    pub fn send(&self, command: AppCommand) {
+        self.tx.send(command);
+    }
+}
+
+/// Collects what the views of a pass want done.
+#[derive(Debug, Default)]
+pub struct CommandSender(RefCell<Vec<AppCommand>>);
+
+impl CommandSender {
+    /// Adds a wish.
+    pub fn send(&self, command: AppCommand) {
+        self.0.borrow_mut().push(command);
+    }
+
+    /// Whether there are no wishes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Takes all wishes, in the order in which they were sent.
+    #[must_use]
+    pub fn take(&self) -> Vec<AppCommand> {
+        self.0.take()
+    }
+}
+
+/// What a view wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AppCommand {
+    /// Give a command to the machine at the cursor.
+    Run(Command),
+    /// Give several, as one wish (a mode switch).
+    RunAll(Vec<Command>),
+    /// Perform the instructions that lead to a paging mode.
+    SwitchMode(Mode),
+    /// Give the access of the composer.
+    Access,
+    /// Give the access of the composer and show only its first micro-step.
+    AccessStep,
+    /// Change the composer.
+    Compose(Composer),
+    /// Move the cursor: so many commands of the path lie before it, all shown in full.
+    Seek(usize),
+    /// Show only the first so many events of the command before the cursor.
+    ShowEvents(usize),
+    /// To the end of the command in focus, or to the next one.
+    Step,
+    /// To the end of the command before.
+    StepBack,
+    /// One event on.
+    MicroStep,
+    /// One event back.
+    MicroBack,
+    /// To the next command that faults or is refused, or to the end.
+    NextFault,
+    /// To the start of time.
+    ToStart,
+    /// To the end of the path.
+    ToEnd,
+    /// Take another branch into view.
+    SwitchBranch(NodeId),
+    /// Select something; the drawer shows it.
+    Select(Selection),
+    /// Open a tab of the drawer.
+    OpenTab(Tab),
+    /// Open a page of the narrow layout.
+    OpenPage(Page),
+    /// Show a table of the stage as a full list, or folded into runs again.
+    ToggleFull(Gpa),
+    /// Zoom of the stage; 1 shows cards at their natural size.
+    Zoom(f32),
+    /// Switch the theme.
+    SetTheme(Theme),
+    /// Size of all text and controls; 1 is the standard.
+    SetTextScale(f32),
+    /// The same commands on another engine.
+    SetEngine(EngineName),
+    /// The same commands with other caches.
+    SetCaches(Caches),
+    /// Say why something cannot be done.
+    Notice(String),
+}
+
+/// What is selected. It is kept while time moves, and shown as absent where it does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// Nothing: the drawer follows the walk.
+    #[default]
+    None,
+    /// A table, by its level (1 to 5) and first byte.
+    Table {
+        /// 1 to 5.
+        level: u8,
+        /// Its first byte.
+        base: Gpa,
+    },
+    /// An entry in memory, by the level of its table (1 to 5) and its first byte.
+    Entry {
+        /// 1 to 5.
+        level: u8,
+        /// Its first byte.
+        gpa: Gpa,
+    },
+    /// One of the four PDPTE registers.
+    PdpteRegister(usize),
+    /// A page of guest memory.
+    Page(Gfn),
+}
+
+/// How a command ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was carried out.
+    Done,
+    /// An access raised an exception.
+    Faulted,
+    /// It was refused and changed nothing.
+    Refused,
+}
+
+impl Ending {
+    /// The ending that a command's events tell.
+    #[must_use]
+    pub fn of(events: &[Event]) -> Self {
+        let ending = events.iter().find_map(|event| match event {
+            Event::Fault { .. } => Some(Self::Faulted),
+            Event::Refused { .. } => Some(Self::Refused),
+            _ => None,
+        });
+        ending.unwrap_or(Self::Done)
+    }
+}
+
+/// A tab of the drawer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Tab {
+    /// The entry editor, with Why below it.
+    #[default]
+    Inspect,
+    /// Why the last command ended as it did.
+    Why,
+    /// Every step with its events.
+    Log,
+}
+
+/// A page of the narrow layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Page {
+    /// Processor strip.
+    Processor,
+    /// Guest memory.
+    Memory,
+    /// The stage.
+    #[default]
+    Stage,
+    /// The drawer.
+    Drawer,
+}
+
+/// The access composer of the processor strip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Composer {
+    /// Linear address.
+    pub va: Gva,
+    /// Read, write or fetch.
+    pub kind: AccessKind,
+    /// CPL 3.
+    pub user: bool,
+    /// RFLAGS.AC.
+    pub ac: bool,
+}
+
+impl Composer {
+    /// The access as a command.
+    #[must_use]
+    pub const fn command(&self) -> Command {
+        let Self { va, kind, user, ac } = *self;
+        Command::Access { va, kind, user, ac, stack: false }
+    }
+
+    /// The composer as a scenario's first access would set it.
+    #[must_use]
+    pub fn of(session: &Session) -> Self {
+        let accesses = session.lab.commands().filter_map(Command::access);
+        let first = accesses.into_iter().next();
+        first.map_or(Self { va: Gva(0x1000), kind: AccessKind::Read, user: true, ac: false }, |(va, access)| Self {
+            va,
+            kind: access.kind,
+            user: access.user,
+            ac: access.ac,
+        })
+    }
+}
+
+/// The state of the view, apart from the state of the lab: moving in time leaves it alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewState {
+    /// What is selected.
+    pub selection: Selection,
+    /// The open tab of the drawer.
+    pub tab: Tab,
+    /// The open page of the narrow layout.
+    pub page: Page,
+    /// The access composer.
+    pub composer: Composer,
+    /// Zoom of the stage.
+    pub zoom: f32,
+    /// Tables shown as full lists, by their first byte.
+    pub full: Vec<Gpa>,
+    /// Size of all text and controls.
+    pub text_scale: f32,
+    /// Why the last wish could not be granted, in words; gone with the next one.
+    pub notice: Option<String>,
+}
+
+impl ViewState {
+    /// The view of a session that was just opened.
+    #[must_use]
+    pub fn of(session: &Session) -> Self {
+        Self {
+            selection: Selection::None,
+            tab: Tab::default(),
+            page: Page::default(),
+            composer: Composer::of(session),
+            zoom: 1.0,
+            full: Vec::new(),
+            text_scale: 1.0,
+            notice: None,
+        }
+    }
+}
+
+/// The command before the cursor, event by event; computed when the lab moves, not on every pass.
+#[derive(Clone, Debug)]
+pub struct Focus {
+    before: AnyVm,
+    micro: Vec<MicroStep>,
+    events: Vec<Event>,
+    shown: usize,
+}
+
+impl Focus {
+    /// The focus at a lab's cursor, with every event shown.
+    #[must_use]
+    pub fn at_cursor(lab: &Lab) -> Self {
+        let cursor = lab.cursor();
+        let micro = lab.micro_steps(cursor);
+        let events: Vec<Event> = micro.iter().map(|step| step.event.clone()).collect();
+        Self { before: lab.state_at(cursor.saturating_sub(1)), shown: events.len(), micro, events }
+    }
+
+    /// The machine before the command.
+    #[must_use]
+    pub const fn before(&self) -> &Machine {
+        self.before.machine()
+    }
+
+    /// Everything that the command did.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// How many events are shown.
+    #[must_use]
+    pub const fn shown(&self) -> usize {
+        self.shown
+    }
+
+    /// Shows the first `count` events.
+    pub fn show(&mut self, count: usize) {
+        self.shown = count.min(self.events.len());
+    }
+
+    /// The machine to show, `at_cursor` being the one after the whole command.
+    #[must_use]
+    pub fn machine<'a>(&'a self, at_cursor: &'a Machine) -> &'a Machine {
+        if self.shown == self.events.len() {
+            return at_cursor;
+        }
+        match self.shown.checked_sub(1) {
+            None => self.before.machine(),
+            Some(last) => self.micro[last].vm.machine(),
+        }
+    }
+}

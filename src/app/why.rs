@@ -1,0 +1,64 @@
+//! Why: the sentence, the causes and the manual section of the last command.
+
+use egui::{CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+
+use super::theme::{self, PAD, RADIUS};
+use super::view::{Ending, ViewCx};
+use crate::explain;
+
+/// Draws the explanation of the command in focus.
+pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    let frame = Frame::new()
+        .fill(t.stage)
+        .stroke(Stroke::new(1.0, t.border))
+        .corner_radius(CornerRadius::same(RADIUS))
+        .inner_margin(Margin::same(PAD as i8));
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 8.0;
+        match cx.command() {
+            Some(command) => {
+                let step = cx.session.lab.cursor();
+                let what = format!("#{step}  {}", explain::command(command));
+                ui.label(RichText::new(what).color(t.weak));
+                explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before));
+            }
+            None => beginning_ui(cx, ui),
+        }
+    });
+}
+
+fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &explain::Why) {
+    let t = cx.tokens;
+    if cx.is_partial() {
+        let text = format!("Micro-step {} of {}", cx.shown, cx.events.len());
+        ui.label(RichText::new(text).font(theme::bold(15.0)).color(t.strong));
+    } else {
+        let color = match Ending::of(cx.happened()) {
+            Ending::Done => t.strong,
+            Ending::Faulted | Ending::Refused => t.fault.text,
+        };
+        ui.label(RichText::new(&why.title).font(theme::bold(15.0)).color(color));
+    }
+    for (number, cause) in why.causes.iter().enumerate() {
+        ui.horizontal_top(|ui| {
+            ui.label(RichText::new(format!("{}.", number + 1)).color(t.weak));
+            ui.add(egui::Label::new(RichText::new(cause).color(t.text)).wrap());
+        });
+    }
+    if !cx.is_partial() {
+        ui.label(RichText::new(why.source).color(t.weak));
+    }
+}
+
+fn beginning_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    ui.label(RichText::new("Nothing has happened yet.").font(theme::bold(15.0)).color(t.strong));
+    let text = if cx.session.lab.is_empty() {
+        "Give an access above, or switch a bit of the processor."
+    } else {
+        "Press Step, or the space bar, to carry out the first command."
+    };
+    ui.label(RichText::new(text).color(t.text));
+}
