@@ -178,11 +178,6 @@ impl Start {
         let json = scenario_text(&field(options, "scenario"))?;
         let scenario = Scenario::from_json("scenario", &json).map_err(|error| error.to_string())?;
         let session = Session::open(scenario).map_err(|error| error.to_string())?;
-        #[allow(
-            clippy::allow_attributes,
-            clippy::needless_update,
-            reason = "the window has more options than the page"
-        )]
         let options = Options { theme, ..Options::default() };
         Ok(Self { session, options })
     }
