@@ -211,6 +211,7 @@ fn pictures() {
     let mut results = egui_kittest::SnapshotResults::new();
     for (name, size, theme, at) in shots {
         let mut window = open(size, theme, at);
+        window.remove_cursor();
         window.run();
         results.add(window.try_snapshot(name));
     }
@@ -222,6 +223,14 @@ fn pictures_of_the_drawer() {
     for (tab, name) in [("Why", "why_dark"), ("Log", "log_dark")] {
         let mut window = open(SIZES.laptop, Theme::Dark, 4);
         window.get_by_label(tab).click();
+        window.remove_cursor();
+        window.run();
+        results.add(window.try_snapshot(name));
+    }
+    let mut window = open(SIZES.phone, Theme::Light, STEPS);
+    for (page, name) in [("Processor", "phone_processor"), ("Memory", "phone_memory"), ("Why", "phone_why")] {
+        window.get_by_label(&format!("Page: {page}")).click();
+        window.remove_cursor();
         window.run();
         results.add(window.try_snapshot(name));
     }

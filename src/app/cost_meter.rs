@@ -6,7 +6,7 @@ use super::theme::{self, TEXT, Tokens};
 use super::view::ViewCx;
 
 /// Height of a line, in points.
-const LINE: f32 = 24.0;
+const LINE: f32 = 22.0;
 /// Width of the names and of the numbers, in points.
 const NAMES: f32 = 154.0;
 const NUMBERS: f32 = 44.0;

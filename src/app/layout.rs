@@ -15,7 +15,7 @@ const ROOMY: f32 = 1500.0;
 
 const BAR: f32 = 44.0;
 const STRIP: f32 = 86.0;
-const TIME: f32 = 142.0;
+const TIME: f32 = 132.0;
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
     Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))
@@ -29,7 +29,7 @@ pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
     let t = cx.tokens;
-    let (left, right) = if roomy { (264.0, 356.0) } else { (244.0, 320.0) };
+    let (left, right) = if roomy { (264.0, 384.0) } else { (244.0, 328.0) };
     fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
     fixed(Panel::top("strip"), STRIP, zone(t, PAD, 9.0))
         .show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, false));

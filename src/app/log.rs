@@ -8,7 +8,7 @@ use super::widgets::{caption, focus_ring};
 use crate::explain;
 
 /// Where the text of an event begins, in points from the left.
-const EVENT_TEXT: f32 = 104.0;
+const EVENT_TEXT: f32 = 88.0;
 
 /// Draws the log in the room that `ui` has; only the visible lines are made.
 pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -76,7 +76,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let number = format!("#{step}");
     let painter = ui.painter();
     painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
-    elided(ui, rect, 52.0, &text, color);
+    elided(ui, rect, 46.0, &text, color);
     format!("{number} {text}")
 }
 
@@ -93,7 +93,7 @@ fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize, index: usize) -
         (false, false) => t.weak,
     };
     let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let at = pos2(rect.left() + 22.0, rect.center().y);
+    let at = pos2(rect.left() + 14.0, rect.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
     elided(ui, rect, EVENT_TEXT, &text, color);
     format!("{} {text}", line.label)

@@ -28,6 +28,7 @@ pub fn open_scenario(session: Session, size: [f32; 2], theme: Theme, at: usize) 
     let options = Options { theme: Some(theme), at: Some(at) };
     Harness::builder()
         .with_size(size)
+        .with_theme(theme.into())
         .with_max_steps(12)
         .renderer(Cpu::default())
         .build_eframe(move |cc| App::new(&cc.egui_ctx, session, options))
