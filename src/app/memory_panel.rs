@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
+use super::engines;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
-use super::widgets::{ListRow, caption, chip, chip_if, heading};
+use super::widgets::{ListRow, caption, chip, heading};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -169,13 +170,16 @@ fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
         Reach::MemoryOnly => "◔ not in use yet".to_owned(),
         Reach::RegisterOnly => format!("◔ {} {entries}", table.present),
         Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => "32 B of page".to_owned(),
-        Reach::Walks => format!("{} {entries}", table.present),
+        Reach::Walks => {
+            let guarded = if cx.vm.shadow_facts(table.base.gfn(), None).write_protected { "⊘ W · " } else { "" };
+            format!("{guarded}{} {entries}", table.present)
+        }
     }
 }
 
 fn table_hint(table: &Table) -> &'static str {
     match table.reach {
-        Reach::Walks => "In use",
+        Reach::Walks => "In use. ⊘ W: the hypervisor has taken W from its frame, so that it sees every store",
         Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
         Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
     }
@@ -204,18 +208,6 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     }
 }
 
-const fn engine_label(engine: EngineName) -> (&'static str, &'static str) {
-    match engine {
-        EngineName::Native => ("Hardware", "Bare hardware: no hypervisor"),
-        EngineName::Kvm2006 => ("KVM 2006", "KVM before January 2007"),
-        EngineName::KvmPdpt => ("KVM PDPT", "KVM with the PDPT shadowed as a table"),
-        EngineName::Kvm2007 => ("KVM 2007", "KVM of Linux 2.6.20"),
-        EngineName::KvmNow => ("KVM now", "KVM of Linux 6.x"),
-        EngineName::Ept => ("EPT", "Two-dimensional paging, Intel"),
-        EngineName::Npt => ("NPT", "Two-dimensional paging, AMD"),
-    }
-}
-
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(5.0);
@@ -225,12 +217,10 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn engine_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineName) {
-    let (label, meaning) = engine_label(engine);
     let on = cx.session.engine() == engine;
-    let available = engine.is_available();
-    let response = chip_if(ui, cx.tokens, label, on, &format!("Engine: {meaning}"), available);
-    let later = if available { "" } else { "\nIn a later version" };
-    if response.on_hover_text(format!("{meaning}{later}")).clicked() {
+    let (label, meaning) = (engines::label(engine), engines::meaning(engine));
+    let response = chip(ui, cx.tokens, label, on, &format!("Engine: {meaning}"));
+    if response.on_hover_text(format!("The same commands on {meaning}")).clicked() && !on {
         cx.send(AppCommand::SetEngine(engine));
     }
 }
