@@ -42,7 +42,9 @@ pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row)).collect();
     let page = look.layout.page();
     let first = look.layout.column(Level(1)).min;
-    let x = Rangef::new(first, page.max.max(first + 300.0));
+    // Without paging there is one narrow column, and room beside it.
+    let widest = if look.stage.mode == Mode::Off { first + 2.0 * page.span() } else { page.max };
+    let x = Rangef::new(first, widest);
     arrows.tlb_hit = card_ui(look, ui, "TLB", x, &lines, caches.tlb);
 }
 

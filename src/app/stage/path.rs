@@ -86,6 +86,8 @@ pub struct Path {
     pub recorded: bool,
     /// The cache that answered, or would.
     pub hit: Option<Hit>,
+    /// log2 of the page that the last entry maps, if it is a large one.
+    pub large: Option<u32>,
 }
 
 impl Path {
@@ -106,7 +108,8 @@ impl Path {
         let hops = hops(machine, gva, &[]);
         let hit = predicted_hit(machine, gva);
         let end = prospective_end(machine, gva, &access);
-        Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit }
+        let large = large_page(machine, &hops);
+        Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit, large }
     }
 
     fn recorded(machine: &Machine, (va, events): (Gva, &[Event]), access: Access) -> Self {
@@ -121,7 +124,8 @@ impl Path {
         let end = events.iter().rev().find_map(|event| recorded_end(mode, event, &hops));
         let arrived = end.is_some();
         let end = end.unwrap_or_else(|| prospective_end(machine, gva, &access));
-        Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit }
+        let large = large_page(machine, &hops);
+        Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit, large }
     }
 
     /// The entry of a level, if the path comes that far.
@@ -205,6 +209,13 @@ fn hops(machine: &Machine, gva: Gva, events: &[Event]) -> Vec<Hop> {
         table = entry::frame_4k(value, &cpu.model);
     }
     hops
+}
+
+/// log2 of the large page that the last entry maps, if it does.
+fn large_page(machine: &Machine, hops: &[Hop]) -> Option<u32> {
+    let (mode, last) = (machine.cpu.mode(), hops.last()?);
+    let leaf = entry::page_size_bit_counts(mode, last.level, machine.cpu.regs.cr4) && last.value & entry::PS != 0;
+    (leaf && last.level.0 > 1 && last.value & P != 0).then(|| mode.index_shift(last.level))
 }
 
 fn recorded_read(events: &[Event], wanted: Level) -> Option<Gpa> {

@@ -71,10 +71,7 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
 fn fields(look: &Look<'_>) -> Vec<Field> {
     let mode = look.stage.mode;
     let path = &look.stage.path;
-    let shift = match path.end {
-        End::Page { shift, .. } if shift > 12 => shift,
-        _ => 12,
-    };
+    let shift = path.large.unwrap_or(12);
     let mut fields: Vec<Field> = Level::down_from(mode.top_level())
         .filter(|level| mode.index_shift(*level) >= shift)
         .map(|level| {
