@@ -20,3 +20,6 @@ pub mod app;
 /// Everything clap: one file a subcommand.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
+/// The browser entry: what the page's script exports.
+#[cfg(all(target_arch = "wasm32", feature = "gui"))]
+pub mod web;

@@ -15,7 +15,9 @@ const ROOMY: f32 = 1500.0;
 
 const BAR: f32 = 44.0;
 const STRIP: f32 = 86.0;
-const TIME: f32 = 142.0;
+const TIME: f32 = 132.0;
+/// On a narrow screen the line of time, too, has one row more.
+const TIME_NARROW: f32 = 156.0;
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
     Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))
@@ -29,7 +31,7 @@ pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
     let t = cx.tokens;
-    let (left, right) = if roomy { (264.0, 356.0) } else { (244.0, 320.0) };
+    let (left, right) = if roomy { (264.0, 384.0) } else { (244.0, 328.0) };
     fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
     fixed(Panel::top("strip"), STRIP, zone(t, PAD, 9.0))
         .show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, false));
@@ -58,7 +60,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     fixed(Panel::top("pages"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
-    fixed(Panel::bottom("time"), TIME, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    fixed(Panel::bottom("time"), TIME_NARROW, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));

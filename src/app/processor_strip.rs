@@ -101,10 +101,8 @@ pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         }
         ui.horizontal_wrapped(|ui| cr3_ui(cx, ui));
         ui.horizontal_wrapped(|ui| address_ui(cx, ui));
-        ui.horizontal_wrapped(|ui| {
-            kind_ui(cx, ui);
-            buttons_ui(cx, ui);
-        });
+        ui.horizontal_wrapped(|ui| kind_ui(cx, ui));
+        ui.horizontal_wrapped(|ui| buttons_ui(cx, ui));
         refusal_ui(cx, ui);
         return;
     }

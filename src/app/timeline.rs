@@ -11,14 +11,27 @@ use egui::{Align, Button, Layout, Response, RichText, Ui, vec2};
 use super::theme::{CONTROL, PAD, TEXT};
 use super::view::{AppCommand, ViewCx};
 
+/// Below this width, in points, the position has a row of its own.
+const NARROW: f32 = 560.0;
+
 /// Draws the line of time in the room that `ui` has.
 pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(6.0, 8.0);
-    ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), Layout::left_to_right(Align::Center), |ui| {
+    let narrow = ui.available_width() < NARROW;
+    let row = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), layout, |ui| add(ui));
+    };
+    row(ui, &mut |ui| {
         transport(cx, ui);
-        ui.add_space(0.5 * PAD);
-        position(cx, ui);
+        if !narrow {
+            ui.add_space(0.5 * PAD);
+            position(cx, ui);
+        }
     });
+    if narrow {
+        row(ui, &mut |ui| position(cx, ui));
+    }
     line::line_ui(cx, ui);
 }
 

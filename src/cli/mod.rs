@@ -68,9 +68,6 @@ pub enum CliError {
     /// A file is wrong.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// An engine was named that this version does not have.
-    #[error("this version cannot run the engine `{}` yet: it has native", .0.id())]
-    NoSuchEngine(EngineName),
     /// Anything else that the caller can mend.
     #[error("{0}")]
     Usage(String),

@@ -18,9 +18,8 @@ pub fn run(file: Option<&Path>) -> Result<Held, CliError> {
         Err(reason) => reason,
     };
     anstream::eprintln!("{reason}. Here is the scenario as text; `mmuscope --help` shows what else there is.\n");
-    let engine = run::choose_engine(None, &scenario)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
-    run::run_text(&mut out, &scenario, engine, Caches::default(), false)?;
+    run::run_text(&mut out, &scenario, scenario.engine, Caches::default(), false)?;
     out.flush()?;
     Ok(Held::Yes)
 }

@@ -88,24 +88,6 @@ enum FailedLine {
     Memory { gpa: Num, got: Num, wanted: Num },
 }
 
-/// The engine to run a file on: the one asked for, or the file's, or bare hardware with a note
-/// where this version does not have the file's.
-pub(super) fn choose_engine(asked: Option<EngineName>, scenario: &Scenario) -> Result<EngineName, CliError> {
-    match asked {
-        Some(engine) if engine.is_available() => Ok(engine),
-        Some(engine) => Err(CliError::NoSuchEngine(engine)),
-        None if scenario.engine.is_available() => Ok(scenario.engine),
-        None => {
-            anstream::eprintln!(
-                "note: this version cannot run the engine `{}` yet, so the scenario runs on native. \
-                 What the guest sees is the same; exits and other costs are not.",
-                scenario.engine.id()
-            );
-            Ok(EngineName::Native)
-        }
-    }
-}
-
 fn read(path: &Path) -> Result<Scenario, InputError> {
     if path.as_os_str() != "-" {
         return scenario::read_file(path);
@@ -125,7 +107,7 @@ fn read(path: &Path) -> Result<Scenario, InputError> {
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
     let scenario = read(&args.file)?;
-    let engine = choose_engine(args.engine, &scenario)?;
+    let engine = args.engine.unwrap_or(scenario.engine);
     let mut out = BufWriter::new(anstream::stdout().lock());
     let held = if args.json {
         run_json(&mut out, &scenario, engine, args.caches.into())?

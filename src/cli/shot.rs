@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CliError, Held, run};
+use super::{CliError, Held};
 use crate::app;
 use crate::machine::Caches;
 use crate::scenario::{self, Session};
@@ -77,7 +77,7 @@ fn scale_arg(text: &str) -> Result<f32, String> {
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
     let scenario = scenario::read_file(&args.file)?;
-    let engine = run::choose_engine(None, &scenario)?;
+    let engine = scenario.engine;
     let mut session =
         Session::open_on(scenario, engine, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
     let steps = session.scenario.steps.len();

@@ -1,6 +1,6 @@
 //! Carrying out a command: what the architecture decides for every engine.
 
-use super::{Engine, Outcome, Sink, Translation, Vm};
+use super::{ControlWrite, Engine, Outcome, Sink, Translation, Vm};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::control::{self, Change, Refusal};
 use crate::arch::fault::Vector;
@@ -9,7 +9,7 @@ use crate::arch::pdpte::{self, LoadCause, Pdptes};
 use crate::arch::walk::TableMemory;
 use crate::arch::{Access, ControlRegs, Fault, Gpa, Gva, Mode};
 use crate::machine::command::{Command, SlotAction};
-use crate::machine::event::{Event, FlushCause, FlushScope, RefusedWhy, RegisterName, StoreBy};
+use crate::machine::event::{Event, FlushCause, RefusedWhy, RegisterName, StoreBy};
 
 use crate::machine::mapper;
 use crate::machine::slots::SlotError;
@@ -21,13 +21,25 @@ pub fn execute<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &mut
         return match *command {
             Command::Write { val, size, .. } => store_data(vm, va, &access, size.bytes(), val.0, sink),
             Command::Read { size, .. } => load_data(vm, va, &access, size.bytes(), sink),
-            _ => match translate(vm, va, &access, sink) {
-                Ok(found) => Outcome::Translated(found),
-                Err(fault) => Outcome::Faulted(fault),
-            },
+            _ => access_once(vm, va, &access, sink),
         };
     }
     execute_other(vm, command, sink)
+}
+
+/// An access of one byte. A write stores what is there already, which only a hypervisor notices.
+#[inline]
+fn access_once<E: Engine, S: Sink>(vm: &mut Vm<E>, va: Gva, access: &Access, sink: &mut S) -> Outcome {
+    match translate(vm, va, access, sink) {
+        Ok(found) => {
+            if found.emulated {
+                let value = vm.machine.memory.read(found.gpa, 1);
+                E::emulated_store(vm, found.gpa, 1, value, sink);
+            }
+            Outcome::Translated(found)
+        }
+        Err(fault) => Outcome::Faulted(fault),
+    }
 }
 
 fn execute_other<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &mut S) -> Outcome {
@@ -95,6 +107,7 @@ fn execute_other<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &m
         Command::Memslot { gpa, size, action } => memslot(vm, gpa, size.0, action, sink),
         Command::DirtyLog { gpa } => match vm.machine.slots.take_dirty(gpa) {
             Ok(frames) => {
+                E::dirty_log_taken(vm, gpa, sink);
                 vm.emit(sink, |_| Event::DirtyLog { gpa, frames });
                 Outcome::Done
             }
@@ -140,11 +153,6 @@ fn translate<E: Engine, S: Sink>(vm: &mut Vm<E>, va: Gva, access: &Access, sink:
 fn raise<E: Engine, S: Sink>(vm: &mut Vm<E>, fault: &Fault, sink: &mut S) {
     if fault.vector == Vector::PageFault {
         vm.machine.cpu.cr2 = fault.gva;
-        let removed = vm.machine.drop_for_fault(fault.gva);
-        if removed > 0 {
-            let (scope, cause) = (FlushScope::Page, FlushCause::PageFault);
-            vm.emit(sink, |_| Event::TlbFlush { scope, cause, removed });
-        }
     }
     vm.emit(sink, |_| Event::fault(fault));
 }
@@ -181,7 +189,11 @@ fn store_data<E: Engine, S: Sink>(
     };
     let mut rest = value;
     for (found, bytes) in pieces.into_iter().flatten() {
-        E::store(vm, found.gpa, bytes, rest, sink);
+        if found.emulated {
+            E::emulated_store(vm, found.gpa, bytes, rest, sink);
+        } else {
+            vm.store_plain(found.gpa, bytes, rest, StoreBy::Guest, sink);
+        }
         rest = rest.checked_shr(8 * bytes).unwrap_or(0);
     }
     first_piece(&pieces, Outcome::Translated)
@@ -220,21 +232,26 @@ fn write_register<E: Engine, S: Sink>(
 ) -> Outcome {
     let change = match change {
         Ok(change) => change,
-        Err(refusal) => return refused(vm, refusal, sink),
+        Err(refusal) => return control_refused(vm, refusal, sink),
     };
+    let old = vm.machine.cpu.regs;
     let table = pdptes_at(vm, change.regs.cr3);
-    if change.loads_pdptes
-        && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table)
-    {
+    let loads_pdptes = change.loads_pdptes && vm.engine.loads_pdptes();
+    if loads_pdptes && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table) {
         vm.emit(sink, |_| Event::PdpteReject { index: reject.index, bits: Num(reject.bits), cause: load });
-        return refused(vm, reject.into(), sink);
+        return control_refused(vm, reject.into(), sink);
     }
     set_regs(vm, change.regs, Some(name), sink);
-    if change.loads_pdptes {
+    if loads_pdptes {
         load_pdptes(vm, table, load, sink);
     }
-    E::invalidate(vm, change.invalidates, flush, sink);
+    E::control_written(vm, &ControlWrite { cause: flush, old, scope: change.invalidates }, sink);
     Outcome::Done
+}
+
+fn control_refused<E: Engine, S: Sink>(vm: &mut Vm<E>, refusal: Refusal, sink: &mut S) -> Outcome {
+    E::control_refused(vm, sink);
+    refused(vm, refusal, sink)
 }
 
 fn pdptes_at<E>(vm: &Vm<E>, cr3: u64) -> Pdptes {
@@ -267,18 +284,21 @@ fn set_regs<E: Engine, S: Sink>(vm: &mut Vm<E>, new: ControlRegs, written: Optio
 /// KVM_SET_SREGS: all registers, then the PDPTE registers where PAE paging is on (the seed patch's
 /// second hunk). A bad PDPTE leaves the old content; userspace is not told, as in Linux 2.6.20.
 fn set_sregs<E: Engine, S: Sink>(vm: &mut Vm<E>, new: ControlRegs, sink: &mut S) {
+    let old = vm.machine.cpu.regs;
     set_regs(vm, new, None, sink);
     load_where_pae(vm, LoadCause::SetSregs, sink);
-    E::invalidate(vm, Scope::Everything, FlushCause::SetSregs, sink);
+    let write = ControlWrite { cause: FlushCause::SetSregs, old, scope: Scope::Everything };
+    E::control_written(vm, &write, sink);
 }
 
 /// The PDPTE registers of a state that was set from outside.
 pub fn settle<E: Engine, S: Sink>(vm: &mut Vm<E>, sink: &mut S) {
     load_where_pae(vm, LoadCause::Init, sink);
+    E::settle(vm, sink);
 }
 
 fn load_where_pae<E: Engine, S: Sink>(vm: &mut Vm<E>, cause: LoadCause, sink: &mut S) {
-    if vm.machine.cpu.mode() != Mode::Pae {
+    if vm.machine.cpu.mode() != Mode::Pae || !vm.engine.loads_pdptes() {
         return;
     }
     let table = vm.machine.pdptes_in_memory();
@@ -310,6 +330,7 @@ fn memslot<E: Engine, S: Sink>(vm: &mut Vm<E>, gpa: Gpa, size: u64, action: Slot
     match result {
         Ok(()) => {
             vm.emit(sink, |_| Event::Memslot { gpa, action });
+            E::slots_changed(vm, sink);
             Outcome::Done
         }
         Err(error) => slot_refused(vm, error, sink),

@@ -6,9 +6,12 @@
 mod exec;
 mod name;
 mod native;
+pub mod shadow;
+mod switches;
+pub mod twodim;
 
 use crate::arch::invalidate::Scope;
-use crate::arch::{Access, Fault, Gpa, Gva, Hpa, Refusal};
+use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
 use crate::machine::event::{Event, FlushCause, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
@@ -16,6 +19,9 @@ use crate::machine::{Command, Machine};
 
 pub use name::EngineName;
 pub use native::Native;
+pub use shadow::Shadow;
+pub use switches::Switches;
+pub use twodim::TwoDim;
 
 /// Where an access led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct Translation {
     pub hpa: Hpa,
     /// log2 of the page that the processor used; 0 without paging.
     pub page_shift: u32,
+    /// A write that the hypervisor must carry out, because the frame is protected.
+    pub emulated: bool,
 }
 
 impl Translation {
@@ -83,10 +91,21 @@ impl Sink for Vec<Event> {
     }
 }
 
+/// An accepted write of control registers.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlWrite {
+    /// What wrote them.
+    pub cause: FlushCause,
+    /// The registers before.
+    pub old: ControlRegs,
+    /// What the architecture invalidates.
+    pub scope: Scope,
+}
+
 /// What an engine decides. Register rules, faults and data are common to all ([`exec`]).
 pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// Its name.
-    const NAME: EngineName;
+    fn name(&self) -> EngineName;
 
     /// Puts a machine of this engine among the others.
     fn wrap(vm: Vm<Self>) -> AnyVm;
@@ -97,11 +116,39 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// The fault that the guest sees.
     fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault>;
 
-    /// Drops what an instruction or a fault invalidates. The registers are already new.
+    /// INVLPG and INVPCID: drops what they invalidate.
     fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S);
 
-    /// A store by guest code to guest-physical memory, `size` bytes (1 to 8), inside one page.
-    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S);
+    /// Control registers were written; they and the PDPTE registers are already new.
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S);
+
+    /// A write of a control register was refused.
+    fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// Whether the processor that the guest sees loads PDPTE registers, and checks them then.
+    fn loads_pdptes(&self) -> bool {
+        true
+    }
+
+    /// The machine was set up: make what the engine needs before the first command.
+    fn settle<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// A store by guest code to guest-physical memory, `size` bytes (1 to 8), inside one page,
+    /// through a mapping outside the scenario's tables.
+    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+
+    /// A store whose translation said that the hypervisor must carry it out.
+    fn emulated_store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+
+    /// Memory slots came or went.
+    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+
+    /// Userspace took the dirty log of the slot that begins here.
+    fn dirty_log_taken<S: Sink>(_vm: &mut Vm<Self>, _slot: Gpa, _sink: &mut S) {}
 }
 
 /// A machine and the engine that runs it.
@@ -143,52 +190,124 @@ impl<E: Engine> Vm<E> {
     }
 }
 
+/// An engine with its switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EngineConfig {
+    /// Which engine.
+    pub name: EngineName,
+    /// Historical behaviour that is switched on.
+    pub switches: Switches,
+}
+
+impl From<EngineName> for EngineConfig {
+    fn from(name: EngineName) -> Self {
+        Self { name, switches: Switches::empty() }
+    }
+}
+
+/// What is known about the shadows of a guest frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ShadowFacts {
+    /// How many shadow pages there are.
+    pub count: u64,
+    /// Whether one of them is out of sync.
+    pub unsync: bool,
+    /// Whether guest stores to the frame are caught.
+    pub write_protected: bool,
+}
+
 /// A machine under any engine.
 #[derive(Clone, Debug)]
 pub enum AnyVm {
     /// Bare hardware.
     Native(Vm<Native>),
+    /// A shadow MMU.
+    Shadow(Vm<Shadow>),
+    /// Two-dimensional paging.
+    TwoDim(Vm<TwoDim>),
+}
+
+/// Does the same for whichever engine it is.
+macro_rules! each {
+    ($any:expr, $vm:ident => $do:expr) => {
+        match $any {
+            AnyVm::Native($vm) => $do,
+            AnyVm::Shadow($vm) => $do,
+            AnyVm::TwoDim($vm) => $do,
+        }
+    };
 }
 
 impl AnyVm {
-    /// Puts a machine under an engine, or says that this version does not have it.
+    /// Puts a machine under an engine.
     #[must_use]
-    pub fn new(machine: Machine, engine: EngineName) -> Option<Self> {
-        match engine {
-            EngineName::Native => Some(Self::Native(Vm { machine, engine: Native })),
-            _ => None,
-        }
+    pub fn new(machine: Machine, engine: EngineConfig) -> Self {
+        let EngineConfig { name, switches } = engine;
+        let policy = match name {
+            EngineName::Native => return Self::Native(Vm { machine, engine: Native }),
+            EngineName::Ept => return Self::two_dim(machine, twodim::Kind::Ept, switches),
+            EngineName::Npt => return Self::two_dim(machine, twodim::Kind::Npt, switches),
+            EngineName::Kvm2006 => shadow::Policy::kvm_2006(switches),
+            EngineName::KvmPdpt => shadow::Policy::kvm_pdpt(switches),
+            EngineName::Kvm2007 => shadow::Policy::kvm_2007(switches),
+            EngineName::KvmNow => shadow::Policy::kvm_now(switches),
+        };
+        Self::shadow(machine, policy)
+    }
+
+    /// Puts a machine under a shadow MMU of this kind.
+    #[must_use]
+    pub fn shadow(machine: Machine, policy: shadow::Policy) -> Self {
+        let engine = Shadow::new(&machine, policy);
+        Self::Shadow(Vm { machine, engine })
+    }
+
+    fn two_dim(machine: Machine, kind: twodim::Kind, switches: Switches) -> Self {
+        Self::TwoDim(Vm { machine, engine: TwoDim::new(kind, switches) })
     }
 
     /// The machine.
     #[must_use]
     #[inline]
     pub const fn machine(&self) -> &Machine {
-        match self {
-            Self::Native(vm) => &vm.machine,
-        }
+        each!(self, vm => &vm.machine)
     }
 
     /// The engine that runs it.
     #[must_use]
-    pub const fn engine(&self) -> EngineName {
+    pub fn engine(&self) -> EngineName {
+        each!(self, vm => vm.engine.name())
+    }
+
+    /// What is known about the shadows of a guest frame, of one level or of all.
+    #[must_use]
+    pub fn shadow_facts(&self, gfn: Gfn, level: Option<u8>) -> ShadowFacts {
         match self {
-            Self::Native(_) => EngineName::Native,
+            Self::Native(_) | Self::TwoDim(_) => ShadowFacts::default(),
+            Self::Shadow(vm) => vm.shadow_facts(gfn, level),
+        }
+    }
+
+    /// Checks the engine's invariants.
+    ///
+    /// # Errors
+    /// The first that is broken, with its witness.
+    pub fn audit(&self) -> Result<(), shadow::Broken> {
+        match self {
+            Self::Native(_) | Self::TwoDim(_) => Ok(()),
+            Self::Shadow(vm) => shadow::audit(vm),
         }
     }
 
     /// Carries out one command.
     #[inline]
     pub fn execute<S: Sink>(&mut self, command: &Command, sink: &mut S) -> Outcome {
-        match self {
-            Self::Native(vm) => vm.execute(command, sink),
-        }
+        each!(self, vm => vm.execute(command, sink))
     }
 
-    /// Loads the PDPTE registers of a freshly set-up machine where PAE paging is on.
+    /// Loads the PDPTE registers of a freshly set-up machine where PAE paging is on, and lets the
+    /// engine prepare.
     pub fn settle<S: Sink>(&mut self, sink: &mut S) {
-        match self {
-            Self::Native(vm) => exec::settle(vm, sink),
-        }
+        each!(self, vm => exec::settle(vm, sink));
     }
 }

@@ -52,9 +52,9 @@ impl EngineName {
         Self::ALL.into_iter().find(|engine| engine.id() == id)
     }
 
-    /// Whether this version can run it.
+    /// Whether it reads PDPTEs from memory at each walk, by design, in place of the registers.
     #[must_use]
-    pub const fn is_available(self) -> bool {
-        matches!(self, Self::Native)
+    pub const fn reads_pdptes_from_memory(self) -> bool {
+        matches!(self, Self::Kvm2006 | Self::KvmPdpt | Self::Npt)
     }
 }

@@ -4,21 +4,24 @@
 //! Where the manual lets a processor use a stale translation, this one does: what it answers is a
 //! function of the commands alone.
 
-use super::{AnyVm, Engine, EngineName, Sink, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Translation, Vm};
 use crate::arch::address::Num;
+use crate::arch::fault::Vector;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::rights::violations;
 use crate::arch::walk::{EntryRead, MAX_LEVELS, Start, Walk, WalkObserver};
 use crate::arch::{Access, Fault, Gpa, Gva, Hpa, Level, Mode};
-use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope, StoreBy};
+use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope};
 
 /// Bare hardware has no state beyond the machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Native;
 
 impl Engine for Native {
-    const NAME: EngineName = EngineName::Native;
+    fn name(&self) -> EngineName {
+        EngineName::Native
+    }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
         AnyVm::Native(vm)
@@ -26,14 +29,18 @@ impl Engine for Native {
 
     #[inline]
     fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
-        if let Some(found) = lookup(vm, gva, access, sink) {
-            return Ok(found);
+        if let Some(hit) = tlb_answer(vm, gva, access, sink) {
+            return Ok(physical(Gpa(hit.physical), hit.page_shift));
         }
         if vm.machine.cpu.mode() == Mode::Off {
             return Ok(physical(Gpa(gva.0), 0));
         }
         vm.machine.cost.tlb_misses += 1;
-        walk_and_fill(vm, gva, access, sink)
+        walk_and_fill(vm, gva, access, sink).inspect_err(|fault| drop_for_fault(vm, fault, sink))
+    }
+
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
+        Self::invalidate(vm, write.scope, write.cause, sink);
     }
 
     fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
@@ -42,32 +49,49 @@ impl Engine for Native {
         vm.machine.cost.tlb_flushes += 1;
         vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
     }
+}
 
-    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
-        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+/// A page fault drops what is cached for its address (SDM 4.10.4.1).
+#[cold]
+fn drop_for_fault<S: Sink>(vm: &mut Vm<Native>, fault: &Fault, sink: &mut S) {
+    if fault.vector == Vector::PageFault {
+        let removed = vm.machine.drop_for_fault(fault.gva);
+        if removed > 0 {
+            let (scope, cause) = (FlushScope::Page, FlushCause::PageFault);
+            vm.emit(sink, |_| Event::TlbFlush { scope, cause, removed });
+        }
     }
 }
 
 const fn physical(gpa: Gpa, page_shift: u32) -> Translation {
-    Translation { gpa, hpa: Hpa(gpa.0), page_shift }
+    Translation { gpa, hpa: Hpa(gpa.0), page_shift, emulated: false }
+}
+
+/// What the TLB answered: an address in the physical space of the hardware that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct TlbAnswer {
+    /// The physical address.
+    pub physical: u64,
+    /// log2 of the page.
+    pub page_shift: u32,
 }
 
 /// The TLB answers if the cached rights allow the access and, for a write, D was already set
 /// (SDM 4.10.2.3). Rights are judged with the control bits in force now.
 #[inline]
-fn lookup<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Option<Translation> {
+pub fn tlb_answer<E: Engine, S: Sink>(vm: &mut Vm<E>, gva: Gva, access: &Access, sink: &mut S) -> Option<TlbAnswer> {
     let machine = &mut vm.machine;
     let entry = machine.tlb_lookup(gva)?;
     let allowed = violations(access, &entry.rights, machine.cpu.paging.guard, machine.cpu.pkru).is_empty();
     if !allowed || access.is_write() && !entry.dirty {
         return None;
     }
-    let shift = u32::from(entry.shift);
-    let found = physical(Gpa(entry.physical(gva)), shift);
+    let page_shift = u32::from(entry.shift);
+    let physical = entry.physical(gva);
     let (page, frame) = (entry.page, entry.frame);
     machine.cost.tlb_hits += 1;
-    vm.emit(sink, |_| Event::TlbHit { va: gva, page, frame: Num(frame), page_size: 1 << shift });
-    Some(found)
+    vm.emit(sink, |_| Event::TlbHit { va: gva, page, frame: Num(frame), page_size: 1 << page_shift });
+    Some(TlbAnswer { physical, page_shift })
 }
 
 fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
@@ -77,9 +101,24 @@ fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: 
     if walk.needs_update(write) {
         set_accessed_and_dirty(vm, &walk, write, sink);
     }
-    vm.machine.psc_fill(gva, &start, &walk);
+    fill_from_walk(vm, gva, &start, &walk, write, None, sink);
+    Ok(physical(walk.gpa(gva), walk.page_shift))
+}
+
+/// Caches what a walk found. Under two-dimensional paging `host` is where the access ended, and the
+/// entry covers 4 KiB.
+pub fn fill_from_walk<E: Engine, S: Sink>(
+    vm: &mut Vm<E>,
+    gva: Gva,
+    start: &Start,
+    walk: &Walk,
+    write: bool,
+    host: Option<Hpa>,
+    sink: &mut S,
+) {
+    vm.machine.psc_fill(gva, start, walk);
     let dirty = write || walk.leaf().value & crate::arch::entry::D != 0;
-    if let Some(entry) = vm.machine.tlb_fill(gva, &walk, dirty) {
+    if let Some(entry) = vm.machine.tlb_fill(gva, walk, dirty, host) {
         vm.emit(sink, |_| Event::TlbFill {
             page: entry.page,
             frame: Num(entry.frame),
@@ -87,7 +126,6 @@ fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: 
             global: entry.global,
         });
     }
-    Ok(physical(walk.gpa(gva), walk.page_shift))
 }
 
 /// Where the walk begins: below the deepest cached prefix, a PDPTE register, or at CR3.
@@ -154,7 +192,8 @@ impl WalkObserver for Reads {
     }
 }
 
-fn set_accessed_and_dirty<S: Sink>(vm: &mut Vm<Native>, walk: &Walk, write: bool, sink: &mut S) {
+/// Sets A in the entries of a path, and D in the leaf of a write.
+pub fn set_accessed_and_dirty<E: Engine, S: Sink>(vm: &mut Vm<E>, walk: &Walk, write: bool, sink: &mut S) {
     let size = vm.machine.cpu.mode().entry_size() as u32;
     for (read, new) in walk.updates(write) {
         vm.machine.memory.write(read.gpa, size, new);

@@ -15,7 +15,8 @@ use crate::arch::fault::{PfErr, Vector};
 use crate::arch::mode::Mode;
 use crate::arch::{AccessKind, Level};
 use crate::machine::command::{MapSize, SlotAction};
-use crate::machine::event::{EntrySource, FaultWhy, FlushCause, FlushScope, StoreBy};
+use crate::machine::event::{EntrySource, ExitReason, FaultWhy, FlushCause, FlushScope, SpteWhy, StoreBy};
+use crate::machine::role::Role;
 use crate::machine::{Command, Event};
 
 /// An event in words: a short label and the facts behind it.
@@ -82,8 +83,77 @@ pub fn event(event: &Event) -> Line {
             let list = if list.is_empty() { "nothing written".to_owned() } else { format!("gfn {}", list.join(", ")) };
             ("dirty log", format!("{}  {list}", address("GPA", gpa.0)))
         }
+        Event::ShadowRead { level, index, hpa, value } => {
+            let name = format!("spte L{level}[{index}]");
+            ("hw walk", format!("{name:<11} {:<22} {}", address("HPA", hpa.0), hex(value.0)))
+        }
+        Event::VmExit { reason } => ("VM exit", exit_reason(*reason).to_owned()),
+        Event::Inject => ("inject", "the guest gets its exception".to_owned()),
+        Event::ShadowNew { gfn, role } => ("shadow", format!("new page for {}", shadow_page(gfn.0, role))),
+        Event::ShadowHit { gfn, role } => ("shadow", format!("found again: {}", shadow_page(gfn.0, role))),
+        Event::ShadowZap { gfn, role } => ("shadow", format!("zapped: {}", shadow_page(gfn.0, role))),
+        Event::ShadowPin { gfn, role } => ("shadow", format!("now a root: {}", shadow_page(gfn.0, role))),
+        Event::ShadowUnpin { gfn, role } => ("shadow", format!("no root any more: {}", shadow_page(gfn.0, role))),
+        Event::SpteSet { gfn, level, index, old, new, why } => (
+            "spte",
+            format!("L{level} of gfn {:#x} [{index}]  {} → {}  {}", gfn.0, hex(old.0), hex(new.0), spte_why(*why)),
+        ),
+        Event::SpteClear { gfn, level, index, old, why } => {
+            ("spte", format!("L{level} of gfn {:#x} [{index}]  {} → 0x0  {}", gfn.0, hex(old.0), spte_why(*why)))
+        }
+        Event::WriteProtect { gfn } => ("protect", format!("gfn {:#x} loses W in every mapping", gfn.0)),
+        Event::WriteUnprotect { gfn } => ("unprotect", format!("gfn {:#x} is no page table any more", gfn.0)),
+        Event::RmapAdd { hfn } => ("rmap", format!("hfn {:#x} gains a mapping", hfn.0)),
+        Event::RmapRemove { hfn } => ("rmap", format!("hfn {:#x} loses a mapping", hfn.0)),
+        Event::Emulate { gpa, size } => {
+            ("emulate", format!("a store of {} at {}", bytes(*size), address("GPA", gpa.0)))
+        }
+        Event::Flood { gfn } => ("flood", format!("gfn {:#x} is written too often for a page table", gfn.0)),
+        Event::Unsync { gfn } => ("unsync", format!("the guest may write gfn {:#x} unseen", gfn.0)),
+        Event::Sync { gfn } => ("sync", format!("the shadow of gfn {:#x} is up to date", gfn.0)),
+        Event::Reclaim => ("reclaim", "room is made for shadow pages".to_owned()),
+        Event::NestedRead { level, index, hpa, value, .. } => {
+            let name = format!("nested L{level}[{index}]");
+            ("hw walk", format!("{name:<15} {:<18} {}", address("HPA", hpa.0), hex(value.0)))
+        }
+        Event::AuditFailed { invariant, witness } => ("AUDIT", format!("{invariant} is broken: {witness}")),
     };
     Line { label, text }
+}
+
+fn exit_reason(reason: ExitReason) -> &'static str {
+    match reason {
+        ExitReason::PageFault => "page fault",
+        ExitReason::EmulatedWrite => "store to a protected page",
+        ExitReason::CrAccess => "control register",
+        ExitReason::Invlpg => "INVLPG",
+        ExitReason::Mmio => "no memory there",
+    }
+}
+
+fn shadow_page(gfn: u64, role: &Role) -> String {
+    let access = [(role.access.user, 'u'), (role.access.write, 'w'), (role.access.exec, 'x')];
+    let access: String = access.iter().map(|(set, c)| if *set { *c } else { '-' }).collect();
+    let direct = if role.direct { " direct" } else { "" };
+    let quadrant = if role.glevels == 2 { format!(" quadrant {}", role.quadrant) } else { String::new() };
+    format!("gfn {gfn:#x} level {}{quadrant}{direct} access {access}", role.level)
+}
+
+const fn spte_why(why: SpteWhy) -> &'static str {
+    match why {
+        SpteWhy::Table => "table linked",
+        SpteWhy::Fill => "filled from the guest entry",
+        SpteWhy::Write => "for a write",
+        SpteWhy::Read => "for a read",
+        SpteWhy::WriteProtect => "write-protected",
+        SpteWhy::Zap => "zapped",
+        SpteWhy::Replaced => "another table belongs there",
+        SpteWhy::Sync => "brought up to date",
+        SpteWhy::Prefetch => "prefetched",
+        SpteWhy::Mmio => "no memory there",
+        SpteWhy::Invlpg => "INVLPG",
+        SpteWhy::DirtyLog => "dirty log",
+    }
 }
 
 /// A command in words, as an assembly programmer would name it.
@@ -234,6 +304,11 @@ fn flush(scope: FlushScope, cause: FlushCause, removed: usize) -> String {
         FlushCause::Invpcid => "INVPCID",
         FlushCause::PageFault => "page fault",
         FlushCause::SetSregs => "userspace",
+        FlushCause::WriteProtect => "write protection",
+        FlushCause::Zap => "zap",
+        FlushCause::Sync => "sync",
+        FlushCause::DirtyLog => "dirty log",
+        FlushCause::RootChange => "new root",
     };
     let gone = match removed {
         0 => "nothing was cached".to_owned(),

@@ -1,5 +1,6 @@
 //! What a run costs: the counters of the cost meter, with the keys that files and predicates use.
 
+use super::event::ExitReason;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// Exits by the reason that each ended in.
@@ -18,6 +19,17 @@ pub struct Exits {
 }
 
 impl Exits {
+    /// Counts an exit under its reason.
+    pub const fn count(&mut self, reason: ExitReason) {
+        match reason {
+            ExitReason::PageFault => self.page_fault += 1,
+            ExitReason::EmulatedWrite => self.emulated_write += 1,
+            ExitReason::CrAccess => self.cr_access += 1,
+            ExitReason::Invlpg => self.invlpg += 1,
+            ExitReason::Mmio => self.mmio += 1,
+        }
+    }
+
     /// Their sum.
     #[must_use]
     pub const fn total(&self) -> u64 {

@@ -5,6 +5,7 @@
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::mapper::MapError;
+use super::role::Role;
 use super::slots::SlotError;
 use crate::arch::address::Num;
 use crate::arch::control::{Refusal, Rule};
@@ -12,7 +13,7 @@ use crate::arch::fault::{Fault, FaultReason, Vector};
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte::{LoadCause, Pdptes};
 use crate::arch::rights::Violations;
-use crate::arch::{Gfn, Gpa, Gva, Hpa};
+use crate::arch::{Gfn, Gpa, Gva, Hfn, Hpa};
 
 /// Where an entry came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -162,6 +163,16 @@ pub enum FlushCause {
     PageFault,
     /// Userspace set the registers.
     SetSregs,
+    /// KVM took rights from shadow entries: a frame became a page table.
+    WriteProtect,
+    /// KVM zapped shadow entries.
+    Zap,
+    /// KVM brought shadow entries up to date.
+    Sync,
+    /// KVM took W away to see the next stores.
+    DirtyLog,
+    /// The hardware got another root.
+    RootChange,
 }
 
 impl FlushCause {
@@ -176,8 +187,59 @@ impl FlushCause {
             Self::Invpcid => "invpcid",
             Self::PageFault => "page_fault",
             Self::SetSregs => "set_sregs",
+            Self::WriteProtect => "write_protect",
+            Self::Zap => "zap",
+            Self::Sync => "sync",
+            Self::DirtyLog => "dirty_log",
+            Self::RootChange => "root_change",
         }
     }
+}
+
+/// What an exit ended in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitReason {
+    /// An entry was filled or repaired, or the fault was handed to the guest.
+    PageFault,
+    /// A store to a protected page was emulated.
+    EmulatedWrite,
+    /// MOV to CR or WRMSR.
+    CrAccess,
+    /// INVLPG or INVPCID.
+    Invlpg,
+    /// An access to an address without memory.
+    Mmio,
+}
+
+/// Why a shadow entry changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpteWhy {
+    /// A table was linked.
+    Table,
+    /// A leaf was filled from the guest's.
+    Fill,
+    /// A write was granted, or the guest wrote the entry that it mirrors.
+    Write,
+    /// A read was granted after the trick for CR0.WP = 0.
+    Read,
+    /// The frame became a page table.
+    WriteProtect,
+    /// Its page was zapped.
+    Zap,
+    /// Another table belongs there.
+    Replaced,
+    /// It was brought up to date.
+    Sync,
+    /// It was filled with its neighbour.
+    Prefetch,
+    /// There is no memory behind it.
+    Mmio,
+    /// INVLPG.
+    Invlpg,
+    /// The dirty log was taken.
+    DirtyLog,
 }
 
 /// A register that an instruction or userspace changed.
@@ -394,6 +456,151 @@ pub enum Event {
         /// The frames written since the last call.
         frames: Vec<Gfn>,
     },
+    /// The hardware read a shadow entry.
+    ShadowRead {
+        /// 1 to 5.
+        level: u8,
+        /// Index in its table.
+        index: usize,
+        /// Where it lies in host memory.
+        hpa: Hpa,
+        /// The entry.
+        value: Num,
+    },
+    /// The guest left for the hypervisor, which dealt with it.
+    VmExit {
+        /// What it ended in.
+        reason: ExitReason,
+    },
+    /// The hypervisor handed an exception to the guest.
+    Inject,
+    /// A shadow page was made.
+    ShadowNew {
+        /// The frame that it shadows.
+        gfn: Gfn,
+        /// What it is.
+        role: Role,
+    },
+    /// A shadow page was found again.
+    ShadowHit {
+        /// The frame that it shadows.
+        gfn: Gfn,
+        /// What it is.
+        role: Role,
+    },
+    /// A shadow page was zapped.
+    ShadowZap {
+        /// The frame that it shadowed.
+        gfn: Gfn,
+        /// What it was.
+        role: Role,
+    },
+    /// A shadow page became a root.
+    ShadowPin {
+        /// The frame that it shadows.
+        gfn: Gfn,
+        /// What it is.
+        role: Role,
+    },
+    /// A shadow page is a root no more.
+    ShadowUnpin {
+        /// The frame that it shadows.
+        gfn: Gfn,
+        /// What it is.
+        role: Role,
+    },
+    /// A shadow entry was set.
+    SpteSet {
+        /// Frame of its shadow page.
+        gfn: Gfn,
+        /// Level of its shadow page.
+        level: u8,
+        /// Its index.
+        index: usize,
+        /// Before.
+        old: Num,
+        /// After.
+        new: Num,
+        /// What for.
+        why: SpteWhy,
+    },
+    /// A shadow entry was cleared.
+    SpteClear {
+        /// Frame of its shadow page.
+        gfn: Gfn,
+        /// Level of its shadow page.
+        level: u8,
+        /// Its index.
+        index: usize,
+        /// Before.
+        old: Num,
+        /// What for.
+        why: SpteWhy,
+    },
+    /// A frame lost W in every mapping.
+    WriteProtect {
+        /// The frame.
+        gfn: Gfn,
+    },
+    /// A frame is no page table any more.
+    WriteUnprotect {
+        /// The frame.
+        gfn: Gfn,
+    },
+    /// A shadow entry joined the reverse map of a host frame.
+    RmapAdd {
+        /// The host frame.
+        hfn: Hfn,
+    },
+    /// A shadow entry left the reverse map of a host frame.
+    RmapRemove {
+        /// The host frame.
+        hfn: Hfn,
+    },
+    /// The hypervisor carries a store out.
+    Emulate {
+        /// Where.
+        gpa: Gpa,
+        /// Bytes.
+        size: u32,
+    },
+    /// So many stores in a row that the frame is taken for data.
+    Flood {
+        /// The frame.
+        gfn: Gfn,
+    },
+    /// The shadows of a leaf table are out of sync from now on.
+    Unsync {
+        /// The frame of the table.
+        gfn: Gfn,
+    },
+    /// A shadow page is in sync again.
+    Sync {
+        /// The frame of the table.
+        gfn: Gfn,
+    },
+    /// Room was made for shadow pages.
+    Reclaim,
+    /// The hardware read an entry of the second dimension.
+    NestedRead {
+        /// 1 to 4.
+        level: u8,
+        /// Index in its table.
+        index: usize,
+        /// The guest-physical address that is being translated.
+        gpa: Gpa,
+        /// Where the entry lies in host memory.
+        hpa: Hpa,
+        /// The entry.
+        value: Num,
+    },
+    /// An invariant of the engine is broken.
+    AuditFailed {
+        /// `I1` to `I11`.
+        invariant: String,
+        /// What shows it.
+        witness: String,
+    },
 }
 
 fn vector_name<S: Serializer>(vector: &Vector, serializer: S) -> Result<S::Ok, S::Error> {
@@ -443,6 +650,27 @@ impl Event {
             Self::Load { .. } => "load",
             Self::Memslot { .. } => "memslot",
             Self::DirtyLog { .. } => "dirty_log",
+            Self::ShadowRead { .. } => "shadow_read",
+            Self::VmExit { .. } => "vm_exit",
+            Self::Inject => "inject",
+            Self::ShadowNew { .. } => "shadow_new",
+            Self::ShadowHit { .. } => "shadow_hit",
+            Self::ShadowZap { .. } => "shadow_zap",
+            Self::ShadowPin { .. } => "shadow_pin",
+            Self::ShadowUnpin { .. } => "shadow_unpin",
+            Self::SpteSet { .. } => "spte_set",
+            Self::SpteClear { .. } => "spte_clear",
+            Self::WriteProtect { .. } => "write_protect",
+            Self::WriteUnprotect { .. } => "write_unprotect",
+            Self::RmapAdd { .. } => "rmap_add",
+            Self::RmapRemove { .. } => "rmap_remove",
+            Self::Emulate { .. } => "emulate",
+            Self::Flood { .. } => "flood",
+            Self::Unsync { .. } => "unsync",
+            Self::Sync { .. } => "sync",
+            Self::Reclaim => "reclaim",
+            Self::NestedRead { .. } => "nested_read",
+            Self::AuditFailed { .. } => "audit_failed",
         }
     }
 }

@@ -10,17 +10,19 @@ pub mod event;
 pub mod mapper;
 pub mod memory;
 pub mod psc;
+pub mod role;
 pub mod slots;
+pub mod sparse;
 pub mod tlb;
 
 use std::sync::Arc;
 
-use crate::arch::address::PAGE_SIZE;
+use crate::arch::address::{PAGE_SHIFT, PAGE_SIZE};
 use crate::arch::entry::A;
 use crate::arch::invalidate::Scope;
 use crate::arch::mode::Mode;
 use crate::arch::walk::{Start, TableMemory, Walk};
-use crate::arch::{CpuModel, Gpa, Gva};
+use crate::arch::{CpuModel, Gpa, Gva, Hpa};
 
 pub use command::Command;
 pub use cost::Cost;
@@ -97,23 +99,35 @@ impl Machine {
         self.psc.lookup(self.cpu.mode(), gva, self.cpu.pcid())
     }
 
-    /// Stores a finished walk in the TLB; `dirty` says whether the leaf has D set by now.
-    pub fn tlb_fill(&mut self, gva: Gva, walk: &Walk, dirty: bool) -> Option<TlbEntry> {
+    /// Stores a finished walk in the TLB; `dirty` says whether the leaf has D set by now. Under
+    /// two-dimensional paging `host` is where `gva` ended, and the entry covers 4 KiB.
+    pub fn tlb_fill(&mut self, gva: Gva, walk: &Walk, dirty: bool, host: Option<Hpa>) -> Option<TlbEntry> {
         if !self.caches.tlb {
             return None;
         }
         let global = self.cpu.paging.globals && walk.leaf().value & crate::arch::entry::G != 0;
+        let (shift, frame) = match host {
+            Some(hpa) => (PAGE_SHIFT, hpa.hfn().base().0),
+            None => (walk.page_shift, walk.page.0),
+        };
         let entry = TlbEntry {
             pcid: self.cpu.pcid(),
-            page: Gva(gva.0 >> walk.page_shift << walk.page_shift),
-            shift: walk.page_shift as u8,
-            frame: walk.page.0,
+            page: Gva(gva.0 >> shift << shift),
+            shift: shift as u8,
+            frame,
             rights: walk.rights,
             dirty,
             global,
         };
         Arc::make_mut(&mut self.tlb).insert(entry);
         Some(entry)
+    }
+
+    /// Stores a translation that somebody else's walk found.
+    pub fn tlb_insert(&mut self, entry: TlbEntry) {
+        if self.caches.tlb {
+            Arc::make_mut(&mut self.tlb).insert(entry);
+        }
     }
 
     /// Stores the non-leaf entries that a walk read in the paging-structure caches (SDM 4.10.3).

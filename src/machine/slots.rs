@@ -91,6 +91,13 @@ impl Slots {
         self.find(gfn).map(|slot| Hfn(slot.host.0 + (gfn.0 - slot.base.0)))
     }
 
+    /// The guest frame that a host frame stands behind.
+    #[must_use]
+    pub fn guest_frame(&self, hfn: Hfn) -> Option<Gfn> {
+        let behind = |slot: &&Slot| hfn.0.wrapping_sub(slot.host.0) < slot.frames;
+        self.slots.iter().find(behind).map(|slot| Gfn(slot.base.0 + (hfn.0 - slot.host.0)))
+    }
+
     /// How many bytes of memory the guest has, from the lowest slot to the end of the highest.
     #[must_use]
     pub fn end(&self) -> Gpa {

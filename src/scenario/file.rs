@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
-use crate::engine::{AnyVm, EngineName, Quiet};
+use crate::engine::{AnyVm, EngineConfig, EngineName, Quiet};
 use crate::machine::command::{InvalidCommand, check_physical};
 use crate::machine::{Caches, Machine};
 
@@ -105,9 +105,18 @@ fn at_path(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" (at {path})") }
 }
 
+/// Text of a file as a message shows it: on one line, at most `limit` characters.
+fn shown(text: &str, limit: usize) -> String {
+    let mut cut: String = text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(limit).is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
 /// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
 pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown: String = name.chars().take(40).collect();
+    let shown = shown(name, 40);
     let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
     match best {
         Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
@@ -117,16 +126,10 @@ pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     }
 }
 
-/// Why a scenario cannot be started.
+/// Why a scenario cannot be started: no processor can be in the state that it begins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// No processor can be in the state that it begins in.
-    #[error("no processor can be in this state: {0}")]
-    State(#[from] Refusal),
-    /// This version does not have the engine.
-    #[error("this version does not have the engine `{}`", .0.id())]
-    Engine(EngineName),
-}
+#[error("no processor can be in this state: {0}")]
+pub struct StartError(#[from] Refusal);
 
 /// A text in one or more languages: a plain string is English.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -302,8 +305,8 @@ impl Scenario {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(&self, engine: EngineName, caches: Caches) -> Result<AnyVm, StartError> {
-        let regs = self.registers()?;
+    pub fn start(&self, engine: impl Into<EngineConfig>, caches: Caches) -> Result<AnyVm, StartError> {
+        let (engine, regs) = (engine.into(), self.registers()?);
         let mut machine = Machine::new(self.cpu, self.ram);
         machine.caches = caches;
         machine.cpu.set_regs(regs);
@@ -311,7 +314,7 @@ impl Scenario {
         for (gpa, value) in &self.mem {
             machine.memory.write_u64(*gpa, *value);
         }
-        let mut vm = AnyVm::new(machine, engine).ok_or(StartError::Engine(engine))?;
+        let mut vm = AnyVm::new(machine, engine);
         vm.settle(&mut Quiet);
         Ok(vm)
     }
@@ -327,7 +330,7 @@ impl RawScenario {
         let wrong =
             |path: &str, what: String| InputError::Content { name: name.to_owned(), path: path.to_owned(), what };
         if let Some(format) = self.format.as_deref().filter(|f| *f != FORMAT) {
-            let shown: String = format.chars().take(40).collect();
+            let shown = shown(format, 40);
             return Err(wrong("format", format!("format `{shown}` is not known: this version reads `{FORMAT}`")));
         }
         let mut cpu = CpuModel::default();
@@ -422,7 +425,7 @@ fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) -> Result<T, 
         name: name.to_owned(),
         line: error.line(),
         column: error.column(),
-        path,
+        path: shown(&path, 100),
         what: json_sentence(error),
     };
     let value = serde_path_to_error::deserialize(&mut reader)
@@ -443,11 +446,7 @@ fn json_sentence(error: &serde_json::Error) -> String {
     if text.starts_with("recursion limit") {
         return "nested too deeply".to_owned();
     }
-    let mut shown: String = text.chars().take(300).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
+    shown(text, 300)
 }
 
 /// The text of a file, decompressed if it ends in `.gz`.

@@ -7,6 +7,7 @@ mod file;
 mod predicate;
 mod run;
 mod session;
+mod snapshot;
 mod step;
 
 pub use file::{
@@ -15,4 +16,5 @@ pub use file::{
 pub use predicate::Predicate;
 pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
 pub use session::Session;
+pub use snapshot::state_json;
 pub use step::{Step, StepKind, Want, WantedException};

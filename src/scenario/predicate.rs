@@ -393,7 +393,7 @@ impl Predicate {
                 let got = machine.memory.read(*gpa, 8);
                 check(got == *wanted, format!("the word at {:#x} is {got:#x}, wanted {wanted:#x}", gpa.0))
             }
-            Self::Shadow(question) => judge_shadow(question),
+            Self::Shadow(question) => judge_shadow(question, vm),
             Self::Tlb(va, wanted) => {
                 let present = machine.tlb_lookup(machine.cpu.mode().linear(*va)).is_some();
                 let found = if present { "holds" } else { "does not hold" };
@@ -418,12 +418,22 @@ impl Predicate {
     }
 }
 
-/// Bare hardware has no shadow pages.
-fn judge_shadow(question: &ShadowQuestion) -> Result<(), String> {
-    let none = question.count.unwrap_or(0) == 0
-        && !question.unsync.unwrap_or(false)
-        && !question.write_protected.unwrap_or(false);
-    if none { Ok(()) } else { Err("this engine has no shadow pages".to_owned()) }
+fn judge_shadow(question: &ShadowQuestion, vm: &AnyVm) -> Result<(), String> {
+    let facts = vm.shadow_facts(question.gfn, question.level);
+    let holds = question.count.is_none_or(|count| count == facts.count)
+        && question.unsync.is_none_or(|unsync| unsync == facts.unsync)
+        && question.write_protected.is_none_or(|protected| protected == facts.write_protected);
+    if holds {
+        return Ok(());
+    }
+    let not = |fact: bool| if fact { "" } else { "not " };
+    Err(format!(
+        "gfn {:#x} has {} shadow pages, is {}out of sync and {}write-protected",
+        question.gfn.0,
+        facts.count,
+        not(facts.unsync),
+        not(facts.write_protected)
+    ))
 }
 
 impl Want {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::file::{Scenario, StartError};
 use super::step::{Step, StepKind, Want};
 use crate::arch::Gpa;
-use crate::engine::{AnyVm, EngineName, Outcome, Sink};
+use crate::engine::{AnyVm, EngineConfig, Outcome, Sink};
 use crate::machine::memory::WordDiff;
 use crate::machine::{Caches, Command, Event, Machine, Memory};
 
@@ -76,7 +76,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn new(scenario: &'a Scenario, engine: EngineName, caches: Caches) -> Result<Self, StartError> {
+    pub fn new(scenario: &'a Scenario, engine: impl Into<EngineConfig>, caches: Caches) -> Result<Self, StartError> {
         let vm = scenario.start(engine, caches)?;
         let stored = vm.machine().memory.clone();
         Ok(Self { scenario, vm, stored, happened: Happened::default(), next: 0 })
@@ -219,7 +219,7 @@ impl Verdict {
 ///
 /// # Errors
 /// [`StartError`].
-pub fn run(scenario: &Scenario, engine: EngineName, caches: Caches) -> Result<Verdict, StartError> {
+pub fn run(scenario: &Scenario, engine: impl Into<EngineConfig>, caches: Caches) -> Result<Verdict, StartError> {
     let mut run = Run::new(scenario, engine, caches)?;
     let mut verdict = Verdict::default();
     let needs_events = scenario.steps.iter().any(|s| matches!(s.kind, StepKind::Expect(_)));

@@ -33,13 +33,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a scenario on the engine that it asks for, or on bare hardware where this version does
-    /// not have that engine.
+    /// Opens a scenario on the engine that it asks for.
     ///
     /// # Errors
-    /// [`StartError::State`].
+    /// [`StartError`].
     pub fn open(scenario: Scenario) -> Result<Self, StartError> {
-        let engine = if scenario.engine.is_available() { scenario.engine } else { EngineName::Native };
+        let engine = scenario.engine;
         Self::open_on(scenario, engine, Caches::default())
     }
 

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test that includes this module uses a part of it")]
 
+pub mod caches;
 pub mod cpu;
 pub mod drive;
 pub mod random;

@@ -1,0 +1,43 @@
+//! The reverse map: for each host frame of guest memory, the shadow entries that map it
+//! (KVM 2.6.20 mmu.c `rmap_add`, `rmap_remove`; in the kernel it hangs in `page->private`).
+//!
+//! 2.6.20 tracks entries that are present and writable; later kernels every present leaf.
+
+use std::sync::Arc;
+
+use super::page::{Parents, SpteRef};
+use crate::arch::Hfn;
+use crate::machine::sparse::Sparse;
+
+/// One pointer, or a chain, for each frame.
+#[derive(Clone, Debug, Default)]
+pub struct Rmap(Sparse<Arc<Parents>>);
+
+impl Rmap {
+    /// The entries that map a frame, in the order in which they were added.
+    #[must_use]
+    pub fn of(&self, frame: Hfn) -> &[SpteRef] {
+        self.0.get(frame.0).map_or(&[], |entries| entries.as_slice())
+    }
+
+    /// Adds an entry.
+    pub fn add(&mut self, frame: Hfn, at: SpteRef) {
+        Arc::make_mut(self.0.slot_mut(frame.0).get_or_insert_default()).add(at);
+    }
+
+    /// Removes an entry.
+    pub fn remove(&mut self, frame: Hfn, at: SpteRef) {
+        if let Some(entries) = self.0.slot_mut(frame.0) {
+            let entries = Arc::make_mut(entries);
+            entries.remove(at);
+            if *entries == Parents::None {
+                self.0.remove(frame.0);
+            }
+        }
+    }
+
+    /// Every frame with its entries.
+    pub fn iter(&self) -> impl Iterator<Item = (Hfn, &[SpteRef])> {
+        self.0.iter().map(|(frame, entries)| (Hfn(frame), entries.as_slice()))
+    }
+}

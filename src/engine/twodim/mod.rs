@@ -1,0 +1,288 @@
+//! Two-dimensional paging: the guest's own tables, and a second set from guest-physical to
+//! host-physical addresses, both walked by the hardware (Intel EPT, SDM 3C 28.2; AMD nested paging).
+//!
+//! Every reference to a guest table is itself translated, which is why a 4-level walk under 4 nested
+//! levels reads 24 entries. The guest edits tables, loads CR3 and invalidates without an exit.
+
+mod nested;
+
+use super::native::{fill_from_walk, set_accessed_and_dirty, tlb_answer};
+use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Switches, Translation, Vm};
+use crate::arch::address::Num;
+use crate::arch::entry::{self, P};
+use crate::arch::fault::FaultReason;
+use crate::arch::invalidate::Scope;
+use crate::arch::pdpte;
+use crate::arch::walk::{EntryRead, Start, TableMemory, Walk};
+use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
+use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, FlushScope, StoreBy};
+
+pub use nested::{Kind, Nested};
+
+/// The state of a two-dimensional MMU.
+#[derive(Clone, Debug)]
+pub struct TwoDim {
+    /// Intel's or AMD's.
+    pub kind: Kind,
+    /// Historical behaviour that is switched on.
+    pub switches: Switches,
+    /// The second dimension.
+    pub nested: Nested,
+}
+
+impl TwoDim {
+    /// Two-dimensional paging with nothing mapped in the second dimension.
+    #[must_use]
+    pub fn new(kind: Kind, switches: Switches) -> Self {
+        Self { kind, switches, nested: Nested::new(kind) }
+    }
+
+    /// Intel loads PDPTE registers (from VMCS fields at entry, so they survive exits); AMD reads the
+    /// table at each walk.
+    const fn uses_pdpte_registers(&self) -> bool {
+        matches!(self.kind, Kind::Ept) || self.switches.contains(Switches::PDPTE_REGISTERS)
+    }
+}
+
+/// CR0 bits that the guest owns: writing only these does not exit (6.8 `KVM_POSSIBLE_CR0_GUEST_BITS`,
+/// and TS, which lazy FPU switching no longer needs).
+const CR0_GUEST: Cr0 = Cr0::WP.union(Cr0::TS);
+/// CR4 bits that the guest owns (6.8 `KVM_POSSIBLE_CR4_GUEST_BITS`): PVI, TSD, DE, PGE, PCE, OSFXSR,
+/// OSXMMEXCPT.
+const CR4_GUEST: u64 = Cr4::PGE.bits() | 0b1110 | 1 << 8 | 1 << 9 | 1 << 10;
+
+impl Engine for TwoDim {
+    fn name(&self) -> EngineName {
+        match self.kind {
+            Kind::Ept => EngineName::Ept,
+            Kind::Npt => EngineName::Npt,
+        }
+    }
+
+    fn wrap(vm: Vm<Self>) -> AnyVm {
+        AnyVm::TwoDim(vm)
+    }
+
+    fn loads_pdptes(&self) -> bool {
+        self.uses_pdpte_registers()
+    }
+
+    fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
+        if let Some(hit) = tlb_answer(vm, gva, access, sink) {
+            return Ok(of_host(vm, Hpa(hit.physical), hit.page_shift));
+        }
+        vm.machine.cost.tlb_misses += 1;
+        loop {
+            vm.machine.cost.memory_reads_last = 0;
+            match attempt(vm, gva, access, sink) {
+                Ok(found) => return Ok(found),
+                Err(Stop::Fault(fault)) => {
+                    vm.machine.drop_for_fault(fault.gva);
+                    return Err(fault);
+                }
+                Err(Stop::Violation(violation)) => {
+                    if vm.machine.slots.host_frame(violation.gpa.gfn()).is_none() {
+                        return mmio(vm, gva, access, sink);
+                    }
+                    nested::build(vm, violation, sink);
+                }
+            }
+        }
+    }
+
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
+        if exits(&write.old, &vm.machine.cpu.regs, write.cause) {
+            exit(vm, ExitReason::CrAccess, sink);
+        }
+        Self::invalidate(vm, write.scope, write.cause, sink);
+    }
+
+    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
+        let Some(name) = FlushScope::of(scope) else { return };
+        let removed = vm.machine.invalidate(scope);
+        vm.machine.cost.tlb_flushes += 1;
+        vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
+    }
+
+    fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        if vm.machine.slots.host_frame(gpa.gfn()).is_none() {
+            exit(vm, ExitReason::Mmio, sink);
+            return;
+        }
+        // The mapping outside the scenario's tables is taken to be built; only lost W is noticed.
+        if vm.engine.nested.has_lost_write(gpa.gfn()) {
+            nested::build(vm, nested::Violation { gpa, write: true }, sink);
+        }
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+    }
+
+    fn emulated_store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+        if vm.machine.slots.host_frame(gpa.gfn()).is_some() {
+            vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+        }
+    }
+
+    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
+        vm.engine.nested = Nested::new(vm.engine.kind);
+        Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
+    }
+
+    fn dirty_log_taken<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
+        if nested::remove_write_access(vm, slot.gfn()) {
+            Self::invalidate(vm, Scope::Everything, FlushCause::DirtyLog, sink);
+        }
+    }
+}
+
+/// Whether a write of a control register leads to the hypervisor.
+fn exits(old: &ControlRegs, new: &ControlRegs, cause: FlushCause) -> bool {
+    match cause {
+        FlushCause::MovCr0 => {
+            let changed = old.cr0 ^ new.cr0;
+            // WRMSR EFER comes under the same cause and is always intercepted.
+            changed.is_empty() && old.efer != new.efer || !CR0_GUEST.contains(changed)
+        }
+        FlushCause::MovCr4 => (old.cr4.bits() ^ new.cr4.bits()) & !CR4_GUEST != 0,
+        _ => false,
+    }
+}
+
+fn exit<S: Sink>(vm: &mut Vm<TwoDim>, reason: ExitReason, sink: &mut S) {
+    vm.machine.cost.exits.count(reason);
+    vm.emit(sink, |_| Event::VmExit { reason });
+}
+
+/// What ended an attempt to translate.
+enum Stop {
+    /// The guest's own fault: no exit.
+    Fault(Fault),
+    /// The second dimension lacks something.
+    Violation(nested::Violation),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<nested::Violation> for Stop {
+    fn from(violation: nested::Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+/// One pass of the hardware's walk; it begins anew after each EPT violation.
+fn attempt<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Stop> {
+    let write = access.is_write();
+    if vm.machine.cpu.mode() == Mode::Off {
+        let hpa = nested::translate(vm, Gpa(gva.0), write, sink)?;
+        return Ok(of_host(vm, hpa, 12));
+    }
+    let start = begin(vm, gva, access, sink)?;
+    let walk = guest_walk(vm, start, gva, access, sink)?;
+    if walk.needs_update(write) {
+        for (read, _) in walk.updates(write) {
+            nested::allow_update(vm, read.gpa)?;
+        }
+        set_accessed_and_dirty(vm, &walk, write, sink);
+    }
+    let gpa = walk.gpa(gva);
+    let hpa = nested::translate(vm, gpa, write, sink)?;
+    fill_from_walk(vm, gva, &start, &walk, write, Some(hpa), sink);
+    Ok(Translation { gpa, hpa, page_shift: 12, emulated: false })
+}
+
+fn begin<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Start, Stop> {
+    if let Some(cached) = vm.machine.psc_lookup(gva) {
+        vm.emit(sink, |_| Event::PscHit { level: cached.level, table: cached.table });
+        return Ok(cached.start());
+    }
+    let cpu = &vm.machine.cpu;
+    if cpu.mode() != Mode::Pae {
+        return Ok(cpu.paging.start(&cpu.pdptes, gva, access)?);
+    }
+    let (index, guard, model) = (pdpte::index(gva), cpu.paging.guard, cpu.model);
+    let gpa = pdpte::address(cpu.paging.root, index);
+    if vm.engine.uses_pdpte_registers() {
+        let value = Num(cpu.pdptes[index]);
+        vm.emit(sink, |_| Event::WalkRead { level: 3, from: EntrySource::PdpteRegister, index, gpa, value });
+        return Ok(vm.machine.cpu.paging.start(&vm.machine.cpu.pdptes, gva, access)?);
+    }
+    // AMD: the entry is read, and its reserved bits are judged, by the walk that uses it.
+    nested::translate(vm, gpa, false, sink)?;
+    let value = vm.machine.memory.read_u64(gpa);
+    count_read(vm);
+    vm.emit(sink, |_| Event::WalkRead { level: 3, from: EntrySource::Memory, index, gpa, value: Num(value) });
+    let fail = |reason| Stop::Fault(Fault::page(access, gva, guard, reason));
+    if value & P == 0 {
+        return Err(fail(FaultReason::NotPresent { level: pdpte::LEVEL }));
+    }
+    let bits = value & pdpte::reserved(&model);
+    if bits != 0 {
+        return Err(fail(FaultReason::Reserved { level: pdpte::LEVEL, bits }));
+    }
+    Ok(Start::unrestricted(2, entry::frame_4k(value, &model)))
+}
+
+fn count_read(vm: &mut Vm<TwoDim>) {
+    vm.machine.cost.memory_reads += 1;
+    vm.machine.cost.memory_reads_last += 1;
+}
+
+/// The guest dimension. The whole path is found first; then each reference is carried out in order,
+/// so that a violation stops the walk where the hardware would.
+fn guest_walk<S: Sink>(
+    vm: &mut Vm<TwoDim>,
+    start: Start,
+    gva: Gva,
+    access: &Access,
+    sink: &mut S,
+) -> Result<Walk, Stop> {
+    let cpu = &vm.machine.cpu;
+    let mode = cpu.mode();
+    let mut reads: Vec<EntryRead> = Vec::new();
+    let result = cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut reads);
+    for read in reads {
+        nested::translate(vm, read.gpa, false, sink)?;
+        count_read(vm);
+        let index = mode.index(Level(read.level), gva);
+        let (level, gpa, value) = (read.level, read.gpa, Num(read.value));
+        vm.emit(sink, |_| Event::WalkRead { level, from: EntrySource::Memory, index, gpa, value });
+    }
+    Ok(result?)
+}
+
+fn of_host(vm: &Vm<TwoDim>, hpa: Hpa, page_shift: u32) -> Translation {
+    let gfn = vm.machine.slots.guest_frame(hpa.hfn());
+    let gpa = gfn.map_or(Gpa(hpa.0), |gfn| Gpa(gfn.base().0 | hpa.0 & 0xfff));
+    Translation { gpa, hpa, page_shift, emulated: false }
+}
+
+/// An address without memory: the hypervisor finds out where the access leads and carries it out.
+fn mmio<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
+    let write = access.is_write();
+    exit(vm, ExitReason::Mmio, sink);
+    let cpu = &vm.machine.cpu;
+    let gpa = if cpu.mode() == Mode::Off {
+        Gpa(gva.0)
+    } else {
+        let start = match begin(vm, gva, access, &mut super::Quiet) {
+            Ok(start) => start,
+            Err(Stop::Fault(fault)) => return Err(fault),
+            // The PDPT itself has no memory: it reads as zero.
+            Err(Stop::Violation(_)) => {
+                let guard = vm.machine.cpu.paging.guard;
+                return Err(Fault::page(access, gva, guard, FaultReason::NotPresent { level: pdpte::LEVEL }));
+            }
+        };
+        let cpu = &vm.machine.cpu;
+        let walk = cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut crate::arch::walk::Silent)?;
+        if walk.needs_update(write) {
+            set_accessed_and_dirty(vm, &walk, write, sink);
+        }
+        walk.gpa(gva)
+    };
+    let hpa = vm.machine.slots.host_frame(gpa.gfn()).map_or(Hpa(gpa.0), |f| Hpa(f.base().0 | gpa.page_offset()));
+    Ok(Translation { gpa, hpa, page_shift: 12, emulated: write })
+}

@@ -1,0 +1,226 @@
+//! The second dimension: four levels from guest-physical to host-physical addresses, built on EPT
+//! violations (VMX) or nested page faults (SVM), with A and D bits of its own
+//! (6.8 mmu.c `kvm_tdp_page_fault`, `direct_map`).
+
+use std::sync::Arc;
+
+use super::TwoDim;
+use crate::arch::address::{Num, bits};
+use crate::arch::{Gfn, Gpa, Hfn, Hpa};
+use crate::engine::{Sink, Vm};
+use crate::machine::event::{Event, ExitReason};
+use crate::machine::sparse::Sparse;
+
+/// Whose format and rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Intel: R, W, X in bits 2:0, A bit 8, D bit 9; PDPTEs in registers.
+    Ept,
+    /// AMD: the processor's own format with U = 1; PDPTEs in memory.
+    Npt,
+}
+
+/// Levels of the second dimension.
+pub const LEVELS: u8 = 4;
+const ENTRIES: usize = 512;
+/// The host frame of the first nested table.
+const FIRST_TABLE_FRAME: u64 = 0x6f100;
+const FRAME: u64 = bits(12, 51);
+
+impl Kind {
+    /// Bits of a new entry that grants everything: R W X and write-back memory, or P W U.
+    const fn grants(self) -> u64 {
+        match self {
+            Self::Ept => 0b111 | 6 << 3,
+            Self::Npt => 0b111,
+        }
+    }
+
+    const fn accessed(self) -> u64 {
+        match self {
+            Self::Ept => 1 << 8,
+            Self::Npt => 1 << 5,
+        }
+    }
+
+    const fn dirty(self) -> u64 {
+        match self {
+            Self::Ept => 1 << 9,
+            Self::Npt => 1 << 6,
+        }
+    }
+}
+
+/// Present (NPT) or readable (EPT).
+const PRESENT: u64 = 1;
+/// Writable, in both formats.
+const WRITE: u64 = 1 << 1;
+
+/// What the second dimension lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// For this address.
+    pub gpa: Gpa,
+    /// It was to be written.
+    pub write: bool,
+}
+
+type Table = [u64; ENTRIES];
+
+/// The nested tables. Table 0 is the root.
+#[derive(Clone, Debug)]
+pub struct Nested {
+    kind: Kind,
+    tables: Sparse<Arc<Table>>,
+    count: u64,
+}
+
+impl Nested {
+    /// An empty root.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        let mut tables = Sparse::default();
+        tables.set(0, Arc::new([0; ENTRIES]));
+        Self { kind, tables, count: 1 }
+    }
+
+    /// How many tables there are.
+    #[must_use]
+    pub const fn table_count(&self) -> u64 {
+        self.count
+    }
+
+    fn entry(&self, table: u64, index: usize) -> u64 {
+        self.tables.get(table).map_or(0, |entries| entries[index])
+    }
+
+    fn set(&mut self, table: u64, index: usize, value: u64) {
+        let slot = self.tables.slot_mut(table).get_or_insert_with(|| Arc::new([0; ENTRIES]));
+        Arc::make_mut(slot)[index] = value;
+    }
+
+    /// The leaf entry of a frame: its table and value; none while a table above is missing.
+    fn leaf(&self, gfn: Gfn) -> Option<(u64, u64)> {
+        let mut table = 0;
+        for level in (2..=LEVELS).rev() {
+            let entry = self.entry(table, index(gfn, level));
+            if entry & PRESENT == 0 {
+                return None;
+            }
+            table = table_of(entry);
+        }
+        Some((table, self.entry(table, index(gfn, 1))))
+    }
+
+    /// Whether a frame is mapped but its W was taken, for the dirty log.
+    #[must_use]
+    pub fn has_lost_write(&self, gfn: Gfn) -> bool {
+        self.leaf(gfn).is_some_and(|(_, entry)| entry & (PRESENT | WRITE) == PRESENT)
+    }
+}
+
+const fn index(gfn: Gfn, level: u8) -> usize {
+    (gfn.0 >> (9 * (level as u32 - 1))) as usize & (ENTRIES - 1)
+}
+
+const fn table_of(entry: u64) -> u64 {
+    ((entry & FRAME) >> 12) - FIRST_TABLE_FRAME
+}
+
+/// Carries a reference to guest-physical memory through the second dimension: four reads, A set
+/// on the way, D in the leaf of a write.
+///
+/// # Errors
+/// What is missing.
+pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut S) -> Result<Hpa, Violation> {
+    let kind = vm.engine.kind;
+    let gfn = gpa.gfn();
+    let mut table = 0;
+    for level in (1..=LEVELS).rev() {
+        let index = index(gfn, level);
+        let value = vm.engine.nested.entry(table, index);
+        vm.machine.cost.memory_reads += 1;
+        vm.machine.cost.memory_reads_last += 1;
+        vm.emit(sink, |_| {
+            let hpa = Hpa(Hfn(FIRST_TABLE_FRAME + table).base().0 + 8 * index as u64);
+            Event::NestedRead { level, index, gpa, hpa, value: Num(value) }
+        });
+        if value & PRESENT == 0 || level == 1 && write && value & WRITE == 0 {
+            return Err(Violation { gpa, write });
+        }
+        let dirty = if level == 1 && write { kind.dirty() } else { 0 };
+        let new = value | kind.accessed() | dirty;
+        if new != value {
+            vm.engine.nested.set(table, index, new);
+        }
+        if level == 1 {
+            return Ok(Hpa(value & FRAME | gpa.page_offset()));
+        }
+        table = table_of(value);
+    }
+    Err(Violation { gpa, write })
+}
+
+/// Setting A or D in a guest entry is a write to the guest table's page: the second dimension must
+/// allow it, and its D is set. The read just before has walked the entries, so none is counted.
+///
+/// # Errors
+/// What is missing.
+pub fn allow_update(vm: &mut Vm<TwoDim>, gpa: Gpa) -> Result<(), Violation> {
+    let gfn = gpa.gfn();
+    let dirty = vm.engine.kind.dirty();
+    match vm.engine.nested.leaf(gfn) {
+        Some((table, entry)) if entry & (PRESENT | WRITE) == PRESENT | WRITE => {
+            vm.engine.nested.set(table, index(gfn, 1), entry | dirty);
+            Ok(())
+        }
+        _ => Err(Violation { gpa, write: true }),
+    }
+}
+
+/// An EPT violation or nested page fault: an exit in which the missing entries are made.
+pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
+    let gfn = violation.gpa.gfn();
+    let Some(frame) = vm.machine.slots.host_frame(gfn) else { return };
+    let logged = vm.machine.slots.find(gfn).is_some_and(|slot| slot.dirty.is_some());
+    let nested = &mut vm.engine.nested;
+    let grants = nested.kind.grants();
+    let mut table = 0;
+    for level in (2..=LEVELS).rev() {
+        let index = index(gfn, level);
+        let entry = nested.entry(table, index);
+        if entry & PRESENT != 0 {
+            table = table_of(entry);
+            continue;
+        }
+        let new = nested.count;
+        nested.count += 1;
+        nested.tables.set(new, Arc::new([0; ENTRIES]));
+        nested.set(table, index, Hfn(FIRST_TABLE_FRAME + new).base().0 | grants);
+        table = new;
+    }
+    // While a slot is logged W comes with the first write, so that the write is seen.
+    let write = if violation.write || !logged { 0 } else { WRITE };
+    nested.set(table, index(gfn, 1), frame.base().0 | grants & !write);
+    if violation.write {
+        vm.machine.slots.mark_dirty(gfn);
+    }
+    vm.machine.cost.exits.count(ExitReason::PageFault);
+    vm.emit(sink, |_| Event::VmExit { reason: ExitReason::PageFault });
+}
+
+/// Takes W from every page of a logged slot; says whether any had it.
+pub fn remove_write_access(vm: &mut Vm<TwoDim>, base: Gfn) -> bool {
+    let Some(slot) = vm.machine.slots.find(base).filter(|slot| slot.dirty.is_some()) else { return false };
+    let frames = slot.base.0..slot.base.0 + slot.frames;
+    let mut any = false;
+    for gfn in frames.map(Gfn) {
+        if let Some((table, entry)) = vm.engine.nested.leaf(gfn)
+            && entry & WRITE != 0
+        {
+            vm.engine.nested.set(table, index(gfn, 1), entry & !WRITE);
+            any = true;
+        }
+    }
+    any
+}

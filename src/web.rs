@@ -1,0 +1,341 @@
+//! The browser entry: what `mmuscope.js` exports to a page, and nothing else.
+//!
+//! Errors are JavaScript `Error`s with the sentence that the command line prints for the same
+//! input. Listeners are called only while the app is not borrowed, so they may call back.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+
+use eframe::{WebOptions, WebRunner};
+use js_sys::{Function, JSON, JsString, Reflect};
+use wasm_bindgen::prelude::*;
+use web_sys::HtmlCanvasElement;
+
+use crate::app::{App, Options, Theme};
+use crate::explain;
+use crate::machine::Event;
+use crate::scenario::{Scenario, Session, read_steps, state_json};
+
+/// What a page shows that names no scenario.
+const EXAMPLE: &str = include_str!("../assets/scenarios/the-register-remembers.json");
+
+/// Up to so many commands between two frames are told to listeners one by one; a longer jump
+/// along the timeline is told by the command that it lands on.
+const TOLD_AT_ONCE: usize = 16;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** How a lab begins. */
+export interface LabOptions {
+    /** JSON text of a scenario, or the object. Missing: the example. */
+    scenario?: string | object;
+    /** "full". */
+    view?: "full";
+    /** "en". */
+    lang?: "en";
+    /** Missing: as the system. */
+    theme?: "dark" | "light";
+}
+/** What a lab tells: events of commands, progress through lessons, failures. */
+export type LabEvent = "event" | "goal" | "progress" | "error";
+"#;
+
+/// A laboratory on a canvas.
+#[wasm_bindgen]
+pub struct Lab {
+    runner: WebRunner,
+    listeners: Rc<Listeners>,
+    destroyed: Cell<bool>,
+}
+
+#[wasm_bindgen]
+impl Lab {
+    /// Opens a lab on a canvas; the promise is kept when it can be used.
+    ///
+    /// # Errors
+    /// One sentence for options that cannot be, and for a browser that cannot draw.
+    pub async fn start(
+        canvas: HtmlCanvasElement,
+        #[wasm_bindgen(unchecked_optional_param_type = "LabOptions")] options: JsValue,
+    ) -> Result<Lab, JsError> {
+        let start = Start::read(&options).map_err(|sentence| JsError::new(&sentence))?;
+        // Fails only where a logger is installed already, by another lab of the page.
+        eframe::WebLogger::init(log::LevelFilter::Warn).ok();
+        let (runner, listeners) = (WebRunner::new(), Rc::<Listeners>::default());
+        let told_by = Rc::clone(&listeners);
+        let create: eframe::AppCreator<'static> =
+            Box::new(move |cc| Ok(Box::new(Page::new(&cc.egui_ctx, start, told_by))));
+        runner
+            .start(canvas, WebOptions::default(), create)
+            .await
+            .map_err(|reason| JsError::new(&format!("this browser cannot draw the machine: {}", text_of(&reason))))?;
+        Ok(Self { runner, listeners, destroyed: Cell::new(false) })
+    }
+
+    /// Carries out steps, a JSON array as in a scenario, at the cursor. Returns what happened, a
+    /// JSON array of events.
+    ///
+    /// # Errors
+    /// One sentence with line, column and JSON path; then no step has been carried out.
+    pub fn run(&self, steps: &str) -> Result<String, JsError> {
+        let result = self.page()?.run(steps);
+        match result {
+            Ok(events) => {
+                self.listeners.tell(&events);
+                Ok(serde_json::to_string(&events)?)
+            }
+            Err(sentence) => {
+                self.listeners.call("error", &[&sentence]);
+                Err(JsError::new(&sentence))
+            }
+        }
+    }
+
+    /// The machine at the cursor and what it has cost, as JSON text.
+    ///
+    /// # Errors
+    /// The lab is destroyed or has stopped.
+    pub fn state(&self) -> Result<String, JsError> {
+        Ok(state_json(self.page()?.app.session()).to_string())
+    }
+
+    /// A link that opens this state.
+    ///
+    /// # Errors
+    /// This version makes no links.
+    pub fn link(&self) -> Result<String, JsError> {
+        Err(JsError::new("share links are not in this version"))
+    }
+
+    /// Calls `callback` from now on: "event" with an event as JSON text and in words, "error" with
+    /// a sentence; "goal" and "progress" belong to lessons.
+    ///
+    /// # Errors
+    /// A name that is not one of these.
+    pub fn on(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "LabEvent")] name: &str,
+        callback: Function,
+    ) -> Result<(), JsError> {
+        self.listeners.add(name, callback).map_err(|sentence| JsError::new(&sentence))
+    }
+
+    /// How many frames have been painted. The count rests while nothing changes.
+    ///
+    /// # Errors
+    /// The lab is destroyed or has stopped.
+    pub fn frames(&self) -> Result<u32, JsError> {
+        Ok(self.page()?.frames)
+    }
+
+    /// What stopped the lab, if an error in the program did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.runner.panic_summary().map(|summary| summary.message())
+    }
+
+    /// Ends it and frees the canvas.
+    pub fn destroy(&self) {
+        self.destroyed.set(true);
+        self.runner.destroy();
+    }
+
+    fn page(&self) -> Result<RefMut<'_, Page>, JsError> {
+        if self.destroyed.get() {
+            return Err(JsError::new("this lab is destroyed"));
+        }
+        self.runner.app_mut::<Page>().ok_or_else(|| match self.failure() {
+            Some(message) => JsError::new(&format!("this lab has stopped: {message}")),
+            None => JsError::new("this lab is busy drawing"),
+        })
+    }
+}
+
+/// What a browser's error value says.
+fn text_of(value: &JsValue) -> String {
+    value.as_string().unwrap_or_else(|| JsString::from(js_sys::Object::from(value.clone()).to_string()).into())
+}
+
+/// How a lab begins, checked.
+struct Start {
+    session: Session,
+    options: Options,
+}
+
+impl Start {
+    fn read(options: &JsValue) -> Result<Self, String> {
+        if !options.is_undefined() && !options.is_object() {
+            return Err("the options of Lab.start must be an object".to_owned());
+        }
+        for (name, what) in [("lesson", "lessons are"), ("link", "share links are")] {
+            if !field(options, name).is_undefined() {
+                return Err(format!("{what} not in this version"));
+            }
+        }
+        one_of(options, "view", &[("full", ())])?;
+        one_of(options, "lang", &[("en", ())])?;
+        let theme = one_of(options, "theme", &[("dark", Theme::Dark), ("light", Theme::Light)])?;
+        let json = scenario_text(&field(options, "scenario"))?;
+        let scenario = Scenario::from_json("scenario", &json).map_err(|error| error.to_string())?;
+        let session = Session::open(scenario).map_err(|error| error.to_string())?;
+        #[allow(
+            clippy::allow_attributes,
+            clippy::needless_update,
+            reason = "the window has more options than the page"
+        )]
+        let options = Options { theme, ..Options::default() };
+        Ok(Self { session, options })
+    }
+}
+
+/// A field of an options object; null counts as missing.
+fn field(options: &JsValue, name: &str) -> JsValue {
+    let value = Reflect::get(options, &name.into()).unwrap_or(JsValue::UNDEFINED);
+    if value.is_null() { JsValue::UNDEFINED } else { value }
+}
+
+fn one_of<T: Copy>(options: &JsValue, name: &str, known: &[(&str, T)]) -> Result<Option<T>, String> {
+    let value = field(options, name);
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    let text = value.as_string();
+    let found = known.iter().find(|(word, _)| text.as_deref() == Some(word));
+    found.map(|(_, value)| Some(*value)).ok_or_else(|| {
+        let words: Vec<String> = known.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("`{name}` must be {} in this version", words.join(" or "))
+    })
+}
+
+fn scenario_text(value: &JsValue) -> Result<String, String> {
+    if value.is_undefined() {
+        return Ok(EXAMPLE.to_owned());
+    }
+    if let Some(text) = value.as_string() {
+        return Ok(text);
+    }
+    let json = JSON::stringify(value).ok().and_then(|json| json.as_string());
+    json.ok_or_else(|| "`scenario` must be JSON text or an object".to_owned())
+}
+
+/// Callbacks by the name of what they wait for.
+#[derive(Default)]
+struct Listeners(RefCell<Vec<(String, Function)>>);
+
+impl Listeners {
+    const NAMES: [&str; 4] = ["event", "goal", "progress", "error"];
+
+    fn add(&self, name: &str, callback: Function) -> Result<(), String> {
+        if !Self::NAMES.contains(&name) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(format!("nothing is called `{shown}`: known are {}", Self::NAMES.join(", ")));
+        }
+        self.0.borrow_mut().push((name.to_owned(), callback));
+        Ok(())
+    }
+
+    fn wait_for(&self, name: &str) -> bool {
+        self.0.borrow().iter().any(|(n, _)| n == name)
+    }
+
+    /// Calls the listeners of that name. They may add others, and what they throw is theirs.
+    fn call(&self, name: &str, arguments: &[&str]) {
+        let callbacks: Vec<Function> =
+            self.0.borrow().iter().filter(|(n, _)| n == name).map(|(_, callback)| callback.clone()).collect();
+        let arguments: js_sys::Array = arguments.iter().map(|text| JsValue::from_str(text)).collect();
+        for callback in callbacks {
+            if let Err(thrown) = callback.apply(&JsValue::NULL, &arguments) {
+                log::error!("a listener of `{name}` failed: {}", text_of(&thrown));
+            }
+        }
+    }
+
+    fn tell(&self, events: &[Event]) {
+        if !self.wait_for("event") {
+            return;
+        }
+        for event in events {
+            let line = explain::event(event);
+            if let Ok(json) = serde_json::to_string(event) {
+                self.call("event", &[&json, &format!("{}: {}", line.label, line.text)]);
+            }
+        }
+    }
+}
+
+/// The app on a page: counts frames, and tells listeners what people do to the machine.
+struct Page {
+    app: App,
+    ctx: egui::Context,
+    listeners: Rc<Listeners>,
+    frames: u32,
+    /// Listeners know the commands before this cursor position.
+    told: usize,
+}
+
+impl Page {
+    fn new(ctx: &egui::Context, start: Start, listeners: Rc<Listeners>) -> Self {
+        let app = App::new(ctx, start.session, start.options);
+        let told = app.session().lab.cursor();
+        Self { app, ctx: ctx.clone(), listeners, frames: 0, told }
+    }
+
+    fn run(&mut self, steps: &str) -> Result<Vec<Event>, String> {
+        let cpu = self.app.session().scenario.cpu;
+        let steps = read_steps("steps", steps, &cpu).map_err(|error| error.to_string())?;
+        let events = self.app.run_steps(&steps);
+        self.told = self.app.session().lab.cursor();
+        self.ctx.request_repaint();
+        Ok(events)
+    }
+
+    /// Tells listeners, after this frame, of the commands that the cursor has passed.
+    fn tell(&mut self) {
+        let lab = &self.app.session().lab;
+        let (from, to) = (std::mem::replace(&mut self.told, lab.cursor()), lab.cursor());
+        if to <= from || !self.listeners.wait_for("event") {
+            return;
+        }
+        let first = if to - from > TOLD_AT_ONCE { to } else { from + 1 };
+        let events: Vec<Event> = (first..=to).flat_map(|step| lab.events_of(step)).collect();
+        let listeners = Rc::clone(&self.listeners);
+        wasm_bindgen_futures::spawn_local(async move { listeners.tell(&events) });
+    }
+}
+
+impl eframe::App for Page {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.app.logic(ctx, frame);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        self.app.ui(ui, frame);
+        self.frames = self.frames.wrapping_add(1);
+        self.tell();
+    }
+
+    fn as_any_mut(&mut self) -> Option<&mut dyn std::any::Any> {
+        Some(self)
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.app.save(storage);
+    }
+
+    fn auto_save_interval(&self) -> std::time::Duration {
+        self.app.auto_save_interval()
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        self.app.persist_egui_memory()
+    }
+
+    /// Opaque: nothing of the page shows through.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_opaque().to_normalized_gamma_f32()
+    }
+
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        self.app.raw_input_hook(ctx, input);
+    }
+}
