@@ -140,8 +140,20 @@ fn pictures() {
     window.run();
     window.get_by_label_contains("PTE 1: ").click();
     window.run();
-    window.snapshot("stage_stale_dark");
+    let mut results = egui_kittest::SnapshotResults::new();
+    results.add(window.try_snapshot("stage_stale_dark"));
     let mut window = open_scenario(long_mode("0x210a0"), SIZES.laptop, Theme::Light, 4);
     window.run();
-    window.snapshot("stage_five_levels_light");
+    results.add(window.try_snapshot("stage_five_levels_light"));
+    let mut window = open_scenario(Session::empty(), SIZES.laptop, Theme::Light, 0);
+    window.run();
+    results.add(window.try_snapshot("stage_off_light"));
+    let mut window = open(SIZES.desktop, Theme::Light, 1);
+    window.get_by_label_contains("10–511 · not present").click();
+    window.run();
+    window.get_by_label_contains("PTE 1: ").click();
+    window.run();
+    window.get_by_label("R/W writable").click();
+    window.run();
+    results.add(window.try_snapshot("stage_full_list_light"));
 }

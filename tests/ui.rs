@@ -230,6 +230,7 @@ fn pictures() {
         ("explore_dark", SIZES.desktop, Theme::Dark, 4),
         ("explore_light", SIZES.desktop, Theme::Light, 4),
         ("laptop_dark", SIZES.laptop, Theme::Dark, STEPS),
+        ("small_light", SIZES.small, Theme::Light, 2),
         ("phone_dark", SIZES.phone, Theme::Dark, 4),
     ];
     let mut results = egui_kittest::SnapshotResults::new();

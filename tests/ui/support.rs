@@ -12,10 +12,12 @@ use mmuscope::scenario::{Scenario, Session};
 pub struct Sizes {
     pub desktop: [f32; 2],
     pub laptop: [f32; 2],
+    pub small: [f32; 2],
     pub phone: [f32; 2],
 }
 
-pub const SIZES: Sizes = Sizes { desktop: [1600.0, 900.0], laptop: [1280.0, 720.0], phone: [390.0, 844.0] };
+pub const SIZES: Sizes =
+    Sizes { desktop: [1600.0, 900.0], laptop: [1280.0, 720.0], small: [1024.0, 768.0], phone: [390.0, 844.0] };
 
 const EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remembers.json");
 

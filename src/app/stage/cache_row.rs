@@ -188,10 +188,17 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
         end = paint::text(painter, right, Align2::RIGHT_CENTER, word, bold(m.small), color).left() - 0.6 * m.pad;
     }
     let at = rect.left_center() + vec2(m.pad, 0.0);
-    let target = format!("→ {}", line.target);
+    let roomy = (line.key.len() + line.target.len() + 3) as f32 * 0.6 * m.small < end - at.x;
+    let target = if roomy { format!("→ {}", line.target) } else { format!("→{}", line.target) };
     let target_width = (target.chars().count() as f32) * 0.6 * m.small;
     let key_room = (end - at.x - target_width - 0.6 * m.pad).max(2.0 * m.small);
-    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, &line.key, mono(m.small), t.strong, key_room);
+    let fits = line.key.len() as f32 * 0.6 * m.small <= key_room;
+    // Of indices that have no room the last one says most.
+    let key = match line.key.rsplit_once('.') {
+        Some((_, last)) if !fits => format!("…{last}"),
+        _ => line.key.clone(),
+    };
+    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, key, mono(m.small), t.strong, key_room);
     let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
     let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
     let at = target.right_center() + vec2(1.2 * m.pad, 0.0);

@@ -68,9 +68,9 @@ const TIGHT: Metrics = Metrics {
     spaced_flags: false,
     wordy: true,
     table: 126.0,
-    pdpte: 262.0,
+    pdpte: 252.0,
     page: 116.0,
-    gap: 22.0,
+    gap: 18.0,
     margin: 12.0,
 };
 const TIGHTEST: Metrics = Metrics {

@@ -32,6 +32,8 @@ pub struct Inputs<'a> {
     pub selected_entry: Option<Gpa>,
     /// The PDPTE register that is selected.
     pub selected_register: Option<usize>,
+    /// The table that is selected, or that holds the selected entry: its level and first byte.
+    pub selected_table: Option<(Level, Gpa)>,
     /// How many rows a table card may have.
     pub row_budget: usize,
 }
@@ -47,6 +49,8 @@ pub struct Stage {
     pub pdptes: Option<PdpteCard>,
     /// The tables in memory, from the top.
     pub tables: Vec<TableCard>,
+    /// The table that is selected, where the path does not cross it.
+    pub aside: Option<TableCard>,
     /// Where the path ends.
     pub page: PageCard,
     /// Where a stale PDPTE in memory would have led.
@@ -267,6 +271,7 @@ impl Stage {
             mode,
             pdptes,
             tables: tables.collect(),
+            aside: aside(inputs, &path),
             page: page_card(inputs, &path),
             ghost,
             structures: structure_cards(inputs, &path),
@@ -340,6 +345,19 @@ fn table_card(inputs: &Inputs<'_>, path: &Path, level: Level) -> TableCard {
     };
     let rows = folded(inputs, path, level, hop.table, leaf_bit, &[hop.index]);
     TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked }
+}
+
+/// The selected table, unless the path crosses it anyway or the mode has no such level.
+fn aside(inputs: &Inputs<'_>, path: &Path) -> Option<TableCard> {
+    let (level, base) = inputs.selected_table?;
+    let in_memory = 1..=inputs.machine.cpu.mode().top_level_in_memory();
+    if !in_memory.contains(&level.0) || path.hops.iter().any(|hop| hop.table == base) {
+        return None;
+    }
+    let leaf_bit = leaf_bit(inputs.machine, level);
+    let rows = folded(inputs, path, level, base, leaf_bit, &[]);
+    let walked = inputs.machine.cpu.mode().index(level, path.gva);
+    Some(TableCard { level, base: Some(base), reach: Reach::Ahead, rows, leaf_bit, walked })
 }
 
 fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, walked: &[usize]) -> Vec<Row> {
@@ -540,6 +558,7 @@ mod tests {
             composed: (VA, USER_READ),
             selected_entry: None,
             selected_register: None,
+            selected_table: None,
             row_budget: 10,
         })
     }

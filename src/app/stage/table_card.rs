@@ -15,17 +15,40 @@ use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode};
 
-/// Draws a table in its column; where the path crosses it, if it does.
-pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<Anchor> {
-    let x = look.layout.column(card.level);
-    let (top, m) = (look.layout.guest.min, look.m());
-    let Some(base) = card.base else {
-        absent_table(look, ui, card);
+/// Draws a table in its column; where the path crosses it, if it does, and its lower end.
+pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<Anchor>, f32) {
+    let top = look.layout.guest.min;
+    match card.base {
+        Some(base) => present_table(look, ui, card, base, top, look.layout.row_budget()),
+        None => (None, absent_table(look, ui, card)),
+    }
+}
+
+/// Draws the selected table below the one that the path crosses, if there is room for it; its lower
+/// end.
+pub fn aside_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, above: f32) -> Option<f32> {
+    let m = look.m();
+    let top = above + 0.6 * m.row;
+    let lines = ((look.layout.ghost + 0.5 * m.row - top - m.head) / m.row).floor();
+    let base = card.base?;
+    if lines < 2.0 {
         return None;
-    };
-    let full = look.cx.view.full.contains(&base);
-    let lines = if full { look.layout.row_budget() } else { card.rows.len() };
-    let rect = Layout::at(x, top, m.head + lines as f32 * m.row + 1.0);
+    }
+    Some(present_table(look, ui, card, base, top, lines as usize).1)
+}
+
+fn present_table(
+    look: &Look<'_>,
+    ui: &mut Ui,
+    card: &TableCard,
+    base: Gpa,
+    top: f32,
+    budget: usize,
+) -> (Option<Anchor>, f32) {
+    let m = look.m();
+    let full = look.cx.view.full.contains(&base) || card.rows.len() > budget;
+    let lines = if full { budget } else { card.rows.len() };
+    let rect = Layout::at(look.layout.column(card.level), top, m.head + lines as f32 * m.row + 1.0);
     paint::card_body(ui.painter(), look.t(), rect);
     head(look, ui, card, base, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), full);
     let body = Rect::from_min_max(pos2(rect.left(), rect.top() + m.head), rect.max);
@@ -40,12 +63,14 @@ pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<A
         }
         anchor
     };
-    paint::card_edge(ui.painter(), rect, look.t().guest.edge);
-    anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor })
+    let selected = look.cx.view.selection == Selection::Table { level: card.level.0, base };
+    let edge = if selected { look.t().guest.line } else { look.t().guest.edge };
+    paint::card_edge(ui.painter(), rect, edge);
+    (anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor }), rect.bottom())
 }
 
 /// A table that the path does not come to: its place stays.
-fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) {
+fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) -> f32 {
     let (t, m) = (look.t(), look.m());
     let rect = Layout::at(look.layout.column(card.level), look.layout.guest.min, m.head + m.row);
     paint::dashed_box(ui.painter(), rect, t.border);
@@ -58,6 +83,7 @@ fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) {
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
+    rect.bottom()
 }
 
 fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, full: bool) {
@@ -65,7 +91,7 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let name = Mode::table_name(card.level);
     let selection = Selection::Table { level: card.level.0, base };
     paint::card_head(ui.painter(), rect, &t.guest);
-    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0, base.0)), Sense::click());
     let words = format!("{name} {}", words::gpa(base));
     let selected = look.cx.view.selection == selection;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
@@ -106,7 +132,7 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("full list", base.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
     let name = if full { "Fold into runs".to_owned() } else { format!("List all {count} entries") };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
