@@ -529,6 +529,8 @@ fn tlb_entry_is_stale(machine: &Machine, cached: &crate::machine::TlbEntry) -> b
 mod tests {
     use super::*;
     use crate::arch::AccessKind;
+    use crate::engine::EngineName;
+    use crate::machine::Caches;
     use crate::scenario::{Scenario, Session};
 
     const VA: Gva = Gva(0x4120_1abc);
@@ -537,7 +539,7 @@ mod tests {
     fn session() -> Session {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
         let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open(scenario).expect("it can be started")
+        Session::open_on(scenario, EngineName::Native, Caches::default()).expect("it can be started")
     }
 
     /// The stage in the middle of command `step`, after `shown` of its events.
