@@ -9,6 +9,7 @@ use mmuscope::machine::Caches;
 use mmuscope::scenario::{Scenario, Session};
 
 /// Window sizes, in points.
+#[allow(dead_code, reason = "each test program uses some of them")]
 pub struct Sizes {
     pub desktop: [f32; 2],
     pub laptop: [f32; 2],
