@@ -121,7 +121,7 @@ fn walks(c: &mut Criterion) {
 
 fn tlb_hits(c: &mut Criterion) {
     const HITS: u64 = 4096;
-    let vm = AnyVm::new(mapped_machine(), EngineName::Native).expect("bare hardware is always there");
+    let vm = AnyVm::new(mapped_machine(), EngineName::Native.into());
     let access = |page: u64| Command::Access {
         va: Gva(page << 12 | 0x123),
         kind: AccessKind::Read,
@@ -198,7 +198,7 @@ fn snapshots(c: &mut Criterion) {
     for page in 0..4096 {
         machine.memory.write_u64(Gpa(page << 12), page + 1);
     }
-    let vm = AnyVm::new(machine, EngineName::Native).expect("bare hardware is always there");
+    let vm = AnyVm::new(machine, EngineName::Native.into());
     let mut group = c.benchmark_group("snapshots of 4096 pages");
     group.bench_function("1000, one page changed between each", |b| {
         let run = |mut vm: AnyVm| {

@@ -41,7 +41,7 @@ fn a_thousand_snapshots_take_less_than_20_mib() {
     for page in 0..4096 {
         machine.memory.write_u64(Gpa(page << 12), page + 1);
     }
-    let mut vm = AnyVm::new(machine, EngineName::Native).expect("bare hardware is always there");
+    let mut vm = AnyVm::new(machine, EngineName::Native.into());
     let before = IN_USE.load(Ordering::Relaxed);
     let mut kept = Vec::with_capacity(1000);
     for i in 0..1000u64 {
