@@ -11,6 +11,7 @@ use super::{Anchor, Look, paint, reloads, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, Mode};
+use crate::engine::EngineName;
 
 /// What a card of the row shows in a line.
 struct Line {
@@ -20,7 +21,7 @@ struct Line {
     hit: bool,
     stale: bool,
     new: bool,
-    select: Selection,
+    select: Option<Selection>,
     tooltip: String,
 }
 
@@ -54,6 +55,7 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
     let levels = Level::down_from(mode.top_level()).filter(|level| *level >= card.level);
     let key = levels.map(|level| mode.index(level, row.gva).to_string()).collect::<Vec<_>>().join(".");
     let below = Level(card.level.0 - 1);
+    let native = look.inputs.engine == EngineName::Native;
     let stale = if row.stale { "\nmemory leads elsewhere by now" } else { "" };
     Line {
         key,
@@ -62,7 +64,7 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
         hit: row.hit,
         stale: row.stale,
         new: row.new,
-        select: Selection::Table { level: below.0, base: row.table },
+        select: native.then_some(Selection::Table { level: below.0, base: row.table }),
         tooltip: format!(
             "from GVA {} on\n{} at GPA {}{stale}",
             words::gva(mode, row.gva),
@@ -84,16 +86,19 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
     }
     notes += &pcid(entry.pcid);
     let stale = if row.stale { "\nmemory says something else by now" } else { "" };
+    let native = look.inputs.engine == EngineName::Native;
+    // Under a hypervisor the hardware caches host frames.
+    let (space, prefix) = if native { ("GPA", "") } else { ("HPA", "hfn ") };
     Line {
         key: words::gva(look.stage.mode, entry.page),
-        target: format!("{:05x}", Gpa(entry.frame).gfn().0),
+        target: format!("{prefix}{:05x}", Gpa(entry.frame).gfn().0),
         notes,
         hit: row.hit,
         stale: row.stale,
         new: row.new,
-        select: Selection::Page(Gpa(entry.frame).gfn()),
+        select: native.then_some(Selection::Page(Gpa(entry.frame).gfn())),
         tooltip: format!(
-            "GVA {} → GPA {}, {}{stale}",
+            "GVA {} → {space} {}, {}{stale}",
             words::gva(look.stage.mode, entry.page),
             words::gpa(Gpa(entry.frame)),
             words::page_size(u32::from(entry.shift))
@@ -166,8 +171,8 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     }
     line_text(look, ui, line, rect);
     paint::focus_ring(ui.painter(), &response, t);
-    if response.clicked() {
-        look.cx.send(AppCommand::Select(line.select));
+    if let (true, Some(selection)) = (response.clicked(), line.select) {
+        look.cx.send(AppCommand::Select(selection));
     }
     response.on_hover_text(&line.tooltip);
 }

@@ -126,6 +126,7 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     let inputs = Inputs {
         machine: cx.machine,
         before: cx.before,
+        engine: cx.session.engine(),
         command,
         events: cx.happened(),
         composed: (composer.va, access_of(&composer)),
@@ -160,7 +161,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
 pub fn path_in_view(cx: &ViewCx<'_>, ui: &Ui) -> path::Path {
     let command = if composing(cx, ui) { None } else { cx.command() };
     let composer = cx.view.composer;
-    path::Path::new(cx.machine, command, cx.happened(), (composer.va, access_of(&composer)))
+    let pdptes = path::pdptes_in_force(cx.machine, cx.session.engine());
+    path::Path::new(cx.machine, &pdptes, command, cx.happened(), (composer.va, access_of(&composer)))
 }
 
 const fn access_of(composer: &Composer) -> Access {

@@ -13,6 +13,7 @@ use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::walk::{Start, TableMemory};
 use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
+use crate::engine::EngineName;
 use crate::machine::{Command, Event, Machine};
 
 /// What the stage is built from.
@@ -22,6 +23,8 @@ pub struct Inputs<'a> {
     pub machine: &'a Machine,
     /// The machine before the command in focus.
     pub before: &'a Machine,
+    /// The engine that runs it.
+    pub engine: EngineName,
     /// The command in focus, unless another address is being composed.
     pub command: Option<&'a Command>,
     /// What it did so far.
@@ -263,10 +266,12 @@ impl Stage {
     pub fn new(inputs: &Inputs<'_>) -> Self {
         let machine = inputs.machine;
         let mode = machine.cpu.mode();
-        let path = Path::new(machine, inputs.command, inputs.events, inputs.composed);
+        let pdptes = path::pdptes_in_force(machine, inputs.engine);
+        let path = Path::new(machine, &pdptes, inputs.command, inputs.events, inputs.composed);
         let tables = Level::down_from(mode.top_level_in_memory()).map(|level| table_card(inputs, &path, level));
         let pdptes = (mode == Mode::Pae).then(|| pdpte_card(inputs, &path));
-        let ghost = pdptes.as_ref().and_then(|card| ghost(machine, &path, card));
+        let ghost = pdptes.as_ref().filter(|_| !inputs.engine.reads_pdptes_from_memory());
+        let ghost = ghost.and_then(|card| self::ghost(machine, &path, card));
         Self {
             mode,
             pdptes,
@@ -457,6 +462,8 @@ fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
 fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
     let machine = inputs.machine;
     let mode = machine.cpu.mode();
+    // Under a hypervisor the caches hold what the shadow or nested tables say.
+    let native = inputs.engine == EngineName::Native;
     let levels = Level::down_from(mode.top_level_in_memory()).filter(|level| level.0 >= 2);
     levels
         .map(|level| {
@@ -470,7 +477,8 @@ fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
                     table: entry.table,
                     pcid: entry.pcid,
                     hit: serves && path.hit == Some(Hit::Structure(level)),
-                    stale: entry.pcid == machine.cpu.pcid()
+                    stale: native
+                        && entry.pcid == machine.cpu.pcid()
                         && table_in_memory(machine, gva, level) != Some(entry.table),
                     new: !inputs.before.psc.entries().any(|old| old == entry),
                 }
@@ -484,7 +492,8 @@ fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
 
 /// The table that memory (and the PDPTE registers) lead to below `level` for an address.
 fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
-    let path = Path::prospective(machine, gva, Access { ac: true, ..Access::default() });
+    let access = Access { ac: true, ..Access::default() };
+    let path = Path::prospective(machine, &machine.cpu.pdptes, gva, access);
     let hop = path.hop(level)?;
     let large = hop.value & entry::PS != 0 && leaf_bit(machine, level) & entry::PS != 0;
     (hop.value & P != 0 && !large).then(|| entry::frame_4k(hop.value, &machine.cpu.model))
@@ -500,7 +509,7 @@ fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
     let row = |entry: &crate::machine::TlbEntry| TlbRow {
         entry: *entry,
         hit: answers == Some(entry) && hit_page == Some(entry.page),
-        stale: tlb_entry_is_stale(machine, entry),
+        stale: inputs.engine == EngineName::Native && tlb_entry_is_stale(machine, entry),
         new: !inputs.before.tlb.entries().any(|old| old == entry),
     };
     let mut rows: Vec<TlbRow> = machine.tlb.entries().map(row).collect();
@@ -529,8 +538,6 @@ fn tlb_entry_is_stale(machine: &Machine, cached: &crate::machine::TlbEntry) -> b
 mod tests {
     use super::*;
     use crate::arch::AccessKind;
-    use crate::engine::EngineName;
-    use crate::machine::Caches;
     use crate::scenario::{Scenario, Session};
 
     const VA: Gva = Gva(0x4120_1abc);
@@ -539,7 +546,7 @@ mod tests {
     fn session() -> Session {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
         let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open_on(scenario, EngineName::Native, Caches::default()).expect("it can be started")
+        Session::open_on(scenario, EngineName::Native, crate::machine::Caches::default()).expect("it can be started")
     }
 
     /// The stage in the middle of command `step`, after `shown` of its events.
@@ -555,6 +562,7 @@ mod tests {
         Stage::new(&Inputs {
             machine,
             before: before.machine(),
+            engine: EngineName::Native,
             command: lab.command(step),
             events: &events,
             composed: (VA, USER_READ),
