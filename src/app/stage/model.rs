@@ -666,7 +666,9 @@ mod tests {
         let stage = stage_at(&session, 2, usize::MAX);
         assert_eq!(stage.path.hit, Some(Hit::Structure(Level(2))));
         assert_eq!(reaches(&stage), [Reach::Cached, Reach::Cached, Reach::Read]);
-        assert!(stage.structures[0].rows.iter().any(|row| row.hit));
+        assert!(stage.structures[0].rows.is_empty(), "the fault dropped it");
+        let hit = stage_at(&session, 2, 1);
+        assert!(hit.structures[0].rows.iter().any(|row| row.hit));
     }
 
     #[test]
