@@ -2,6 +2,8 @@
 //!
 //! Each module uses only modules above it in this list; `tests/layering.rs` holds the rule.
 
+#![forbid(unsafe_code)]
+
 /// The manual as code: modes, entries, rights, legality rules, the walk.
 pub mod arch;
 /// What has state: processor, memory, slots, cached translations; commands and events.

@@ -48,7 +48,7 @@ fn text_that_is_not_json() {
     says("\u{feff}{}", &["bad.json:1:1"]);
     says("{\"init\":\n {\"cr0\": 0x11}}", &["bad.json:2:"]);
     says(&format!("{} {{}}", with("\"id\":\"a\"")), &["trailing characters"]);
-    says(&with("\"id\":\"a\"").trim_end_matches('}'), &["EOF"]);
+    says(with("\"id\":\"a\"").trim_end_matches('}'), &["EOF"]);
 }
 
 #[test]
@@ -289,4 +289,16 @@ fn every_prefix_of_a_good_file() {
             message(prefix);
         }
     }
+}
+
+/// `map` looks for free frames in the slots, not in the addresses between them.
+#[test]
+fn a_slot_at_the_end_of_the_widest_address_space() {
+    let json = r#"{"cpu":{"maxphyaddr":52},"init":{"cr0":"0x80010011","cr3":"0x1000","cr4":"0x20","efer":"0x800"},
+        "steps":[{"op":"memslot","gpa":"0x0","action":"remove"},
+        {"op":"memslot","gpa":"0xffffffffff000","size":"0x1000","action":"add"},
+        {"op":"map","va":"0x0","pa":"0x0"}]}"#;
+    let scenario = Scenario::from_json("far.json", json).expect("it is legal");
+    let verdict = mmuscope::scenario::run(&scenario, scenario.engine, mmuscope::machine::Caches::default());
+    assert!(verdict.expect("it starts").passed());
 }

@@ -12,7 +12,7 @@ use mmuscope::app::view::{Ending, Page, Tab};
 use mmuscope::arch::Mode;
 use mmuscope::engine::EngineName;
 use mmuscope::machine::Event;
-use support::{SIZES, open, open_session};
+use support::{SIZES, open, open_scenario};
 
 /// Steps of the example.
 const STEPS: usize = 6;
@@ -230,6 +230,7 @@ fn pictures() {
         ("explore_dark", SIZES.desktop, Theme::Dark, 4),
         ("explore_light", SIZES.desktop, Theme::Light, 4),
         ("laptop_dark", SIZES.laptop, Theme::Dark, STEPS),
+        ("small_light", SIZES.small, Theme::Light, 2),
         ("phone_dark", SIZES.phone, Theme::Dark, 4),
     ];
     let mut results = egui_kittest::SnapshotResults::new();
@@ -262,7 +263,7 @@ fn pictures_of_the_drawer() {
 
 #[test]
 fn an_empty_machine_can_be_shown() {
-    let mut window = open_session(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
+    let mut window = open_scenario(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
     window.key_press(Key::Space);
     window.run();
     assert!(window.state().session().lab.is_empty());

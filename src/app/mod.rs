@@ -31,7 +31,7 @@ mod window; // the native window
 
 pub use shot::{ShotError, shot};
 #[cfg(not(target_arch = "wasm32"))]
-pub use window::run_window;
+pub use window::{WindowError, run_window};
 
 use crate::engine::EngineName;
 use crate::machine::{Caches, Event};

@@ -26,11 +26,11 @@ pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         transport(cx, ui);
         if !narrow {
             ui.add_space(0.5 * PAD);
-            position(cx, ui);
+            position(cx, ui, narrow);
         }
     });
     if narrow {
-        row(ui, &mut |ui| position(cx, ui));
+        row(ui, &mut |ui| position(cx, ui, narrow));
     }
     line::line_ui(cx, ui);
 }
@@ -66,7 +66,7 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 /// `step 33 of 38 · ◀ micro-step 4 of 7 ▶ · branch main`.
-fn position(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let weak = |text: String| RichText::new(text).size(TEXT).color(cx.tokens.weak);
     ui.label(weak(format!("step {} of {}", lab.cursor(), lab.len())));
@@ -82,8 +82,11 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui) {
             cx.send(AppCommand::MicroStep);
         }
     }
-    ui.label(weak("· branch".to_owned()));
     let branches = line::branches(cx, ui);
+    if narrow && branches.others() == 0 {
+        return;
+    }
+    ui.label(weak("· branch".to_owned()));
     ui.label(RichText::new(branches.name()).size(TEXT).strong().color(cx.tokens.strong));
     if branches.others() > 0 {
         let others =

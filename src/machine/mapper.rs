@@ -124,13 +124,11 @@ impl<'a> FreeFrames<'a> {
     }
 
     fn take(&mut self) -> Result<Gfn, MapError> {
-        let end = self.machine.slots.end().gfn();
-        while self.next < end {
-            let gfn = self.next;
+        while let Some(gfn) = self.machine.slots.first_from(self.next) {
             self.next = Gfn(gfn.0 + 1);
             let in_target = self.target.0 <= gfn && gfn < self.target.1;
             let empty = self.machine.memory.page(gfn).is_none_or(|page| page.words().iter().all(|word| *word == 0));
-            if empty && !in_target && !self.taken.contains(&gfn) && self.machine.slots.find(gfn).is_some() {
+            if empty && !in_target && !self.taken.contains(&gfn) {
                 return Ok(gfn);
             }
         }

@@ -202,9 +202,11 @@ impl Memory {
     pub(crate) fn hash_into(&self, hasher: &mut Xxh3) {
         for (gfn, page) in self.pages().filter(|(_, page)| !page.is_zero()) {
             hasher.update(&gfn.0.to_le_bytes());
-            for word in page.words() {
-                hasher.update(&word.to_le_bytes());
+            let mut bytes = [0; PAGE_SIZE as usize];
+            for (bytes, word) in bytes.chunks_exact_mut(8).zip(page.words()) {
+                bytes.copy_from_slice(&word.to_le_bytes());
             }
+            hasher.update(&bytes);
         }
     }
 }

@@ -85,6 +85,13 @@ impl Slots {
         self.slots[..after].last().filter(|slot| slot.contains(gfn))
     }
 
+    /// The first frame at or above this one that lies in a slot.
+    #[must_use]
+    pub fn first_from(&self, gfn: Gfn) -> Option<Gfn> {
+        let next = || self.slots.iter().map(|slot| slot.base).find(|base| *base > gfn);
+        self.find(gfn).map(|_| gfn).or_else(next)
+    }
+
     /// The host frame behind a guest frame.
     #[must_use]
     pub fn host_frame(&self, gfn: Gfn) -> Option<Hfn> {
@@ -193,6 +200,9 @@ mod tests {
         assert_eq!(slots.add(Gpa(0xf000), 0x2000), Err(SlotError::Overlap(Gfn(0))));
         assert_eq!(slots.add(Gpa(0x10001), 0x1000), Err(SlotError::Unaligned));
         slots.add(Gpa(0x20000), 0x1000).expect("free");
+        assert_eq!(slots.first_from(Gfn(0xf)), Some(Gfn(0xf)));
+        assert_eq!(slots.first_from(Gfn(0x10)), Some(Gfn(0x20)));
+        assert_eq!(slots.first_from(Gfn(0x21)), None);
         assert_eq!(slots.host_frame(Gfn(0x20)), Some(Hfn(FIRST_HOST_FRAME + 0x10)));
         slots.log(Gpa(0x20000)).expect("there");
         slots.mark_dirty(Gfn(0x20));
