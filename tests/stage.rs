@@ -9,7 +9,7 @@ use mmuscope::app::Theme;
 use mmuscope::app::view::Selection;
 use mmuscope::arch::{Gpa, Mode, TableMemory as _};
 use mmuscope::scenario::{Scenario, Session};
-use support::{SIZES, open, open_session};
+use support::{SIZES, open, open_scenario};
 
 #[test]
 fn a_click_on_an_entry_selects_it() {
@@ -111,7 +111,7 @@ fn long_mode(cr4: &str) -> Session {
 fn five_levels_fit_a_laptop() {
     let session = long_mode("0x210a0");
     assert_eq!(session.lab.machine().cpu.mode(), Mode::Level5);
-    let mut window = open_session(session, SIZES.laptop, Theme::Dark, 5);
+    let mut window = open_scenario(session, SIZES.laptop, Theme::Dark, 5);
     window.run();
     for level in ["PML5", "PML4", "PDPT", "PD", "PT"] {
         assert!(window.query_all_by_label_contains(&format!("{level} 0x0000")).next().is_some(), "{level}");
@@ -142,10 +142,10 @@ fn pictures() {
     window.run();
     let mut results = egui_kittest::SnapshotResults::new();
     results.add(window.try_snapshot("stage_stale_dark"));
-    let mut window = open_session(long_mode("0x210a0"), SIZES.laptop, Theme::Light, 4);
+    let mut window = open_scenario(long_mode("0x210a0"), SIZES.laptop, Theme::Light, 4);
     window.run();
     results.add(window.try_snapshot("stage_five_levels_light"));
-    let mut window = open_session(Session::empty(), SIZES.laptop, Theme::Light, 0);
+    let mut window = open_scenario(Session::empty(), SIZES.laptop, Theme::Light, 0);
     window.run();
     results.add(window.try_snapshot("stage_off_light"));
     let mut window = open(SIZES.desktop, Theme::Light, 1);

@@ -55,7 +55,9 @@ impl Arrows {
         for pair in path.hops.windows(2) {
             let [from, to] = pair else { continue };
             if let (Some(a), Some(b)) = (self.at(from.level), self.at(to.level)) {
-                arrow(look, ui, from.level.0, a.right, b.left, manner(look, from, to.reach == Reach::Read), color);
+                let passed = from.reach == Reach::Cached && to.reach == Reach::Cached;
+                let manner = if passed { Manner::Possible } else { manner(look, from, to.reach == Reach::Read) };
+                arrow(look, ui, from.level.0, a.right, b.left, manner, color);
             }
         }
         if let (Some(last), End::Page { .. }, Some(page)) = (path.hops.last(), path.end, self.page)

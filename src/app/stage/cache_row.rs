@@ -6,7 +6,7 @@
 use egui::{Align2, Color32, Rangef, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::arrows::Arrows;
-use super::model::{StructureCard, StructureRow, TlbRow};
+use super::cached::{StructureCard, StructureRow, TlbRow};
 use super::{Anchor, Look, paint, reloads, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};

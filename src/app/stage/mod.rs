@@ -5,6 +5,7 @@
 
 mod arrows; // from row to table, and the ghost
 mod cache_row; // paging-structure caches and TLB
+pub mod cached; // what they hold, as values
 pub mod history; // since when registers are as they are
 pub mod layout; // columns, rows, densities
 pub mod model; // what is shown, as values
