@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use eframe::{WebOptions, WebRunner};
-use js_sys::{Function, JSON, JsString, Reflect};
+use js_sys::{Function, JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
 
@@ -153,7 +153,7 @@ impl Lab {
 
 /// What a browser's error value says.
 fn text_of(value: &JsValue) -> String {
-    value.as_string().unwrap_or_else(|| JsString::from(js_sys::Object::from(value.clone()).to_string()).into())
+    value.as_string().unwrap_or_else(|| js_sys::Object::from(value.clone()).to_string().into())
 }
 
 /// How a lab begins, checked.
@@ -178,11 +178,6 @@ impl Start {
         let json = scenario_text(&field(options, "scenario"))?;
         let scenario = Scenario::from_json("scenario", &json).map_err(|error| error.to_string())?;
         let session = Session::open(scenario).map_err(|error| error.to_string())?;
-        #[allow(
-            clippy::allow_attributes,
-            clippy::needless_update,
-            reason = "the window has more options than the page"
-        )]
         let options = Options { theme, ..Options::default() };
         Ok(Self { session, options })
     }

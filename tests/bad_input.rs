@@ -48,7 +48,7 @@ fn text_that_is_not_json() {
     says("\u{feff}{}", &["bad.json:1:1"]);
     says("{\"init\":\n {\"cr0\": 0x11}}", &["bad.json:2:"]);
     says(&format!("{} {{}}", with("\"id\":\"a\"")), &["trailing characters"]);
-    says(&with("\"id\":\"a\"").trim_end_matches('}'), &["EOF"]);
+    says(with("\"id\":\"a\"").trim_end_matches('}'), &["EOF"]);
 }
 
 #[test]

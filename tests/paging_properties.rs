@@ -302,7 +302,7 @@ fn check_worlds(seed: u64, worlds: u64, caches: Caches) -> Seen {
         if let Err(what) = compare(&world, &ops, caches, &mut seen) {
             let fails = |w: &World, o: &[Op]| compare(w, o, caches, &mut Seen::default()).is_err();
             let (small, few) = minimise(&world, &ops, &fails);
-            let now = compare(&small, &few, caches, &mut Seen::default()).unwrap_err();
+            let now = compare(&small, &few, caches, &mut Seen::default()).expect_err("a minimised case still fails");
             panic!("world {number}: {what}\nminimal: {now}\n{}", small.to_json(&few));
         }
     }

@@ -10,8 +10,9 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use mmuscope::app::Theme;
 use mmuscope::app::view::{Ending, Page, Tab};
 use mmuscope::arch::Mode;
+use mmuscope::engine::EngineName;
 use mmuscope::machine::Event;
-use support::{SIZES, open, open_scenario};
+use support::{SIZES, open, open_session};
 
 /// Steps of the example.
 const STEPS: usize = 6;
@@ -147,6 +148,29 @@ fn caches_are_switched_by_replay() {
 }
 
 #[test]
+fn engines_are_switched_by_replay() {
+    let mut window = open(SIZES.desktop, Theme::Dark, STEPS);
+    for engine in EngineName::ALL.into_iter().rev() {
+        let name = window.state().session().engine();
+        assert_ne!(name, engine, "every engine is chosen once");
+        let chip = engine_chip(&window, engine);
+        window.get_by_label(&chip).click();
+        window.run();
+        let app = window.state();
+        assert_eq!((app.session().engine(), app.session().lab.cursor()), (engine, STEPS));
+    }
+}
+
+/// The accessible name of an engine's chip: the chips stand in the order of the engines.
+fn engine_chip(window: &egui_kittest::Harness<'_, mmuscope::app::App>, engine: EngineName) -> String {
+    let chips: Vec<String> =
+        window.query_all_by_label_contains("Engine: ").filter_map(|node| node.accesskit_node().label()).collect();
+    assert_eq!(chips.len(), EngineName::ALL.len());
+    let at = EngineName::ALL.iter().position(|other| *other == engine).expect("one of all");
+    chips[at].clone()
+}
+
+#[test]
 fn a_telephone_has_pages() {
     let mut window = open(SIZES.phone, Theme::Dark, 2);
     for (label, page) in [("Memory", Page::Memory), ("Why", Page::Drawer), ("Processor", Page::Processor)] {
@@ -206,11 +230,13 @@ fn pictures() {
         ("explore_dark", SIZES.desktop, Theme::Dark, 4),
         ("explore_light", SIZES.desktop, Theme::Light, 4),
         ("laptop_dark", SIZES.laptop, Theme::Dark, STEPS),
+        ("small_light", SIZES.small, Theme::Light, 2),
         ("phone_dark", SIZES.phone, Theme::Dark, 4),
     ];
     let mut results = egui_kittest::SnapshotResults::new();
     for (name, size, theme, at) in shots {
         let mut window = open(size, theme, at);
+        window.remove_cursor();
         window.run();
         results.add(window.try_snapshot(name));
     }
@@ -222,6 +248,14 @@ fn pictures_of_the_drawer() {
     for (tab, name) in [("Why", "why_dark"), ("Log", "log_dark")] {
         let mut window = open(SIZES.laptop, Theme::Dark, 4);
         window.get_by_label(tab).click();
+        window.remove_cursor();
+        window.run();
+        results.add(window.try_snapshot(name));
+    }
+    let mut window = open(SIZES.phone, Theme::Light, STEPS);
+    for (page, name) in [("Processor", "phone_processor"), ("Memory", "phone_memory"), ("Why", "phone_why")] {
+        window.get_by_label(&format!("Page: {page}")).click();
+        window.remove_cursor();
         window.run();
         results.add(window.try_snapshot(name));
     }
@@ -229,7 +263,7 @@ fn pictures_of_the_drawer() {
 
 #[test]
 fn an_empty_machine_can_be_shown() {
-    let mut window = open_scenario(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
+    let mut window = open_session(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
     window.key_press(Key::Space);
     window.run();
     assert!(window.state().session().lab.is_empty());

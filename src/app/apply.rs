@@ -1,6 +1,7 @@
 //! What the views asked for is done here, and nowhere else.
 
 use super::App;
+use super::comparison::Comparison;
 use super::history::{History, run_until_refused};
 use super::theme;
 use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
@@ -74,8 +75,7 @@ impl App {
     fn replay_on(&mut self, engine: EngineName, caches: Caches) {
         match self.session.replay_on(engine, caches) {
             Ok(()) => {
-                self.history = History::default();
-                self.lab_changed();
+                self.start_changed();
             }
             Err(reason) => self.view.notice = Some(reason.to_string()),
         }
@@ -117,7 +117,14 @@ impl App {
     /// Brings what is kept beside the lab up to it.
     pub(super) fn lab_changed(&mut self) {
         self.history.follow(&self.session.lab);
+        self.comparison.follow(&self.session);
         self.focus = Focus::at_cursor(&self.session.lab);
+    }
+
+    /// Makes anew what is kept beside the lab: time begins in another state.
+    pub(super) fn start_changed(&mut self) {
+        (self.history, self.comparison) = (History::default(), Comparison::default());
+        self.lab_changed();
     }
 }
 

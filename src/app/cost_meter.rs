@@ -1,74 +1,82 @@
-//! The cost meter: what the run has cost so far, counter by counter.
+//! The cost meter: exits of this engine beside the others on the same commands, and what walks cost.
 
 use egui::{Align2, Color32, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
+use super::engines;
 use super::theme::{self, TEXT, Tokens};
 use super::view::ViewCx;
+use crate::engine::EngineName;
 
 /// Height of a line, in points.
-const LINE: f32 = 24.0;
+const LINE: f32 = 22.0;
 /// Width of the names and of the numbers, in points.
 const NAMES: f32 = 154.0;
 const NUMBERS: f32 = 44.0;
+/// Engines beside which this one is shown, the first that are not this one.
+const OTHERS: [EngineName; 4] = [EngineName::KvmPdpt, EngineName::Kvm2007, EngineName::KvmNow, EngineName::Ept];
+/// How many of them there is room for.
+const OTHERS_SHOWN: usize = 3;
 
 struct Counter {
-    name: &'static str,
-    meaning: &'static str,
+    name: String,
+    hint: String,
     value: u64,
-    color: fn(&Tokens) -> Color32,
-}
-
-fn counters(cx: &ViewCx<'_>) -> [Counter; 5] {
-    let cost = &cx.machine.cost;
-    [
-        Counter {
-            name: "Exits to hypervisor",
-            meaning: "Bare hardware has none",
-            value: cost.exits.total(),
-            color: |t| t.shadow.line,
-        },
-        Counter {
-            name: "Memory reads",
-            meaning: "Table entries that walks read from memory",
-            value: cost.memory_reads,
-            color: |t| t.guest.line,
-        },
-        Counter {
-            name: "Reads, last access",
-            meaning: "Table entries that the last access read from memory",
-            value: cost.memory_reads_last,
-            color: |t| t.guest.edge,
-        },
-        Counter {
-            name: "TLB hits",
-            meaning: "Accesses that the TLB answered without a walk",
-            value: cost.tlb_hits,
-            color: |t| t.hit.line,
-        },
-        Counter {
-            name: "TLB misses",
-            meaning: "Accesses that needed a walk",
-            value: cost.tlb_misses,
-            color: |t| t.weak,
-        },
-    ]
+    color: Color32,
+    strong: bool,
 }
 
 /// Draws the meter in the room that `ui` has.
 pub fn cost_meter_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing.y = 0.0;
-    let counters = counters(cx);
-    let longest = counters.iter().map(|counter| counter.value).max().unwrap_or(0).max(1);
-    for counter in &counters {
+    let exits = exit_counters(cx);
+    let longest = exits.iter().map(|counter| counter.value).max().unwrap_or(0).max(1);
+    for counter in &exits {
         counter_ui(cx.tokens, ui, counter, longest);
     }
+    let reads = reads_counter(cx);
+    // The longest nested walk of two-dimensional paging is the scale of reads.
+    counter_ui(cx.tokens, ui, &reads, reads.value.max(24));
+}
+
+fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
+    let (t, this) = (cx.tokens, cx.session.engine());
+    let exits = &cx.machine.cost.exits;
+    let hint = format!(
+        "Exits to the hypervisor: {} page faults, {} emulated writes, {} register accesses, {} INVLPG, {} MMIO",
+        exits.page_fault, exits.emulated_write, exits.cr_access, exits.invlpg, exits.mmio
+    );
+    let name = format!("Exits, {}", engines::label(this));
+    let mut counters = vec![Counter { name, hint, value: exits.total(), color: t.shadow.line, strong: true }];
+    let others = OTHERS.into_iter().filter(|engine| *engine != this).take(OTHERS_SHOWN);
+    counters.extend(others.filter_map(|engine| {
+        let value = cx.comparison.exits(engine, cx.session.lab.cursor())?;
+        let color = match engine {
+            EngineName::KvmPdpt => t.stale.line,
+            EngineName::Ept => t.guest.line,
+            _ => t.hit.line,
+        };
+        let hint = format!("Exits of the same commands on {}", engines::meaning(engine));
+        Some(Counter { name: engines::label(engine).to_owned(), hint, value, color, strong: false })
+    }));
+    counters
+}
+
+fn reads_counter(cx: &ViewCx<'_>) -> Counter {
+    let cost = &cx.machine.cost;
+    let hint = format!(
+        "Table entries that the last access read from memory; {} in all. TLB: {} hits, {} misses, {} flushes",
+        cost.memory_reads, cost.tlb_hits, cost.tlb_misses, cost.tlb_flushes
+    );
+    let (name, value) = ("Memory reads / walk".to_owned(), cost.memory_reads_last);
+    Counter { name, hint, value, color: cx.tokens.weak, strong: false }
 }
 
 fn counter_ui(t: &Tokens, ui: &mut Ui, counter: &Counter, longest: u64) {
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), LINE), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {}", counter.name, counter.value)));
     let (middle, painter) = (rect.center().y, ui.painter());
-    painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, counter.name, theme::plain(TEXT), t.text);
+    let color = if counter.strong { t.strong } else { t.text };
+    painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, &counter.name, theme::plain(TEXT), color);
     let number = counter.value.to_string();
     painter.text(pos2(rect.right(), middle), Align2::RIGHT_CENTER, number, theme::bold(TEXT), t.strong);
     let track = Rect::from_min_max(
@@ -79,8 +87,7 @@ fn counter_ui(t: &Tokens, ui: &mut Ui, counter: &Counter, longest: u64) {
     if counter.value > 0 {
         let share = counter.value as f32 / longest as f32;
         let width = (track.width() * share).max(track.height());
-        let bar = Rect::from_min_size(track.min, Vec2::new(width, track.height()));
-        painter.rect_filled(bar, 4, (counter.color)(t));
+        painter.rect_filled(Rect::from_min_size(track.min, Vec2::new(width, track.height())), 4, counter.color);
     }
-    response.on_hover_text(counter.meaning);
+    response.on_hover_text(&counter.hint);
 }

@@ -20,6 +20,9 @@ use crate::machine::command::Size;
 use fields::{Field, Format};
 use tryout::Consequence;
 
+/// Height of a switch with its name, in points.
+const SWITCH_HEIGHT: f32 = 26.0;
+
 /// The entry in the editor.
 #[derive(Clone)]
 struct Subject {
@@ -78,7 +81,7 @@ pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             let index = mode.index(Level(level), mode.linear(cx.view.composer.va)) as u64;
             edit_ui(cx, ui, &Subject::new(cx, Level(level), base.offset(index << mode.entry_shift())));
         }
-        Selection::None => match leaf_of_walk(cx) {
+        Selection::None => match leaf_of_walk(cx, ui) {
             Some((level, gpa)) => edit_ui(cx, ui, &Subject::new(cx, level, gpa)),
             None => {
                 let words = "Nothing is selected. Click an entry of a table on the stage to edit its bits.";
@@ -88,12 +91,9 @@ pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// The last entry on the way of the composed address.
-fn leaf_of_walk(cx: &ViewCx<'_>) -> Option<(Level, Gpa)> {
-    let composer = cx.view.composer;
-    let (va, access) = composer.command().access()?;
-    let path = super::stage::path::Path::prospective(cx.machine, va, access);
-    path.hops.last().map(|hop| (hop.level, hop.gpa))
+/// The last entry on the path that the stage shows.
+fn leaf_of_walk(cx: &ViewCx<'_>, ui: &Ui) -> Option<(Level, Gpa)> {
+    super::stage::path_in_view(cx, ui).hops.last().map(|hop| (hop.level, hop.gpa))
 }
 
 fn edit_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
@@ -123,30 +123,28 @@ fn head(cx: &ViewCx<'_>, ui: &mut Ui, title: &str, place: &str) {
 
 /// The flags as switches in two columns; the one under the pointer.
 fn switches_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
-    let mut hovered = None;
-    let width = 0.5 * (ui.available_width() - 8.0);
     let flags = subject.format.flags();
-    egui::Grid::new("flags").num_columns(2).spacing(vec2(8.0, 4.0)).show(ui, |ui| {
-        for (i, flag) in flags.iter().enumerate() {
-            let response = switch_ui(cx, ui, subject, flag, width);
-            if response.hovered() || response.has_focus() {
-                hovered = Some(flag.low);
-            }
-            if response.clicked() {
-                cx.send(AppCommand::Run(subject.store(subject.value ^ 1 << flag.low)));
-            }
-            if i % 2 == 1 {
-                ui.end_row();
-            }
+    let lines = flags.len().div_ceil(2) as f32;
+    let (room, _) = ui.allocate_exact_size(vec2(ui.available_width(), lines * SWITCH_HEIGHT), Sense::hover());
+    let mut hovered = None;
+    for (i, flag) in flags.iter().enumerate() {
+        let at = room.min + vec2((i % 2) as f32 * 0.5 * room.width(), (i / 2) as f32 * SWITCH_HEIGHT);
+        let rect = egui::Rect::from_min_size(at, vec2(0.5 * room.width() - 4.0, SWITCH_HEIGHT));
+        let response = switch_ui(cx, ui, subject, flag, rect);
+        if response.hovered() || response.has_focus() {
+            hovered = Some(flag.low);
         }
-    });
+        if response.clicked() {
+            cx.send(AppCommand::Run(subject.store(subject.value ^ 1 << flag.low)));
+        }
+    }
     hovered
 }
 
-fn switch_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, flag: &Field, width: f32) -> Response {
+fn switch_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, flag: &Field, rect: egui::Rect) -> Response {
     let t = cx.tokens;
     let on = subject.value >> flag.low & 1 != 0;
-    let (rect, response) = ui.allocate_exact_size(vec2(width, 24.0), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("flag", flag.name)), Sense::click());
     let name = format!("{} {}", flag.name, flag.words);
     response.widget_info(|| WidgetInfo::selected(AccessRole::Switch, true, on, &name));
     let painter = ui.painter();
@@ -161,7 +159,11 @@ fn switch_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, flag: &Field, widt
     let shown = painter.text(at, egui::Align2::LEFT_CENTER, flag.name, bold(TEXT), strong);
     let at = egui::pos2(shown.right() + 6.0, rect.center().y);
     let weak = if response.hovered() { t.text } else { t.weak };
-    painter.text(at, egui::Align2::LEFT_CENTER, flag.words, plain(13.0), weak);
+    let words = painter.layout_no_wrap(flag.words.to_owned(), plain(13.0), weak);
+    // The accessible name has the words in any case.
+    if at.x + words.size().x <= rect.right() {
+        painter.galley(at - vec2(0.0, 0.5 * words.size().y), words, weak);
+    }
     if response.has_focus() {
         let stroke = egui::Stroke::new(2.0, t.guest.line);
         painter.rect_stroke(rect, egui::CornerRadius::same(4), stroke, egui::StrokeKind::Inside);
@@ -173,7 +175,7 @@ fn switch_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, flag: &Field, widt
 fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> Option<u64> {
     let mut text = ui.data_mut(|data| data.get_temp::<(String, String)>(id)).filter(|(of, _)| of == current);
     let buffer = &mut text.get_or_insert_with(|| (current.to_owned(), current.to_owned())).1;
-    let edit = TextEdit::singleline(buffer).id(id.with("field")).font(mono(TEXT)).desired_width(width);
+    let edit = TextEdit::singleline(buffer).id(id.with("field")).font(mono(13.0)).desired_width(width);
     let response = ui.add(edit).accessible_name(name);
     let given = buffer.clone();
     let done = response.lost_focus();
@@ -188,15 +190,15 @@ fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> O
 
 fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let current = format!("0x{}", super::stage::words::grouped(subject.value, subject.digits()));
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let id = Id::unique(("entry editor: value", subject.gpa.0));
-        let width = if subject.format.width() == 64 { 186.0 } else { 106.0 };
+        let width = if subject.format.width() == 64 { 186.0 } else { 104.0 };
         if let Some(value) = number_field(ui, id, &current, "Value of the entry in hex", width) {
             let value = if subject.format.width() == 32 { value & 0xffff_ffff } else { value };
             cx.send(AppCommand::Run(subject.store(value)));
         }
         if subject.old != subject.value {
-            let old = format!("was {}", explain::hex(subject.old));
+            let old = format!("was\u{a0}{}", explain::hex(subject.old));
             ui.label(RichText::new(old).font(mono(13.0)).color(cx.tokens.changed.text));
         }
     });
@@ -205,7 +207,7 @@ fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
 fn frame_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let frame = Gpa(subject.value & subject.format.frame);
     let current = format!("0x{:x}", frame.gfn().0);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new("frame").color(cx.tokens.weak));
         let id = Id::unique(("entry editor: frame", subject.gpa.0));
         if let Some(gfn) = number_field(ui, id, &current, "Frame number in hex", 92.0) {
@@ -228,7 +230,7 @@ fn frame_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
 fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let key = crate::arch::entry::protection_key(subject.value);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("key").color(cx.tokens.weak));
+        ui.label(RichText::new("protection key").color(cx.tokens.weak));
         let set = |key: u8| {
             let cleared = subject.value & !(0xf << crate::arch::entry::KEY_SHIFT);
             let value = cleared | u64::from(key & 0xf) << crate::arch::entry::KEY_SHIFT;
@@ -241,8 +243,6 @@ fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
         if ui.small_button("+").accessible_name("Protection key one more").clicked() {
             set(key.wrapping_add(1));
         }
-        let words = "protection key of the page";
-        ui.label(RichText::new(words).size(13.0).color(cx.tokens.weak));
     });
 }
 

@@ -1,16 +1,19 @@
-//! What every command of the path did: kept beside the lab so that no view replays it.
+//! How every command of the path ended: kept beside the lab so that no view replays it all.
+//!
+//! Only a few bytes a command are kept; the events of the few that are on the screen come from the
+//! lab.
 
 use super::view::Ending;
 use crate::engine::{Outcome, Quiet};
 use crate::lab::Lab;
 use crate::machine::{Command, Event};
 
-/// The events of every command of the path in view.
+/// The endings of the commands of the path in view.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     commands: Vec<Command>,
-    events: Vec<Vec<Event>>,
-    /// For each command, how many lines of a log come before it.
+    endings: Vec<Ending>,
+    /// For each command, how many lines of a log come before it; one more for the end.
     lines: Vec<usize>,
 }
 
@@ -24,48 +27,44 @@ impl History {
     }
 
     /// Brings the history up to the lab's path. What both have in common is kept: equal commands
-    /// from an equal start have equal events.
+    /// from an equal start end equally.
     pub fn follow(&mut self, lab: &Lab) {
         let common = self.commands.iter().zip(lab.commands()).take_while(|(a, b)| a == b).count();
         self.commands.truncate(common);
-        self.events.truncate(common);
-        self.lines.truncate(common);
+        self.endings.truncate(common);
+        self.lines.truncate(common + 1);
+        if self.lines.is_empty() {
+            self.lines.push(0);
+        }
         if common == lab.len() {
             return;
         }
-        let mut vm = lab.state_at(common);
+        let (mut vm, mut events) = (lab.state_at(common), Vec::<Event>::new());
         for command in lab.commands().skip(common) {
-            let mut events = Vec::new();
+            events.clear();
             vm.execute(command, &mut events);
-            self.lines.push(self.line_count());
             self.commands.push(command.clone());
-            self.events.push(events);
+            self.endings.push(Ending::of(&events));
+            self.lines.push(self.line_count() + 1 + events.len());
         }
-    }
-
-    /// What command `step` (counted from 1) did; nothing for 0.
-    #[must_use]
-    pub fn events(&self, step: usize) -> &[Event] {
-        step.checked_sub(1).and_then(|index| self.events.get(index)).map_or(&[], Vec::as_slice)
     }
 
     /// How command `step` (counted from 1) ended.
     #[must_use]
     pub fn ending(&self, step: usize) -> Ending {
-        Ending::of(self.events(step))
+        step.checked_sub(1).and_then(|index| self.endings.get(index)).copied().unwrap_or(Ending::Done)
     }
 
     /// The first command after `step` that faulted or was refused.
     #[must_use]
     pub fn next_stop(&self, step: usize) -> Option<usize> {
-        (step + 1..=self.events.len()).find(|step| self.ending(*step) != Ending::Done)
+        (step + 1..=self.endings.len()).find(|step| self.ending(*step) != Ending::Done)
     }
 
     /// How many lines a log has: one for each command and one for each event.
     #[must_use]
     pub fn line_count(&self) -> usize {
-        let last = self.lines.last().zip(self.events.last());
-        last.map_or(0, |(before, events)| before + 1 + events.len())
+        self.lines.last().copied().unwrap_or(0)
     }
 
     /// The command (counted from 1) that a line of the log belongs to, and which of its events it
@@ -73,8 +72,7 @@ impl History {
     #[must_use]
     pub fn line(&self, line: usize) -> (usize, Option<usize>) {
         let step = self.lines.partition_point(|first| *first <= line);
-        let first = step.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
-        (step, (line - first).checked_sub(1))
+        (step, (line - self.line_of(step)).checked_sub(1))
     }
 
     /// The line of a command.
@@ -96,6 +94,7 @@ pub fn run_until_refused(lab: &mut Lab, commands: Vec<Command>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Gva;
     use crate::arch::address::Num;
     use crate::scenario::Session;
 
@@ -103,7 +102,7 @@ mod tests {
     fn lines_and_steps() {
         let mut lab = Session::empty().lab;
         for va in [0x1000, 0x2000] {
-            lab.execute(Command::Invlpg { va: crate::arch::Gva(va) });
+            lab.execute(Command::Invlpg { va: Gva(va) });
         }
         lab.execute(Command::MovCr0 { val: Num(1 << 29), compat: false });
         let mut history = History::of(&lab);
@@ -112,12 +111,13 @@ mod tests {
         assert_eq!(history.next_stop(3), None);
         for line in 0..history.line_count() {
             let (step, event) = history.line(line);
+            assert!((1..=3).contains(&step));
             assert_eq!(line, history.line_of(step) + event.map_or(0, |index| index + 1));
         }
         lab.seek(1);
-        lab.execute(Command::Invlpg { va: crate::arch::Gva(0x3000) });
+        lab.execute(Command::Invlpg { va: Gva(0x3000) });
         history.follow(&lab);
         assert_eq!(history.next_stop(0), None);
-        assert!(history.events(3).is_empty());
+        assert_eq!(history.line(history.line_count() - 1).0, 2);
     }
 }

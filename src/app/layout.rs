@@ -1,21 +1,27 @@
 //! Where the zones lie: top the processor, left memory, middle tables, right explanation, bottom
-//! time. Under [`NARROW`] points the zones become pages and time stays below.
+//! time. Under [`NARROW`] points the zones become pages and time stays below. Larger text makes the
+//! window smaller in points, so it leads through the same layouts.
 
 use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
 
+use super::processor_strip::Rows;
 use super::theme::{PAD, Tokens};
 use super::view::{AppCommand, Page, ViewCx};
 use super::widgets::segmented;
 use super::{bar, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
 
-/// Windows less wide than this are laid out as pages.
-pub const NARROW: f32 = 700.0;
+/// Windows less wide than this, in points, are laid out as pages: the stage would have no room.
+pub const NARROW: f32 = 900.0;
+/// From this width on the processor strip fits in two rows; below it wraps.
+const TWO_ROWS: f32 = 1160.0;
 /// From this width on the side zones are wide.
 const ROOMY: f32 = 1500.0;
 
 const BAR: f32 = 44.0;
 const STRIP: f32 = 86.0;
-const TIME: f32 = 142.0;
+const TIME: f32 = 132.0;
+/// On a narrow screen the line of time, too, has one row more.
+const TIME_NARROW: f32 = 156.0;
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
     Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))
@@ -24,20 +30,34 @@ fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
 /// Draws every zone.
 pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let width = ui.max_rect().width();
-    if width < NARROW { narrow_ui(cx, ui) } else { wide_ui(cx, ui, width >= ROOMY) }
+    if width < NARROW { narrow_ui(cx, ui) } else { wide_ui(cx, ui, width) }
 }
 
-fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
+fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     let t = cx.tokens;
-    let (left, right) = if roomy { (264.0, 356.0) } else { (244.0, 320.0) };
+    let (left, right) = match width {
+        ROOMY.. => (264.0, 384.0),
+        TWO_ROWS.. => (244.0, 328.0),
+        _ => (236.0, 300.0),
+    };
     fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
-    fixed(Panel::top("strip"), STRIP, zone(t, PAD, 9.0))
-        .show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, false));
+    strip_panel(cx, ui, width >= TWO_ROWS);
     fixed(Panel::bottom("time"), TIME, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
     fixed(Panel::left("memory"), left, zone(t, PAD, 10.0)).show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
     fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
     let ground = Frame::new().fill(t.stage);
     CentralPanel::default().frame(ground).show(ui, |ui| stage::stage_ui(cx, ui));
+}
+
+fn strip_panel(cx: &ViewCx<'_>, ui: &mut Ui, fits: bool) {
+    let frame = zone(cx.tokens, PAD, 9.0);
+    if fits {
+        let panel = fixed(Panel::top("strip"), STRIP, frame);
+        panel.show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Two));
+    } else {
+        let panel = Panel::top("wrapped strip").resizable(false).frame(frame);
+        panel.show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Wrapped));
+    }
 }
 
 fn fixed(panel: Panel, size: f32, frame: Frame) -> Panel {
@@ -58,14 +78,14 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     fixed(Panel::top("pages"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
-    fixed(Panel::bottom("time"), TIME, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    fixed(Panel::bottom("time"), TIME_NARROW, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
     CentralPanel::default().frame(frame).show(ui, |ui| match cx.view.page {
         Page::Processor => {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                processor_strip::processor_strip_ui(cx, ui, true);
+                processor_strip::processor_strip_ui(cx, ui, Rows::Narrow);
                 ui.add_space(12.0);
                 cost_meter::cost_meter_ui(cx, ui);
             });

@@ -6,9 +6,10 @@ use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
 use crate::explain;
+use crate::machine::Event;
 
 /// Where the text of an event begins, in points from the left.
-const EVENT_TEXT: f32 = 104.0;
+const EVENT_TEXT: f32 = 88.0;
 
 /// Draws the log in the room that `ui` has; only the visible lines are made.
 pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -25,8 +26,13 @@ pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         area = area.vertical_scroll_offset((line as f32 * ROW - ui.available_height() / 2.0).max(0.0));
     }
     area.show_rows(ui, ROW, cx.history.line_count(), |ui, lines| {
+        let mut known = (usize::MAX, Vec::new());
         for line in lines {
-            line_ui(cx, ui, line);
+            let (step, _) = cx.history.line(line);
+            if known.0 != step {
+                known = (step, cx.session.lab.events_of(step));
+            }
+            line_ui(cx, ui, line, &known.1);
         }
     });
 }
@@ -36,13 +42,15 @@ fn focus_line(cx: &ViewCx<'_>) -> usize {
     cx.history.line_of(cx.session.lab.cursor()) + cx.shown
 }
 
-fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize) {
+fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
     let (step, event) = cx.history.line(line);
     let cursor = cx.session.lab.cursor();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
     let text = match event {
         None => command_line(cx, ui, rect, step),
-        Some(index) => event_line(cx, ui, rect, step, index),
+        Some(index) => {
+            events.get(index).map(|event| event_line(cx, ui, rect, (step, index), event)).unwrap_or_default()
+        }
     };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &text));
     let current = step == cursor && line == focus_line(cx);
@@ -76,24 +84,23 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let number = format!("#{step}");
     let painter = ui.painter();
     painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
-    elided(ui, rect, 52.0, &text, color);
+    elided(ui, rect, 46.0, &text, color);
     format!("{number} {text}")
 }
 
-fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize, index: usize) -> String {
+fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize), event: &Event) -> String {
     let t = cx.tokens;
     let cursor = cx.session.lab.cursor();
-    let Some(event) = cx.history.events(step).get(index) else { return String::new() };
     let line = explain::event(event);
     let happened = step < cursor || step == cursor && index < cx.shown;
-    let is_stop = matches!(event, crate::machine::Event::Fault { .. } | crate::machine::Event::Refused { .. });
+    let is_stop = matches!(event, Event::Fault { .. } | Event::Refused { .. });
     let color = match (is_stop, happened) {
         (true, _) => t.fault.text,
         (false, true) => t.text,
         (false, false) => t.weak,
     };
     let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let at = pos2(rect.left() + 22.0, rect.center().y);
+    let at = pos2(rect.left() + 14.0, rect.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
     elided(ui, rect, EVENT_TEXT, &text, color);
     format!("{} {text}", line.label)

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
+use super::engines;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
-use super::widgets::{ListRow, caption, chip, chip_if, heading};
+use super::widgets::{ListRow, caption, chip, heading};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -17,18 +18,21 @@ use crate::machine::Caches;
 const GROUP: f32 = 8.0;
 /// Frames in a row of the map.
 const COLUMNS: u64 = 16;
-/// Width of the column of frame numbers, in points.
-const LABELS: f32 = 44.0;
-/// So many rows of the map are shown at least, from frame 0 on, and at most; the rest is said in a
-/// line.
-const ROWS: std::ops::RangeInclusive<usize> = 4..=12;
+/// Least width of the column of frame numbers, in points.
+const LABELS: f32 = 36.0;
+/// So many rows of the map are shown at most; the rest is said in a line.
+const MAX_ROWS: usize = 12;
+/// So many rows are shown at least, from frame 0 on, in a window of this height and in a lower one.
+const TALL: f32 = 520.0;
+const MIN_ROWS: [u64; 2] = [6, 2];
 
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let found = Structures::of(cx.machine);
+    let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
-        map_ui(cx, ui, &found);
+        map_ui(cx, ui, &found, least);
         ui.add_space(GROUP);
         heading(ui, cx.tokens, "Tables");
         ui.scope(|ui| tables_ui(cx, ui, &found.tables));
@@ -47,28 +51,29 @@ fn size_text(bytes: u64) -> String {
 
 /// The rows of the map: the first ones, and those in which a page was ever written, is mapped or
 /// holds a table.
-fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>, mapped: &BTreeSet<Gfn>) -> Vec<u64> {
+fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>, mapped: &BTreeSet<Gfn>, least: u64) -> Vec<u64> {
     let written = cx.machine.memory.pages().map(|(gfn, _)| gfn);
     let mut rows: Vec<u64> = written.chain(frames.keys().copied()).map(|gfn| gfn.0 / COLUMNS).collect();
     rows.extend(mapped.iter().map(|gfn| gfn.0 / COLUMNS));
-    rows.extend(0..*ROWS.start() as u64);
+    rows.extend(0..least);
     rows.sort_unstable();
     rows.dedup();
     rows
 }
 
-fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures) {
+fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
     let (frames, mapped) = (found.by_frame(), &found.mapped);
-    let rows = rows(cx, &frames, mapped);
-    let shown = &rows[..rows.len().min(*ROWS.end())];
-    let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 16.0);
+    let rows = rows(cx, &frames, mapped, least);
+    let shown = &rows[..rows.len().min(MAX_ROWS)];
+    let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 24.0);
     let row_height = (pitch + 4.0).max(18.0);
+    let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = format!("Page map: {} tables, {} pages mapped", found.tables.len(), mapped.len());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let frame_at = |pos: egui::Pos2| {
-        let (x, y) = ((pos.x - rect.left() - LABELS) / pitch, (pos.y - rect.top()) / row_height);
+        let (x, y) = ((pos.x - rect.left() - labels) / pitch, (pos.y - rect.top()) / row_height);
         let row = shown.get(y as usize)?;
         (x >= 0.0 && x < COLUMNS as f32).then(|| Gfn(row * COLUMNS + x as u64))
     };
@@ -79,7 +84,7 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures) {
         let at = pos2(rect.left(), middle);
         ui.painter().text(at, Align2::LEFT_CENTER, label, theme::mono(TEXT), cx.tokens.weak);
         for column in 0..COLUMNS {
-            let left = rect.left() + LABELS + pitch * column as f32;
+            let left = rect.left() + labels + pitch * column as f32;
             let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
             let gfn = Gfn(row * COLUMNS + column);
             let used = mapped.contains(&gfn) || cx.machine.memory.page(gfn).is_some();
@@ -165,13 +170,16 @@ fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
         Reach::MemoryOnly => "◔ not in use yet".to_owned(),
         Reach::RegisterOnly => format!("◔ {} {entries}", table.present),
         Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => "32 B of page".to_owned(),
-        Reach::Walks => format!("{} {entries}", table.present),
+        Reach::Walks => {
+            let guarded = if cx.vm.shadow_facts(table.base.gfn(), None).write_protected { "⊘ W · " } else { "" };
+            format!("{guarded}{} {entries}", table.present)
+        }
     }
 }
 
 fn table_hint(table: &Table) -> &'static str {
     match table.reach {
-        Reach::Walks => "In use",
+        Reach::Walks => "In use. ⊘ W: the hypervisor has taken W from its frame, so that it sees every store",
         Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
         Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
     }
@@ -200,31 +208,21 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     }
 }
 
-const fn engine_label(engine: EngineName) -> (&'static str, &'static str) {
-    match engine {
-        EngineName::Native => ("Hardware", "Bare hardware: no hypervisor"),
-        EngineName::Kvm2006 => ("KVM 2006", "KVM before January 2007"),
-        EngineName::KvmPdpt => ("KVM PDPT", "KVM with the PDPT shadowed as a table"),
-        EngineName::Kvm2007 => ("KVM 2007", "KVM of Linux 2.6.20"),
-        EngineName::KvmNow => ("KVM now", "KVM of Linux 6.x"),
-        EngineName::Ept => ("EPT", "Two-dimensional paging, Intel"),
-        EngineName::Npt => ("NPT", "Two-dimensional paging, AMD"),
-    }
-}
-
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    ui.horizontal_wrapped(|ui| {
+    ui.scope(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(5.0);
         ui.spacing_mut().interact_size.y = CHIP;
-        for engine in EngineName::ALL {
-            let (label, meaning) = engine_label(engine);
-            let on = cx.session.engine() == engine;
-            let name = format!("Engine: {meaning}");
-            if chip(ui, cx.tokens, label, on, &name).on_hover_text(meaning).clicked() {
-                cx.send(AppCommand::SetEngine(engine));
-            }
-        }
+        ui.horizontal_wrapped(|ui| EngineName::ALL.iter().for_each(|engine| engine_ui(cx, ui, *engine)));
     });
+}
+
+fn engine_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineName) {
+    let on = cx.session.engine() == engine;
+    let (label, meaning) = (engines::label(engine), engines::meaning(engine));
+    let response = chip(ui, cx.tokens, label, on, &format!("Engine: {meaning}"));
+    if response.on_hover_text(format!("The same commands on {meaning}")).clicked() && !on {
+        cx.send(AppCommand::SetEngine(engine));
+    }
 }
 
 fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

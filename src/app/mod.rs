@@ -5,12 +5,14 @@
 
 mod apply; // what the views asked for is done here, and nowhere else
 mod bar; // title, theme, text size
+pub mod comparison; // the same commands on every engine
 mod cost_meter; // what the run has cost
 mod drawer; // Inspect, Why, Log
+mod engines; // how the window names them
 pub mod entry_editor; // the tab Inspect
 mod fonts; // the two faces
 pub mod headless; // pictures without a window
-pub mod history; // what every command of the path did
+pub mod history; // how every command of the path ended
 mod keyboard; // keys that work everywhere
 mod layout; // where the zones lie
 mod log; // the tab Log
@@ -29,11 +31,12 @@ mod window; // the native window
 
 pub use shot::{ShotError, shot};
 #[cfg(not(target_arch = "wasm32"))]
-pub use window::run_window;
+pub use window::{WindowError, run_window};
 
 use crate::engine::EngineName;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
+use comparison::Comparison;
 use history::History;
 use view::{CommandSender, Focus, ViewCx, ViewState};
 
@@ -78,6 +81,7 @@ impl From<egui::Theme> for Theme {
 pub struct App {
     session: Session,
     history: History,
+    comparison: Comparison,
     focus: Focus,
     view: ViewState,
     tx: CommandSender,
@@ -92,8 +96,9 @@ impl App {
             session.lab.seek(at);
         }
         let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
-        let view = ViewState::of(&session);
-        Self { session, history, focus, view, tx: CommandSender::default() }
+        let (view, mut comparison) = (ViewState::of(&session), Comparison::default());
+        comparison.follow(&session);
+        Self { session, history, comparison, focus, view, tx: CommandSender::default() }
     }
 
     /// What is open.
@@ -123,10 +128,9 @@ impl App {
 
     /// Opens another session in place of this one.
     pub fn open(&mut self, session: Session) {
-        self.history = History::of(&session.lab);
-        self.focus = Focus::at_cursor(&session.lab);
         self.view = ViewState { text_scale: self.view.text_scale, ..ViewState::of(&session) };
         self.session = session;
+        self.start_changed();
     }
 
     /// The engine in force.
@@ -149,11 +153,13 @@ impl App {
         ViewCx {
             session: &self.session,
             view: &self.view,
-            machine: self.focus.machine(self.session.lab.machine()),
+            vm: self.focus.vm(self.session.lab.vm()),
+            machine: self.focus.vm(self.session.lab.vm()).machine(),
             before: self.focus.before(),
             events: self.focus.events(),
             shown: self.focus.shown(),
             history: &self.history,
+            comparison: &self.comparison,
             tokens: theme::tokens(ctx),
             tx: &self.tx,
         }

@@ -91,27 +91,34 @@ impl Register {
     }
 }
 
-/// Draws the strip in two rows, or group under group on a narrow screen.
-pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+/// How the strip is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Two rows, the composer at the right.
+    Two,
+    /// Rows that wrap where the window ends.
+    Wrapped,
+    /// Group under group.
+    Narrow,
+}
+
+const REGISTERS: [Register; 3] = [Register::Cr0, Register::Cr4, Register::Efer];
+
+/// Draws the strip.
+pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, rows: Rows) {
     ui.spacing_mut().item_spacing = egui::vec2(5.0, 8.0);
-    if narrow {
-        mode_ui(cx, ui);
-        for register in [Register::Cr0, Register::Cr4, Register::Efer] {
-            ui.horizontal_wrapped(|ui| bits_ui(cx, ui, register));
-        }
-        ui.horizontal_wrapped(|ui| cr3_ui(cx, ui));
-        ui.horizontal_wrapped(|ui| address_ui(cx, ui));
-        ui.horizontal_wrapped(|ui| {
-            kind_ui(cx, ui);
-            buttons_ui(cx, ui);
-        });
-        refusal_ui(cx, ui);
-        return;
+    match rows {
+        Rows::Two => two_rows_ui(cx, ui),
+        Rows::Wrapped => wrapped_ui(cx, ui),
+        Rows::Narrow => narrow_ui(cx, ui),
     }
+}
+
+fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         ui.set_min_height(theme::CONTROL);
         mode_ui(cx, ui);
-        for register in [Register::Cr0, Register::Cr4, Register::Efer] {
+        for register in REGISTERS {
             ui.add_space(10.0);
             bits_ui(cx, ui, register);
         }
@@ -130,6 +137,36 @@ pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             });
         });
     });
+}
+
+fn wrapped_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        mode_ui(cx, ui);
+        ui.add_space(10.0);
+        cr3_ui(cx, ui);
+    });
+    ui.horizontal_wrapped(|ui| {
+        for register in REGISTERS {
+            bits_ui(cx, ui, register);
+            ui.add_space(10.0);
+        }
+    });
+    ui.horizontal(|ui| {
+        composer_ui(cx, ui);
+        refusal_ui(cx, ui);
+    });
+}
+
+fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    mode_ui(cx, ui);
+    for register in REGISTERS {
+        ui.horizontal_wrapped(|ui| bits_ui(cx, ui, register));
+    }
+    ui.horizontal_wrapped(|ui| cr3_ui(cx, ui));
+    ui.horizontal_wrapped(|ui| address_ui(cx, ui));
+    ui.horizontal_wrapped(|ui| kind_ui(cx, ui));
+    ui.horizontal_wrapped(|ui| buttons_ui(cx, ui));
+    refusal_ui(cx, ui);
 }
 
 fn mode_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

@@ -171,7 +171,7 @@ mod tests {
         for (gpa, value) in [(0x3020, 0x5001), (0x3028, 0x6001), (0x6048, 0x7007), (0x7008, 0x2_b007)] {
             machine.memory.write_u64(Gpa(gpa), value);
         }
-        let mut vm = AnyVm::new(machine, EngineName::Native).expect("the engine is there");
+        let mut vm = AnyVm::new(machine, EngineName::Native.into());
         let compat = false;
         run(
             &mut vm,

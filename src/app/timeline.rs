@@ -11,14 +11,27 @@ use egui::{Align, Button, Layout, Response, RichText, Ui, vec2};
 use super::theme::{CONTROL, PAD, TEXT};
 use super::view::{AppCommand, ViewCx};
 
+/// Below this width, in points, the position has a row of its own.
+const NARROW: f32 = 560.0;
+
 /// Draws the line of time in the room that `ui` has.
 pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(6.0, 8.0);
-    ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), Layout::left_to_right(Align::Center), |ui| {
+    let narrow = ui.available_width() < NARROW;
+    let row = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), layout, |ui| add(ui));
+    };
+    row(ui, &mut |ui| {
         transport(cx, ui);
-        ui.add_space(0.5 * PAD);
-        position(cx, ui);
+        if !narrow {
+            ui.add_space(0.5 * PAD);
+            position(cx, ui, narrow);
+        }
     });
+    if narrow {
+        row(ui, &mut |ui| position(cx, ui, narrow));
+    }
     line::line_ui(cx, ui);
 }
 
@@ -53,7 +66,7 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 /// `step 33 of 38 · ◀ micro-step 4 of 7 ▶ · branch main`.
-fn position(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let weak = |text: String| RichText::new(text).size(TEXT).color(cx.tokens.weak);
     ui.label(weak(format!("step {} of {}", lab.cursor(), lab.len())));
@@ -69,8 +82,11 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui) {
             cx.send(AppCommand::MicroStep);
         }
     }
-    ui.label(weak("· branch".to_owned()));
     let branches = line::branches(cx, ui);
+    if narrow && branches.others() == 0 {
+        return;
+    }
+    ui.label(weak("· branch".to_owned()));
     ui.label(RichText::new(branches.name()).size(TEXT).strong().color(cx.tokens.strong));
     if branches.others() > 0 {
         let others =

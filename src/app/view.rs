@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 
 use super::Theme;
+use super::comparison::Comparison;
 use super::history::History;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
@@ -22,6 +23,8 @@ pub struct ViewCx<'a> {
     pub session: &'a Session,
     /// What is selected, opened and zoomed.
     pub view: &'a ViewState,
+    /// The machine to show, under its engine.
+    pub vm: &'a AnyVm,
     /// The machine to show: at the cursor, or after the micro-step in focus.
     pub machine: &'a Machine,
     /// The machine before the command in focus, for "just changed" marks.
@@ -30,8 +33,10 @@ pub struct ViewCx<'a> {
     pub events: &'a [Event],
     /// How many of `events` have happened in the state shown.
     pub shown: usize,
-    /// What every command of the path did.
+    /// How every command of the path ended.
     pub history: &'a History,
+    /// The same commands on every engine.
+    pub comparison: &'a Comparison,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
     /// Where to send what should be done.
@@ -342,13 +347,13 @@ impl Focus {
 
     /// The machine to show, `at_cursor` being the one after the whole command.
     #[must_use]
-    pub fn machine<'a>(&'a self, at_cursor: &'a Machine) -> &'a Machine {
+    pub fn vm<'a>(&'a self, at_cursor: &'a AnyVm) -> &'a AnyVm {
         if self.shown == self.events.len() {
             return at_cursor;
         }
         match self.shown.checked_sub(1) {
-            None => self.before.machine(),
-            Some(last) => self.micro[last].vm.machine(),
+            None => &self.before,
+            Some(last) => &self.micro[last].vm,
         }
     }
 }

@@ -17,6 +17,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 8.0;
+        captions_ui(cx, ui);
         match cx.command() {
             Some(command) => {
                 let step = cx.session.lab.cursor();
@@ -27,6 +28,15 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             None => beginning_ui(cx, ui),
         }
     });
+}
+
+/// What the scenario itself says at this point.
+fn captions_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let here = cx.session.lab.cursor();
+    for caption in cx.session.captions.iter().filter(|caption| caption.after == here) {
+        ui.label(RichText::new(caption.text.get("en")).color(cx.tokens.strong));
+        ui.separator();
+    }
 }
 
 fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &explain::Why) {

@@ -29,14 +29,10 @@ pub fn button(ui: &mut Ui, text: &str) -> Response {
 
 /// A single bit: tinted while it is 1. `name` is for people who do not see the screen.
 pub fn chip(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str) -> Response {
-    chip_if(ui, t, text, on, name, true)
-}
-
-/// A chip that may be out of reach; its tooltip says why.
-pub fn chip_if(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str, enabled: bool) -> Response {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), t.strong);
     let size = Vec2::new(galley.size().x + 16.0, CHIP);
-    let (rect, response) = ui.allocate_exact_size(size, if enabled { Sense::click() } else { Sense::hover() });
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let enabled = ui.is_enabled();
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, enabled, on, name));
     let (fill, edge, color) = match (on, response.hovered() && enabled) {
         (true, _) => (t.selected, t.guest.edge, t.guest.text),

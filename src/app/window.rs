@@ -3,11 +3,31 @@
 use super::{App, Options};
 use crate::scenario::Session;
 
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// No display can be reached.
+    #[error("no display answers")]
+    NoDisplay,
+    /// The display cannot show it.
+    #[error("the display cannot show it: {0}")]
+    Display(String),
+}
+
+impl From<eframe::Error> for WindowError {
+    fn from(error: eframe::Error) -> Self {
+        match error {
+            eframe::Error::WinitEventLoop(_) => Self::NoDisplay,
+            other => Self::Display(other.to_string()),
+        }
+    }
+}
+
 /// Opens a window on a session and returns when it is closed.
 ///
 /// # Errors
-/// There is no display, or it cannot draw.
-pub fn run_window(session: Session, options: Options) -> Result<(), eframe::Error> {
+/// [`WindowError`].
+pub fn run_window(session: Session, options: Options) -> Result<(), WindowError> {
     let title = match session.scenario.title.get("en") {
         "" => "mmuscope".to_owned(),
         title => format!("{title} · mmuscope"),
@@ -18,5 +38,6 @@ pub fn run_window(session: Session, options: Options) -> Result<(), eframe::Erro
         .with_inner_size([1600.0, 900.0])
         .with_min_inner_size([360.0, 480.0]);
     let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
-    eframe::run_native("mmuscope", native, Box::new(|cc| Ok(Box::new(App::new(&cc.egui_ctx, session, options)))))
+    let create: eframe::AppCreator<'static> = Box::new(|cc| Ok(Box::new(App::new(&cc.egui_ctx, session, options))));
+    Ok(eframe::run_native("mmuscope", native, create)?)
 }

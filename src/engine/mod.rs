@@ -218,6 +218,7 @@ pub struct ShadowFacts {
 
 /// A machine under any engine.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every command an indirection")]
 pub enum AnyVm {
     /// Bare hardware.
     Native(Vm<Native>),

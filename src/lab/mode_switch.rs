@@ -70,7 +70,7 @@ mod tests {
     fn machine() -> AnyVm {
         let mut machine = Machine::new(CpuModel::default(), 1 << 24);
         machine.memory.write_u64(Gpa(0x3020), 0x5001);
-        let mut vm = AnyVm::new(machine, EngineName::Native).expect("the engine is there");
+        let mut vm = AnyVm::new(machine, EngineName::Native.into());
         vm.execute(&Command::MovCr3 { val: Num(0x3020), compat: false }, &mut Quiet);
         vm
     }

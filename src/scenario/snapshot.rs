@@ -90,11 +90,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::EngineName;
+    use crate::machine::Caches;
     use crate::scenario::Scenario;
 
     fn example() -> Session {
         let text = include_str!("../../assets/scenarios/the-register-remembers.json");
-        Session::open(Scenario::from_json("example", text).expect("valid")).expect("legal")
+        let scenario = Scenario::from_json("example", text).expect("valid");
+        Session::open_on(scenario, EngineName::Native, Caches::default()).expect("legal")
     }
 
     #[test]

@@ -88,13 +88,13 @@ impl Cpu {
     pub fn pdptes_in_memory(&self, memory: &Memory, cr3: u64) -> Option<[u64; 4]> {
         let table = cr3 & 0xffff_ffe0;
         let mut loaded = [0; 4];
-        for i in 0..4 {
+        for (i, register) in loaded.iter_mut().enumerate() {
             let value = memory.word(table + 8 * i as u64);
             let reserved = 0b110 | 0b1_1110_0000 | !((1 << self.maxphyaddr) - 1);
             if value & 1 != 0 && value & reserved != 0 {
                 return None;
             }
-            loaded[i] = value;
+            *register = value;
         }
         Some(loaded)
     }

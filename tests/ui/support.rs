@@ -4,30 +4,37 @@ use egui::FullOutput;
 use egui_kittest::{Harness, TestRenderer};
 use mmuscope::app::headless::Painter;
 use mmuscope::app::{App, Options, Theme, theme};
+use mmuscope::engine::EngineName;
+use mmuscope::machine::Caches;
 use mmuscope::scenario::{Scenario, Session};
 
 /// Window sizes, in points.
+#[allow(dead_code, reason = "each test program uses some of them")]
 pub struct Sizes {
     pub desktop: [f32; 2],
     pub laptop: [f32; 2],
+    pub small: [f32; 2],
     pub phone: [f32; 2],
 }
 
-pub const SIZES: Sizes = Sizes { desktop: [1600.0, 900.0], laptop: [1280.0, 720.0], phone: [390.0, 844.0] };
+pub const SIZES: Sizes =
+    Sizes { desktop: [1600.0, 900.0], laptop: [1280.0, 720.0], small: [1024.0, 768.0], phone: [390.0, 844.0] };
 
 const EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remembers.json");
 
-/// The example in a window, its cursor at `at`.
+/// The example on bare hardware in a window, its cursor at `at`.
 pub fn open(size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
     let scenario = Scenario::from_json("example", EXAMPLE).expect("the example is a scenario");
-    open_scenario(Session::open(scenario).expect("the example can begin"), size, theme, at)
+    let session = Session::open_on(scenario, EngineName::Native, Caches::default()).expect("the example can begin");
+    open_session(session, size, theme, at)
 }
 
 /// A session in a window.
-pub fn open_scenario(session: Session, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
+pub fn open_session(session: Session, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
     let options = Options { theme: Some(theme), at: Some(at) };
     Harness::builder()
         .with_size(size)
+        .with_theme(theme.into())
         .with_max_steps(12)
         .renderer(Cpu::default())
         .build_eframe(move |cc| App::new(&cc.egui_ctx, session, options))

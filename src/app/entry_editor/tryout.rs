@@ -102,7 +102,11 @@ mod tests {
     fn vm() -> AnyVm {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
         let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open(scenario).expect("it can be started").lab.vm().clone()
+        Session::open_on(scenario, crate::engine::EngineName::Native, crate::machine::Caches::default())
+            .expect("it can be started")
+            .lab
+            .vm()
+            .clone()
     }
 
     fn flip(gpa: u64, value: u64, pdpte: bool) -> String {

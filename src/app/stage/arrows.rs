@@ -21,6 +21,8 @@ pub struct Arrows {
     pub structure_hit: Option<(Level, Anchor)>,
     /// The TLB entry that answered.
     pub tlb_hit: Option<Anchor>,
+    /// The lower end of the table that is shown beside the path.
+    pub aside: Option<f32>,
 }
 
 /// How an arrow is to be drawn.
@@ -36,8 +38,8 @@ enum Manner {
 
 impl Arrows {
     /// Where the path crosses the card of a level.
-    pub fn put(&mut self, level: Level, anchor: impl Into<Option<Anchor>>) {
-        if let Some(anchor) = anchor.into() {
+    pub fn put(&mut self, level: Level, anchor: Option<Anchor>) {
+        if let Some(anchor) = anchor {
             self.hops.push((level, anchor));
         }
     }
@@ -53,7 +55,9 @@ impl Arrows {
         for pair in path.hops.windows(2) {
             let [from, to] = pair else { continue };
             if let (Some(a), Some(b)) = (self.at(from.level), self.at(to.level)) {
-                arrow(look, ui, from.level.0, a.right, b.left, manner(look, from, to.reach == Reach::Read), color);
+                let passed = from.reach == Reach::Cached && to.reach == Reach::Cached;
+                let manner = if passed { Manner::Possible } else { manner(look, from, to.reach == Reach::Read) };
+                arrow(look, ui, from.level.0, a.right, b.left, manner, color);
             }
         }
         if let (Some(last), End::Page { .. }, Some(page)) = (path.hops.last(), path.end, self.page)
@@ -92,7 +96,7 @@ impl Arrows {
         let start = from.right + vec2(0.0, 0.26 * m.row);
         // Below the cards that the real walk leads through, close to where it leaves them.
         let below = self.hops.iter().filter(|(level, _)| level.0 < 3).map(|(_, anchor)| anchor.bottom);
-        let lowest = below.chain(self.page.map(|page| page.bottom)).fold(start.y + m.row, f32::max);
+        let lowest = below.chain(self.page.map(|page| page.bottom)).chain(self.aside).fold(start.y + m.row, f32::max);
         let end = pos2(look.layout.column(Level(2)).min - 2.0, (lowest + 0.9 * m.row).min(look.layout.ghost));
         let bend = 0.9 * (end.x - start.x);
         let points = paint::bezier([start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end], 1.0);

@@ -6,11 +6,12 @@
 use egui::{Align2, Color32, Rangef, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::arrows::Arrows;
-use super::model::{StructureCard, StructureRow, TlbRow};
+use super::cached::{StructureCard, StructureRow, TlbRow};
 use super::{Anchor, Look, paint, reloads, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, Mode};
+use crate::engine::EngineName;
 
 /// What a card of the row shows in a line.
 struct Line {
@@ -20,7 +21,7 @@ struct Line {
     hit: bool,
     stale: bool,
     new: bool,
-    select: Selection,
+    select: Option<Selection>,
     tooltip: String,
 }
 
@@ -42,7 +43,9 @@ pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row)).collect();
     let page = look.layout.page();
     let first = look.layout.column(Level(1)).min;
-    let x = Rangef::new(first, page.max.max(first + 300.0));
+    // Without paging there is one narrow column, and room beside it.
+    let widest = if look.stage.mode == Mode::Off { first + 2.0 * page.span() } else { page.max };
+    let x = Rangef::new(first, widest);
     arrows.tlb_hit = card_ui(look, ui, "TLB", x, &lines, caches.tlb);
 }
 
@@ -52,6 +55,7 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
     let levels = Level::down_from(mode.top_level()).filter(|level| *level >= card.level);
     let key = levels.map(|level| mode.index(level, row.gva).to_string()).collect::<Vec<_>>().join(".");
     let below = Level(card.level.0 - 1);
+    let native = look.inputs.engine == EngineName::Native;
     let stale = if row.stale { "\nmemory leads elsewhere by now" } else { "" };
     Line {
         key,
@@ -60,7 +64,7 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
         hit: row.hit,
         stale: row.stale,
         new: row.new,
-        select: Selection::Table { level: below.0, base: row.table },
+        select: native.then_some(Selection::Table { level: below.0, base: row.table }),
         tooltip: format!(
             "from GVA {} on\n{} at GPA {}{stale}",
             words::gva(mode, row.gva),
@@ -82,16 +86,19 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
     }
     notes += &pcid(entry.pcid);
     let stale = if row.stale { "\nmemory says something else by now" } else { "" };
+    let native = look.inputs.engine == EngineName::Native;
+    // Under a hypervisor the hardware caches host frames.
+    let (space, prefix) = if native { ("GPA", "") } else { ("HPA", "hfn ") };
     Line {
         key: words::gva(look.stage.mode, entry.page),
-        target: format!("{:05x}", Gpa(entry.frame).gfn().0),
+        target: format!("{prefix}{:05x}", Gpa(entry.frame).gfn().0),
         notes,
         hit: row.hit,
         stale: row.stale,
         new: row.new,
-        select: Selection::Page(Gpa(entry.frame).gfn()),
+        select: native.then_some(Selection::Page(Gpa(entry.frame).gfn())),
         tooltip: format!(
-            "GVA {} → GPA {}, {}{stale}",
+            "GVA {} → {space} {}, {}{stale}",
             words::gva(look.stage.mode, entry.page),
             words::gpa(Gpa(entry.frame)),
             words::page_size(u32::from(entry.shift))
@@ -164,8 +171,8 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     }
     line_text(look, ui, line, rect);
     paint::focus_ring(ui.painter(), &response, t);
-    if response.clicked() {
-        look.cx.send(AppCommand::Select(line.select));
+    if let (true, Some(selection)) = (response.clicked(), line.select) {
+        look.cx.send(AppCommand::Select(selection));
     }
     response.on_hover_text(&line.tooltip);
 }
@@ -186,10 +193,17 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
         end = paint::text(painter, right, Align2::RIGHT_CENTER, word, bold(m.small), color).left() - 0.6 * m.pad;
     }
     let at = rect.left_center() + vec2(m.pad, 0.0);
-    let target = format!("→ {}", line.target);
+    let roomy = (line.key.len() + line.target.len() + 3) as f32 * 0.6 * m.small < end - at.x;
+    let target = if roomy { format!("→ {}", line.target) } else { format!("→{}", line.target) };
     let target_width = (target.chars().count() as f32) * 0.6 * m.small;
     let key_room = (end - at.x - target_width - 0.6 * m.pad).max(2.0 * m.small);
-    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, &line.key, mono(m.small), t.strong, key_room);
+    let fits = line.key.len() as f32 * 0.6 * m.small <= key_room;
+    // Of indices that have no room the last one says most.
+    let key = match line.key.rsplit_once('.') {
+        Some((_, last)) if !fits => format!("…{last}"),
+        _ => line.key.clone(),
+    };
+    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, key, mono(m.small), t.strong, key_room);
     let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
     let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
     let at = target.right_center() + vec2(1.2 * m.pad, 0.0);

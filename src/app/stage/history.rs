@@ -116,7 +116,8 @@ mod tests {
     fn session() -> Session {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
         let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open(scenario).expect("it can be started")
+        Session::open_on(scenario, crate::engine::EngineName::Native, crate::machine::Caches::default())
+            .expect("it can be started")
     }
 
     #[test]

@@ -68,9 +68,9 @@ const TIGHT: Metrics = Metrics {
     spaced_flags: false,
     wordy: true,
     table: 126.0,
-    pdpte: 262.0,
+    pdpte: 252.0,
     page: 116.0,
-    gap: 22.0,
+    gap: 18.0,
     margin: 12.0,
 };
 const TIGHTEST: Metrics = Metrics {
@@ -141,7 +141,7 @@ pub struct Layout {
 /// The widest gap between two cards, in points.
 const WIDEST_GAP: f32 = 60.0;
 /// How much wider than needed a card may get.
-const WIDEST_CARD: f32 = 1.2;
+const WIDEST_CARD: f32 = 1.15;
 
 impl Layout {
     /// The layout of a mode in a room, its top left at `origin`.
@@ -241,9 +241,18 @@ fn columns(mode: Mode, m: &Metrics, left: f32, width: f32) -> Vec<(Option<Level>
     cards.push((None, m.page));
     let gaps = cards.len() as f32 - 1.0;
     let needed = m.width(mode);
-    let gap = if gaps > 0.0 { (m.gap + (width - needed) / gaps).min(WIDEST_GAP.max(m.gap)) } else { m.gap };
     let natural: f32 = cards.iter().map(|(_, w)| w).sum();
-    let stretch = ((width - 2.0 * m.margin - gaps * gap) / natural).clamp(1.0, WIDEST_CARD);
+    // What is left over first makes the gaps comfortable, then the cards wider, then the gaps wide.
+    let mut spare = (width - needed).max(0.0);
+    let mut spend = |most: f32| {
+        let part = spare.min(most.max(0.0));
+        spare -= part;
+        part
+    };
+    let comfort = spend(gaps * 0.25 * m.gap);
+    let stretch = 1.0 + spend((WIDEST_CARD - 1.0) * natural) / natural;
+    let wide = spend(gaps * (WIDEST_GAP - m.gap) - comfort);
+    let gap = m.gap + (comfort + wide) / gaps.max(1.0);
     let mut x = left + m.margin;
     cards
         .into_iter()

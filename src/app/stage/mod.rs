@@ -5,6 +5,7 @@
 
 mod arrows; // from row to table, and the ghost
 mod cache_row; // paging-structure caches and TLB
+pub mod cached; // what they hold, as values
 pub mod history; // since when registers are as they are
 pub mod layout; // columns, rows, densities
 pub mod model; // what is shown, as values
@@ -21,7 +22,7 @@ use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
 use super::theme::{Tokens, bold};
 use super::view::{AppCommand, Composer, Selection, ViewCx};
-use crate::arch::{Access, Mode};
+use crate::arch::{Access, Level, Mode};
 use crate::machine::Event;
 use history::{History, HistoryCache};
 use layout::{Layout, Metrics};
@@ -78,7 +79,7 @@ impl Anchor {
 pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let room = ui.available_rect_before_wrap();
     ui.painter().rect_filled(room, 0, cx.tokens.stage);
-    zoom_with_wheel(cx, ui, room);
+    zoom(cx, ui, room);
     let mode = cx.machine.cpu.mode();
     let fitted = Layout::new(mode, Pos2::ZERO, room.size(), cx.view.zoom);
     let scrolls = fitted.size.x > room.width() + 0.5 || fitted.size.y > room.height() + 0.5;
@@ -92,12 +93,19 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
 }
 
-/// Ctrl and the wheel, or two fingers: how large the cards are.
-fn zoom_with_wheel(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
+/// Ctrl and the wheel, two fingers, or the keys + and − (0 fits all): how large the cards are.
+fn zoom(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
     if !ui.rect_contains_pointer(room) {
         return;
     }
-    let delta = ui.input(egui::InputState::zoom_delta);
+    let keyboard = ui.memory(|memory| memory.focused().is_none());
+    let pressed = |key| keyboard && ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    if pressed(egui::Key::Num0) {
+        cx.send(AppCommand::Zoom(1.0));
+    }
+    let keys = [(egui::Key::Plus, 1.25), (egui::Key::Equals, 1.25), (egui::Key::Minus, 0.8)];
+    let by_keys: f32 = keys.into_iter().filter(|(key, _)| pressed(*key)).map(|(_, factor)| factor).product();
+    let delta = ui.input(egui::InputState::zoom_delta) * by_keys;
     if (delta - 1.0).abs() > 1e-3 {
         cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(0.5, 3.0)));
     }
@@ -109,16 +117,23 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         Selection::PdpteRegister(index) => (None, Some(index)),
         _ => (None, None),
     };
+    let selected_table = match cx.view.selection {
+        Selection::Table { level, base } => Some((Level(level), base)),
+        Selection::Entry { level, gpa } => Some((Level(level), gpa.gfn().base())),
+        _ => None,
+    };
     let composer = cx.view.composer;
     let command = if composing(cx, ui) { None } else { cx.command() };
     let inputs = Inputs {
         machine: cx.machine,
         before: cx.before,
+        engine: cx.session.engine(),
         command,
         events: cx.happened(),
         composed: (composer.va, access_of(&composer)),
         selected_entry,
         selected_register,
+        selected_table,
         row_budget: layout.row_budget(),
     };
     let stage = Stage::new(&inputs);
@@ -131,13 +146,24 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         arrows.put(crate::arch::pdpte::LEVEL, pdpte_card::pdpte_card_ui(&look, ui, card));
     }
     for card in &stage.tables {
-        if let Some(anchor) = table_card::table_card_ui(&look, ui, card) {
-            arrows.put(card.level, anchor);
+        let (anchor, bottom) = table_card::table_card_ui(&look, ui, card);
+        arrows.put(card.level, anchor);
+        if let Some(aside) = stage.aside.as_ref().filter(|aside| aside.level == card.level) {
+            arrows.aside = table_card::aside_ui(&look, ui, aside, bottom);
         }
     }
     arrows.page = table_card::page_card_ui(&look, ui);
     cache_row::cache_row_ui(&look, ui, &mut arrows);
     arrows.draw(&look, ui);
+}
+
+/// The path that the stage shows.
+#[must_use]
+pub fn path_in_view(cx: &ViewCx<'_>, ui: &Ui) -> path::Path {
+    let command = if composing(cx, ui) { None } else { cx.command() };
+    let composer = cx.view.composer;
+    let pdptes = path::pdptes_in_force(cx.machine, cx.session.engine());
+    path::Path::new(cx.machine, &pdptes, command, cx.happened(), (composer.va, access_of(&composer)))
 }
 
 const fn access_of(composer: &Composer) -> Access {

@@ -6,13 +6,15 @@
 
 use std::ops::RangeInclusive;
 
-use super::path::{self, End, Hit, Path, Reach};
+use super::cached::{self, StructureCard, TlbRow};
+use super::path::{self, End, Path, Reach};
 use super::rows::{self, Class, Line};
 use crate::arch::address::PAGE_SIZE;
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::walk::{Start, TableMemory};
 use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
+use crate::engine::EngineName;
 use crate::machine::{Command, Event, Machine};
 
 /// What the stage is built from.
@@ -22,6 +24,8 @@ pub struct Inputs<'a> {
     pub machine: &'a Machine,
     /// The machine before the command in focus.
     pub before: &'a Machine,
+    /// The engine that runs it.
+    pub engine: EngineName,
     /// The command in focus, unless another address is being composed.
     pub command: Option<&'a Command>,
     /// What it did so far.
@@ -32,6 +36,8 @@ pub struct Inputs<'a> {
     pub selected_entry: Option<Gpa>,
     /// The PDPTE register that is selected.
     pub selected_register: Option<usize>,
+    /// The table that is selected, or that holds the selected entry: its level and first byte.
+    pub selected_table: Option<(Level, Gpa)>,
     /// How many rows a table card may have.
     pub row_budget: usize,
 }
@@ -47,6 +53,8 @@ pub struct Stage {
     pub pdptes: Option<PdpteCard>,
     /// The tables in memory, from the top.
     pub tables: Vec<TableCard>,
+    /// The table that is selected, where the path does not cross it.
+    pub aside: Option<TableCard>,
     /// Where the path ends.
     pub page: PageCard,
     /// Where a stale PDPTE in memory would have led.
@@ -214,63 +222,27 @@ pub enum Ghost {
     },
 }
 
-/// The paging-structure cache of one level.
-#[derive(Clone, Debug)]
-pub struct StructureCard {
-    /// The level of the entries that it caches, 2 to 5.
-    pub level: Level,
-    /// What it holds, the entry for the address in view first.
-    pub rows: Vec<StructureRow>,
-}
-
-/// A cached prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StructureRow {
-    /// The first linear address that it serves.
-    pub gva: Gva,
-    /// The table that it leads to.
-    pub table: Gpa,
-    /// Its process-context identifier.
-    pub pcid: u16,
-    /// It answered, or would.
-    pub hit: bool,
-    /// Memory says something else by now.
-    pub stale: bool,
-    /// The command in focus made it.
-    pub new: bool,
-}
-
-/// A cached translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TlbRow {
-    /// The entry.
-    pub entry: crate::machine::TlbEntry,
-    /// It answered, or would.
-    pub hit: bool,
-    /// Memory says something else by now.
-    pub stale: bool,
-    /// The command in focus made it.
-    pub new: bool,
-}
-
 impl Stage {
     /// Builds the stage.
     #[must_use]
     pub fn new(inputs: &Inputs<'_>) -> Self {
         let machine = inputs.machine;
         let mode = machine.cpu.mode();
-        let path = Path::new(machine, inputs.command, inputs.events, inputs.composed);
+        let pdptes = path::pdptes_in_force(machine, inputs.engine);
+        let path = Path::new(machine, &pdptes, inputs.command, inputs.events, inputs.composed);
         let tables = Level::down_from(mode.top_level_in_memory()).map(|level| table_card(inputs, &path, level));
         let pdptes = (mode == Mode::Pae).then(|| pdpte_card(inputs, &path));
-        let ghost = pdptes.as_ref().and_then(|card| ghost(machine, &path, card));
+        let ghost = pdptes.as_ref().filter(|_| !inputs.engine.reads_pdptes_from_memory());
+        let ghost = ghost.and_then(|card| self::ghost(machine, &path, card));
         Self {
             mode,
             pdptes,
             tables: tables.collect(),
+            aside: aside(inputs, &path),
             page: page_card(inputs, &path),
             ghost,
-            structures: structure_cards(inputs, &path),
-            tlb: tlb_rows(inputs, &path),
+            structures: cached::structure_cards(inputs, &path),
+            tlb: cached::tlb_rows(inputs, &path),
             path,
         }
     }
@@ -318,7 +290,7 @@ pub fn entry(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit
     }
 }
 
-fn leaf_bit(machine: &Machine, level: Level) -> u64 {
+pub(super) fn leaf_bit(machine: &Machine, level: Level) -> u64 {
     let cpu = &machine.cpu;
     match level.0 {
         1 => P,
@@ -340,6 +312,19 @@ fn table_card(inputs: &Inputs<'_>, path: &Path, level: Level) -> TableCard {
     };
     let rows = folded(inputs, path, level, hop.table, leaf_bit, &[hop.index]);
     TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked }
+}
+
+/// The selected table, unless the path crosses it anyway or the mode has no such level.
+fn aside(inputs: &Inputs<'_>, path: &Path) -> Option<TableCard> {
+    let (level, base) = inputs.selected_table?;
+    let in_memory = 1..=inputs.machine.cpu.mode().top_level_in_memory();
+    if !in_memory.contains(&level.0) || path.hops.iter().any(|hop| hop.table == base) {
+        return None;
+    }
+    let leaf_bit = leaf_bit(inputs.machine, level);
+    let rows = folded(inputs, path, level, base, leaf_bit, &[]);
+    let walked = inputs.machine.cpu.mode().index(level, path.gva);
+    Some(TableCard { level, base: Some(base), reach: Reach::Ahead, rows, leaf_bit, walked })
 }
 
 fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, walked: &[usize]) -> Vec<Row> {
@@ -436,79 +421,9 @@ fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
     PageCard { page, fault, arrived: path.arrived }
 }
 
-fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
-    let machine = inputs.machine;
-    let mode = machine.cpu.mode();
-    let levels = Level::down_from(mode.top_level_in_memory()).filter(|level| level.0 >= 2);
-    levels
-        .map(|level| {
-            let entries = machine.psc.entries().filter(|entry| entry.level == level.0);
-            let row = |entry: &crate::machine::PscEntry| {
-                let gva = Gva(entry.prefix << mode.index_shift(level));
-                let serves = entry.pcid == machine.cpu.pcid()
-                    && entry.prefix == crate::machine::Psc::prefix(mode, level.0, path.gva);
-                StructureRow {
-                    gva,
-                    table: entry.table,
-                    pcid: entry.pcid,
-                    hit: serves && path.hit == Some(Hit::Structure(level)),
-                    stale: entry.pcid == machine.cpu.pcid()
-                        && table_in_memory(machine, gva, level) != Some(entry.table),
-                    new: !inputs.before.psc.entries().any(|old| old == entry),
-                }
-            };
-            let mut rows: Vec<StructureRow> = entries.map(row).collect();
-            rows.sort_by_key(|row| (!row.hit, row.gva));
-            StructureCard { level, rows }
-        })
-        .collect()
-}
-
-/// The table that memory (and the PDPTE registers) lead to below `level` for an address.
-fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
-    let path = Path::prospective(machine, gva, Access { ac: true, ..Access::default() });
-    let hop = path.hop(level)?;
-    let large = hop.value & entry::PS != 0 && leaf_bit(machine, level) & entry::PS != 0;
-    (hop.value & P != 0 && !large).then(|| entry::frame_4k(hop.value, &machine.cpu.model))
-}
-
-fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
-    let machine = inputs.machine;
-    let answers = machine.tlb.lookup(path.gva, machine.cpu.pcid());
-    let hit_page = match path.hit {
-        Some(Hit::Tlb(page)) => Some(page),
-        _ => None,
-    };
-    let row = |entry: &crate::machine::TlbEntry| TlbRow {
-        entry: *entry,
-        hit: answers == Some(entry) && hit_page == Some(entry.page),
-        stale: tlb_entry_is_stale(machine, entry),
-        new: !inputs.before.tlb.entries().any(|old| old == entry),
-    };
-    let mut rows: Vec<TlbRow> = machine.tlb.entries().map(row).collect();
-    rows.sort_by_key(|row| (!row.hit, row.entry.page, row.entry.pcid));
-    rows
-}
-
-/// Whether a walk now would give another frame or other rights than the entry holds.
-fn tlb_entry_is_stale(machine: &Machine, cached: &crate::machine::TlbEntry) -> bool {
-    let cpu = &machine.cpu;
-    if cached.pcid != cpu.pcid() && !cached.global || cpu.mode() == Mode::Off {
-        return false;
-    }
-    // A kernel read with AC set and open keys breaks no rule, so that only the entries count.
-    let access = Access { ac: true, ..Access::default() };
-    let start = cpu.paging.start(&cpu.pdptes, cached.page, &access);
-    let walk = start.and_then(|start| {
-        cpu.paging.walk(&machine.memory, start, cached.page, &access, 0, &mut crate::arch::walk::Silent)
-    });
-    walk.map_or(true, |walk| {
-        walk.page.0 != cached.frame || walk.rights != cached.rights || walk.page_shift != u32::from(cached.shift)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::path::Hit;
     use super::*;
     use crate::arch::AccessKind;
     use crate::scenario::{Scenario, Session};
@@ -519,7 +434,7 @@ mod tests {
     fn session() -> Session {
         let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
         let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open(scenario).expect("it can be started")
+        Session::open_on(scenario, EngineName::Native, crate::machine::Caches::default()).expect("it can be started")
     }
 
     /// The stage in the middle of command `step`, after `shown` of its events.
@@ -535,11 +450,13 @@ mod tests {
         Stage::new(&Inputs {
             machine,
             before: before.machine(),
+            engine: EngineName::Native,
             command: lab.command(step),
             events: &events,
             composed: (VA, USER_READ),
             selected_entry: None,
             selected_register: None,
+            selected_table: None,
             row_budget: 10,
         })
     }
@@ -637,7 +554,9 @@ mod tests {
         let stage = stage_at(&session, 2, usize::MAX);
         assert_eq!(stage.path.hit, Some(Hit::Structure(Level(2))));
         assert_eq!(reaches(&stage), [Reach::Cached, Reach::Cached, Reach::Read]);
-        assert!(stage.structures[0].rows.iter().any(|row| row.hit));
+        assert!(stage.structures[0].rows.is_empty(), "the fault dropped it");
+        let hit = stage_at(&session, 2, 1);
+        assert!(hit.structures[0].rows.iter().any(|row| row.hit));
     }
 
     #[test]

@@ -76,7 +76,10 @@ pub fn clock(painter: &Painter, center: Pos2, r: f32, color: Color32) {
 /// its way.
 #[must_use]
 pub fn curve(from: Pos2, to: Pos2, part: f32) -> Vec<Pos2> {
-    let reach = (0.5 * (to.x - from.x)).abs().max(12.0).min(0.5 * (to - from).length().max(8.0));
+    let across = (to.x - from.x).abs();
+    // A steep way needs longer ends, or it would leave and arrive almost vertically.
+    let steep = ((to.y - from.y).abs() / across.max(1.0)).min(2.0) / 2.0;
+    let reach = across.max(12.0) * (0.5 + 0.5 * steep);
     bezier([from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to], part)
 }
 
@@ -96,7 +99,8 @@ pub fn bezier(p: [Pos2; 4], part: f32) -> Vec<Pos2> {
 
 /// A filled arrow head at the end of a line of points.
 pub fn arrow_head(painter: &Painter, points: &[Pos2], length: f32, color: Color32) {
-    let [.., before, tip] = points else { return };
+    let Some(tip) = points.last() else { return };
+    let Some(before) = points.iter().rev().find(|point| point.distance(*tip) > 0.4 * length) else { return };
     let along = (*tip - *before).normalized();
     if along == Vec2::ZERO {
         return;

@@ -7,9 +7,11 @@
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
+use crate::arch::pdpte::Pdptes;
 use crate::arch::rights::Violations;
 use crate::arch::walk::{Silent, Start, TableMemory};
 use crate::arch::{Access, Fault, Gpa, Gva, Level, Mode, pdpte};
+use crate::engine::EngineName;
 use crate::machine::event::FaultWhy;
 use crate::machine::{Command, Event, Machine};
 
@@ -86,33 +88,44 @@ pub struct Path {
     pub recorded: bool,
     /// The cache that answered, or would.
     pub hit: Option<Hit>,
+    /// log2 of the page that the last entry maps, if it is a large one.
+    pub large: Option<u32>,
 }
 
 impl Path {
     /// The path of a command's access as far as `events` show it, or of `composed`, if the command
-    /// makes no access.
+    /// makes no access. `pdptes` are those that the engine goes by (see [`pdptes_in_force`]).
     #[must_use]
-    pub fn new(machine: &Machine, command: Option<&Command>, events: &[Event], composed: (Gva, Access)) -> Self {
+    pub fn new(
+        machine: &Machine,
+        pdptes: &Pdptes,
+        command: Option<&Command>,
+        events: &[Event],
+        composed: (Gva, Access),
+    ) -> Self {
         match command.and_then(|command| Some((command, command.access()?))) {
-            Some((command, (va, access))) => Self::recorded(machine, piece_in_view(command, va, events), access),
-            None => Self::prospective(machine, composed.0, composed.1),
+            Some((command, (va, access))) => {
+                Self::recorded(machine, pdptes, piece_in_view(command, va, events), access)
+            }
+            None => Self::prospective(machine, pdptes, composed.0, composed.1),
         }
     }
 
     /// What an access would do in the machine as it is.
     #[must_use]
-    pub fn prospective(machine: &Machine, va: Gva, access: Access) -> Self {
+    pub fn prospective(machine: &Machine, pdptes: &Pdptes, va: Gva, access: Access) -> Self {
         let gva = machine.cpu.mode().linear(va);
-        let hops = hops(machine, gva, &[]);
+        let hops = hops(machine, pdptes, gva, &[]);
         let hit = predicted_hit(machine, gva);
-        let end = prospective_end(machine, gva, &access);
-        Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit }
+        let end = prospective_end(machine, pdptes, gva, &access);
+        let large = large_page(machine, &hops);
+        Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit, large }
     }
 
-    fn recorded(machine: &Machine, (va, events): (Gva, &[Event]), access: Access) -> Self {
+    fn recorded(machine: &Machine, pdptes: &Pdptes, (va, events): (Gva, &[Event]), access: Access) -> Self {
         let mode = machine.cpu.mode();
         let gva = mode.linear(va);
-        let hops = hops(machine, gva, events);
+        let mut hops = hops(machine, pdptes, gva, events);
         let hit = events.iter().find_map(|event| match *event {
             Event::TlbHit { page, .. } => Some(Hit::Tlb(page)),
             Event::PscHit { level, .. } => Some(Hit::Structure(Level(level))),
@@ -120,8 +133,13 @@ impl Path {
         });
         let end = events.iter().rev().find_map(|event| recorded_end(mode, event, &hops));
         let arrived = end.is_some();
-        let end = end.unwrap_or_else(|| prospective_end(machine, gva, &access));
-        Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit }
+        if arrived {
+            // What was not read by the end was not needed: a cache or a shadow table answered.
+            hops.iter_mut().filter(|hop| hop.reach == Reach::Ahead).for_each(|hop| hop.reach = Reach::Cached);
+        }
+        let end = end.unwrap_or_else(|| prospective_end(machine, pdptes, gva, &access));
+        let large = large_page(machine, &hops);
+        Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit, large }
     }
 
     /// The entry of a level, if the path comes that far.
@@ -141,6 +159,12 @@ impl Path {
     }
 }
 
+/// The PDPTEs that walks go by: the registers, or memory under the engines that read them there.
+#[must_use]
+pub fn pdptes_in_force(machine: &Machine, engine: EngineName) -> Pdptes {
+    if engine.reads_pdptes_from_memory() { machine.pdptes_in_memory() } else { machine.cpu.pdptes }
+}
+
 /// The part of a command's events that belongs to the page being translated, with its address: a
 /// data access across a page end is translated twice.
 fn piece_in_view<'a>(command: &Command, va: Gva, events: &'a [Event]) -> (Gva, &'a [Event]) {
@@ -158,7 +182,7 @@ fn piece_in_view<'a>(command: &Command, va: Gva, events: &'a [Event]) -> (Gva, &
 }
 
 /// The entries from the top, as memory and the recorded reads give them.
-fn hops(machine: &Machine, gva: Gva, events: &[Event]) -> Vec<Hop> {
+fn hops(machine: &Machine, pdptes: &Pdptes, gva: Gva, events: &[Event]) -> Vec<Hop> {
     let cpu = &machine.cpu;
     let mode = cpu.mode();
     let tlb_hit = events.iter().any(|event| matches!(event, Event::TlbHit { .. }));
@@ -176,7 +200,7 @@ fn hops(machine: &Machine, gva: Gva, events: &[Event]) -> Vec<Hop> {
             Some(gpa) => (gpa, true),
             None => (at, false),
         };
-        let value = if register { cpu.pdptes[index] } else { machine.memory.read_entry(gpa, mode.entry_shift()) };
+        let value = if register { pdptes[index] } else { machine.memory.read_entry(gpa, mode.entry_shift()) };
         let passed = tlb_hit || psc_hit.is_some_and(|(cached, _)| level.0 >= cached);
         let reach = match (read, passed) {
             (true, _) => Reach::Read,
@@ -207,6 +231,13 @@ fn hops(machine: &Machine, gva: Gva, events: &[Event]) -> Vec<Hop> {
     hops
 }
 
+/// log2 of the large page that the last entry maps, if it does.
+fn large_page(machine: &Machine, hops: &[Hop]) -> Option<u32> {
+    let (mode, last) = (machine.cpu.mode(), hops.last()?);
+    let leaf = entry::page_size_bit_counts(mode, last.level, machine.cpu.regs.cr4) && last.value & entry::PS != 0;
+    (leaf && last.level.0 > 1 && last.value & P != 0).then(|| mode.index_shift(last.level))
+}
+
 fn recorded_read(events: &[Event], wanted: Level) -> Option<Gpa> {
     events.iter().find_map(|event| match *event {
         Event::WalkRead { level, gpa, .. } if level == wanted.0 => Some(gpa),
@@ -228,7 +259,6 @@ fn cut(mut hops: Vec<Hop>, end: &End) -> Vec<Hop> {
 
 fn recorded_end(mode: Mode, event: &Event, hops: &[Hop]) -> Option<End> {
     match *event {
-        Event::TlbHit { frame, page_size, .. } => Some(page_of(Gpa(frame.0), page_size)),
         Event::Translated { gpa, page_size, .. } => {
             let within = page_size.wrapping_sub(1);
             Some(page_of(if page_size == 0 { gpa } else { Gpa(gpa.0 & !within) }, page_size))
@@ -254,17 +284,18 @@ const fn reason_of(why: FaultWhy) -> FaultReason {
     }
 }
 
-fn prospective_end(machine: &Machine, gva: Gva, access: &Access) -> End {
+fn prospective_end(machine: &Machine, pdptes: &Pdptes, gva: Gva, access: &Access) -> End {
     let cpu = &machine.cpu;
     if cpu.mode() == Mode::Off {
         return End::Page { base: Gpa(gva.0), shift: 0 };
     }
-    let start = cpu.paging.start(&cpu.pdptes, gva, access);
+    let start = cpu.paging.start(pdptes, gva, access);
     match start.and_then(|start| walk(machine, start, gva, access)) {
         Ok(walked) => walked,
-        Err(fault) => {
-            End::Fault { reason: fault.reason, level: blamed(cpu.mode(), fault.reason, &hops(machine, gva, &[])) }
-        }
+        Err(fault) => End::Fault {
+            reason: fault.reason,
+            level: blamed(cpu.mode(), fault.reason, &hops(machine, pdptes, gva, &[])),
+        },
     }
 }
 

@@ -31,12 +31,12 @@ fn operations(look: &Look<'_>) -> [Operation; 8] {
     [
         operation("MOV CR3, also of an equal value", true, Command::MovCr3 { val: cr3, compat }),
         operation(
-            "MOV CR0 that changes PG, CD or NW",
+            "MOV CR0 changing PG, CD, NW",
             true,
             Command::MovCr0 { val: Num((regs.cr0 ^ Cr0::CD).bits()), compat },
         ),
         operation(
-            "MOV CR4 that changes PAE, PGE, PSE or SMEP",
+            "MOV CR4 changing PAE, PGE, PSE, SMEP",
             true,
             Command::MovCr4 { val: Num((regs.cr4 ^ Cr4::PGE).bits()), compat },
         ),

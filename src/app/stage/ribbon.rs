@@ -71,10 +71,7 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
 fn fields(look: &Look<'_>) -> Vec<Field> {
     let mode = look.stage.mode;
     let path = &look.stage.path;
-    let shift = match path.end {
-        End::Page { shift, .. } if shift > 12 => shift,
-        _ => 12,
-    };
+    let shift = path.large.unwrap_or(12);
     let mut fields: Vec<Field> = Level::down_from(mode.top_level())
         .filter(|level| mode.index_shift(*level) >= shift)
         .map(|level| {
@@ -134,7 +131,7 @@ fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
         grouped.push(digit);
     }
     let galley = ui.painter().layout_no_wrap(grouped, mono(m.small - 0.5), t.text);
-    if galley.size().x + 1.6 * m.pad <= right - left.x {
+    if galley.size().x + (1.6 * m.pad).max(14.0) <= right - left.x {
         let at = pos2(right - 0.9 * m.pad - galley.size().x, left.y - 0.5 * galley.size().y);
         ui.painter().galley(at, galley, t.text);
     }

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn letters() {
+    fn flags_of_entries() {
         let flags = |value, leaf, large, has_xd| {
             letters(value, leaf, large, has_xd).iter().map(|letter| letter.text).collect::<Vec<_>>().join(" ")
         };

@@ -2,30 +2,53 @@
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Align2, Color32, CornerRadius, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::layout::Layout;
 use super::model::{self, Entry, Row, TableCard};
-use super::path::{End, Reach};
+use super::path::Reach;
 use super::{Anchor, Look, paint, rows, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode};
 
-/// Draws a table in its column; where the path crosses it, if it does.
-pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<Anchor> {
-    let x = look.layout.column(card.level);
-    let (top, m) = (look.layout.guest.min, look.m());
-    let Some(base) = card.base else {
-        absent_table(look, ui, card);
+/// Draws a table in its column; where the path crosses it, if it does, and its lower end.
+pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<Anchor>, f32) {
+    let top = look.layout.guest.min;
+    match card.base {
+        Some(base) => present_table(look, ui, card, base, top, look.layout.row_budget()),
+        None => (None, absent_table(look, ui, card)),
+    }
+}
+
+/// Draws the selected table below the one that the path crosses, if there is room for it; its lower
+/// end.
+pub fn aside_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, above: f32) -> Option<f32> {
+    let m = look.m();
+    let top = above + 0.6 * m.row;
+    let lines = ((look.layout.ghost + 0.5 * m.row - top - m.head) / m.row).floor();
+    let base = card.base?;
+    if lines < 2.0 {
         return None;
-    };
-    let full = look.cx.view.full.contains(&base);
-    let lines = if full { look.layout.row_budget() } else { card.rows.len() };
-    let rect = Layout::at(x, top, m.head + lines as f32 * m.row + 1.0);
+    }
+    Some(present_table(look, ui, card, base, top, lines as usize).1)
+}
+
+fn present_table(
+    look: &Look<'_>,
+    ui: &mut Ui,
+    card: &TableCard,
+    base: Gpa,
+    top: f32,
+    budget: usize,
+) -> (Option<Anchor>, f32) {
+    let m = look.m();
+    let full = look.cx.view.full.contains(&base) || card.rows.len() > budget;
+    let lines = if full { budget } else { card.rows.len() };
+    let rect = Layout::at(look.layout.column(card.level), top, m.head + lines as f32 * m.row + 1.0);
     paint::card_body(ui.painter(), look.t(), rect);
     head(look, ui, card, base, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), full);
     let body = Rect::from_min_max(pos2(rect.left(), rect.top() + m.head), rect.max);
@@ -40,24 +63,27 @@ pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> Option<A
         }
         anchor
     };
-    paint::card_edge(ui.painter(), rect, look.t().guest.edge);
-    anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor })
+    let selected = look.cx.view.selection == Selection::Table { level: card.level.0, base };
+    let edge = if selected { look.t().guest.line } else { look.t().guest.edge };
+    paint::card_edge(ui.painter(), rect, edge);
+    (anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor }), rect.bottom())
 }
 
 /// A table that the path does not come to: its place stays.
-fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) {
+fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) -> f32 {
     let (t, m) = (look.t(), look.m());
     let rect = Layout::at(look.layout.column(card.level), look.layout.guest.min, m.head + m.row);
     paint::dashed_box(ui.painter(), rect, t.border);
     let left = rect.left_top() + vec2(m.pad, 0.5 * m.head);
     paint::text(ui.painter(), left, Align2::LEFT_CENTER, Mode::table_name(card.level), bold(m.font), t.weak);
-    let why = match look.stage.path.end {
-        End::Page { shift, .. } if shift > 12 => format!("no table: {} page", words::page_size(shift)),
-        _ => "not reached".to_owned(),
+    let why = match look.stage.path.large {
+        Some(shift) => format!("no table: {} page", words::page_size(shift)),
+        None => "not reached".to_owned(),
     };
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
+    rect.bottom()
 }
 
 fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, full: bool) {
@@ -65,13 +91,13 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let name = Mode::table_name(card.level);
     let selection = Selection::Table { level: card.level.0, base };
     paint::card_head(ui.painter(), rect, &t.guest);
-    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0, base.0)), Sense::click());
     let words = format!("{name} {}", words::gpa(base));
     let selected = look.cx.view.selection == selection;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
-    let prefix = if m.wordy { "gfn " } else { "" };
+    let prefix = if rect.width() > 11.5 * m.font { "gfn " } else { "" };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let number = format!("{prefix}{}", words::gfn(base));
     let shown = paint::text_within(
@@ -106,7 +132,7 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("full list", base.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
     let name = if full { "Fold into runs".to_owned() } else { format!("List all {count} entries") };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
@@ -168,7 +194,8 @@ fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, re
     let color = if response.hovered() { t.strong } else { t.weak };
     let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), color, width);
+    let shown = if m.wordy { words.to_owned() } else { words.replace("not present", "P = 0") };
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
@@ -230,31 +257,41 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
     let index_color = if entry.walked.is_some() { t.strong } else { t.weak };
     paint::text(painter, at(index_right), Align2::RIGHT_CENTER, entry.index, mono(m.font), index_color);
     let present = entry.value & P != 0;
-    let frame_color = match (entry.changed & !0xfff != 0, present, entry.fault) {
-        (true, _, _) => t.changed.text,
-        (_, _, Some(_)) => t.fault.text,
-        (_, true, _) => t.strong,
-        (_, false, _) => t.weak,
-    };
-    // An entry that is all zero names no frame.
-    let frame = if entry.value == 0 { String::new() } else { format!("{:05x}", entry.frame.gfn().0) };
-    let frame_at = at(index_right + 0.9 * digit);
-    let frame = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), frame_color);
-    let room = rect.right() - m.pad - frame.right() - 0.5 * digit;
     let right = at(rect.right() - m.pad);
-    if let Some(reason) = entry.fault {
-        status(ui, right, words::fault(reason), bold(m.small), t.fault.text, room);
-    } else if !present {
-        let color = if entry.changed & P != 0 { t.changed.text } else { t.weak };
-        status(ui, right, "not present".to_owned(), plain(m.small), color, room);
-    } else {
+    let mut frame_end = index_right;
+    let mut end = right.x;
+    if entry.fault.is_some() || !present {
+        end = verdict(look, ui, entry, right, right.x - index_right - digit).left();
+    }
+    let frame = format!("{:05x}", entry.frame.gfn().0);
+    let width = frame.len() as f32 * digit;
+    // An entry that is all zero names no frame; where a verdict needs the room it goes first.
+    if entry.value != 0 && index_right + 1.3 * digit + width < end {
+        let frame_at = at(index_right + 0.9 * digit);
+        let color = match (entry.changed & !0xfff != 0, present, entry.fault) {
+            (true, _, _) => t.changed.text,
+            (_, _, Some(_)) => t.fault.text,
+            (_, true, _) => t.strong,
+            (_, false, _) => t.weak,
+        };
+        frame_end = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), color).right();
+    }
+    let room = right.x - frame_end - 0.5 * digit;
+    if entry.fault.is_none() && present {
         flags(look, ui, entry, right, room);
     }
 }
 
-/// A word at the right end of a row, cut if it must be.
-fn status(ui: &Ui, right: egui::Pos2, word: String, font: FontId, color: Color32, room: f32) {
-    paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, word, font, color, room);
+/// Why the entry leads nowhere, at the right end of its row; what it covers.
+fn verdict(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) -> Rect {
+    let (t, m) = (look.t(), look.m());
+    let (words, font, color) = match entry.fault {
+        Some(reason) => (words::fault(reason), bold(m.small), t.fault.text),
+        None if entry.changed & P != 0 => ("not present".to_owned(), plain(m.small), t.changed.text),
+        None => ("not present".to_owned(), plain(m.small), t.weak),
+    };
+    let words = if m.wordy || entry.fault.is_some() { words } else { "P = 0".to_owned() };
+    paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, words, font, color, room)
 }
 
 /// The flag letters; those that just changed in pink and underlined.
@@ -262,25 +299,36 @@ fn flags(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) 
     let (t, m) = (look.t(), look.m());
     let has_xd = look.stage.mode != Mode::Bits32;
     let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
-    let lay_out = |spaced: bool, skip_p: bool| {
+    let lay_out = |gap: f32, left_out: &[&str]| {
         let mut job = LayoutJob::default();
-        for (i, letter) in letters.iter().skip(usize::from(skip_p)).enumerate() {
+        for letter in letters.iter().filter(|letter| !left_out.contains(&letter.text)) {
             let changed = entry.changed & letter.bit != 0;
             let color = if changed { t.changed.text } else { t.text };
             let underline = if changed { Stroke::new(1.5, t.changed.line) } else { Stroke::NONE };
             let format = TextFormat { font_id: plain(m.small), color, underline, ..TextFormat::default() };
-            let gap = if i > 0 { if spaced { 0.3 * m.small } else { 0.06 * m.small } } else { 0.0 };
-            job.append(letter.text, gap, format);
+            let space = if job.is_empty() { 0.0 } else { gap * m.small };
+            job.append(letter.text, space, format);
         }
         ui.painter().layout_job(job)
     };
-    let mut galley = lay_out(m.spaced_flags, false);
-    if galley.size().x > room {
-        galley = lay_out(false, false);
-    }
-    if galley.size().x > room {
-        // The frame already says that the entry is present.
-        galley = lay_out(false, true);
+    // With less room letters move together, then those go that the rest of the row implies or that
+    // decide least; the tooltip has them all.
+    let ways: [(f32, &[&str]); 6] = [
+        (0.3, &[]),
+        (0.16, &[]),
+        (0.16, &["P"]),
+        (0.06, &["P"]),
+        (0.06, &["P", "G", "A"]),
+        (0.06, &["P", "G", "A", "D", "PS"]),
+    ];
+    let first = if m.spaced_flags { 0 } else { 1 };
+    let galleys = ways[first..].iter().map(|(gap, left_out)| lay_out(*gap, left_out));
+    let mut galley = lay_out(ways[5].0, ways[5].1);
+    for candidate in galleys {
+        if candidate.size().x <= room {
+            galley = candidate;
+            break;
+        }
     }
     let at = Align2::RIGHT_CENTER.anchor_size(right, galley.size()).min;
     ui.painter().galley(at, galley, t.text);

@@ -175,7 +175,7 @@ fn track_write<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, sink: &mut S) 
         }
         // A one-byte store at the start of an entry is a guest clearing status bits.
         let entry = if role.glevels == 2 { 4 } else { 8 };
-        let status_byte = size == 1 && gpa.0 % entry == 0;
+        let status_byte = size == 1 && gpa.0.is_multiple_of(entry);
         if flooded || (size < 4 && !status_byte) || is_misaligned(gpa, size, &role) {
             zap::zap_page(vm, id, sink);
         } else {
