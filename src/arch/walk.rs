@@ -4,7 +4,7 @@
 //! itself only reads entries. The walk never writes: accessed and dirty bits are set afterwards
 //! with [`Walk::updates`], because a walk that faults sets none.
 
-use super::address::{Gpa, Gva};
+use super::address::{Gpa, Gva, PAGE_SHIFT, bits};
 use super::control::{ControlRegs, Cr4};
 use super::entry::{self, Level};
 use super::fault::{Fault, FaultReason};
@@ -75,7 +75,9 @@ pub struct Paging {
     pub globals: bool,
     geometry: [LevelGeometry; MAX_LEVELS + 1],
     address_mask: u64,
-    entry_shift: u32,
+    top_level: u8,
+    /// 48 or 57; 64, which every address is, outside long mode.
+    canonical_width: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +87,8 @@ struct LevelGeometry {
     /// PS where it makes the entry a leaf, else 0; bit 0 (always set by then) at level 1.
     leaf_bit: u64,
     index_shift: u32,
+    /// Shifts an address so that its index stands as a byte offset.
+    offset_shift: u32,
 }
 
 /// Where a walk begins: the registers' root, or below a cached prefix.
@@ -119,10 +123,12 @@ pub struct Walk {
     pub rights: Rights,
     /// AND of all entries of the path, those of a cached prefix included.
     pub and: u64,
-    /// The entries that were read, from the top; `len` of them count.
-    pub reads: [EntryRead; MAX_LEVELS],
-    /// How many entries were read.
-    pub len: usize,
+    /// The level of the first entry that was read.
+    top: u8,
+    /// The level of the leaf.
+    leaf: u8,
+    /// Address and value of the entries that were read, by level: `leaf` to `top`.
+    reads: [(Gpa, u64); MAX_LEVELS + 1],
 }
 
 impl Walk {
@@ -133,18 +139,28 @@ impl Walk {
         Gpa(self.page.0 | gva.0 & ((1 << self.page_shift) - 1))
     }
 
-    /// The entries that were read, from the top.
-    #[must_use]
     #[inline]
-    pub fn path(&self) -> &[EntryRead] {
-        &self.reads[..self.len]
+    fn read(&self, level: u8) -> EntryRead {
+        let (gpa, value) = self.reads[usize::from(level)];
+        EntryRead { level, gpa, value }
+    }
+
+    /// The entries that were read, from the top.
+    pub fn path(&self) -> impl Iterator<Item = EntryRead> + '_ {
+        (self.leaf..=self.top).rev().map(|level| self.read(level))
+    }
+
+    /// How many entries were read.
+    #[must_use]
+    pub const fn depth(&self) -> u8 {
+        self.top + 1 - self.leaf
     }
 
     /// The leaf entry.
     #[must_use]
     #[inline]
-    pub fn leaf(&self) -> &EntryRead {
-        &self.reads[self.len - 1]
+    pub fn leaf(&self) -> EntryRead {
+        self.read(self.leaf)
     }
 
     /// Whether A (or D, for a write) is still to be set anywhere on the path that was read.
@@ -156,11 +172,10 @@ impl Walk {
 
     /// The entries that get A or D, with the value they get, from the top (SDM 4.8).
     pub fn updates(&self, write: bool) -> impl Iterator<Item = (EntryRead, u64)> + '_ {
-        let last = self.len - 1;
-        self.path().iter().enumerate().filter_map(move |(i, read)| {
-            let dirty = if write && i == last { entry::D } else { 0 };
+        self.path().filter_map(move |read| {
+            let dirty = if write && read.level == self.leaf { entry::D } else { 0 };
             let new = read.value | entry::A | dirty;
-            (new != read.value).then_some((*read, new))
+            (new != read.value).then_some((read, new))
         })
     }
 }
@@ -186,6 +201,7 @@ impl Paging {
                 reserved_leaf: entry::reserved(mode, level, true, model, nxe),
                 leaf_bit,
                 index_shift: mode.index_shift(level),
+                offset_shift: mode.index_shift(level) - mode.entry_shift(),
             };
         }
         Self {
@@ -196,7 +212,8 @@ impl Paging {
             globals: regs.cr4.contains(Cr4::PGE),
             geometry,
             address_mask: entry::frame_4k(!0, model).0,
-            entry_shift: mode.entry_shift(),
+            top_level: mode.top_level_in_memory(),
+            canonical_width: if mode.is_long() { mode.linear_width() } else { 64 },
         }
     }
 
@@ -209,22 +226,17 @@ impl Paging {
     /// #GP or #SS for a non-canonical address; #PF when the PDPTE register is not present.
     #[inline]
     pub fn start(&self, pdptes: &Pdptes, gva: Gva, access: &Access) -> Result<Start, Fault> {
-        match self.mode {
-            Mode::Pae => {
-                let register = pdptes[pdpte::index(gva)];
-                if register & entry::P == 0 {
-                    let reason = FaultReason::NotPresent { level: pdpte::LEVEL };
-                    return Err(Fault::page(access, gva, self.guard, reason));
-                }
-                Ok(Start::unrestricted(2, Gpa(register & self.address_mask)))
+        if self.mode == Mode::Pae {
+            let register = pdptes[pdpte::index(gva)];
+            if register & entry::P == 0 {
+                return Err(self.fault(access, gva, FaultReason::NotPresent { level: pdpte::LEVEL }));
             }
-            mode => {
-                if mode.is_long() && !gva.is_canonical(mode.linear_width()) {
-                    return Err(Fault::non_canonical(access, gva, mode.linear_width()));
-                }
-                Ok(Start::unrestricted(mode.top_level_in_memory(), self.root))
-            }
+            return Ok(Start::unrestricted(2, Gpa(register & self.address_mask)));
         }
+        if !gva.is_canonical(self.canonical_width) {
+            return Err(Fault::non_canonical(access, gva, self.canonical_width));
+        }
+        Ok(Start::unrestricted(self.top_level, self.root))
     }
 
     /// Walks from `start` to the leaf and checks the rights of the whole path.
@@ -242,45 +254,71 @@ impl Paging {
         pkru: u32,
         observer: &mut O,
     ) -> Result<Walk, Fault> {
-        let mut reads = [EntryRead::default(); MAX_LEVELS];
-        let mut len = 0;
+        match self.mode {
+            Mode::Bits32 => self.walk_entries::<2, M, O>(memory, start, gva, access, pkru, observer),
+            _ => self.walk_entries::<3, M, O>(memory, start, gva, access, pkru, observer),
+        }
+    }
+
+    /// The walk over entries of 4 or 8 bytes: `SHIFT` is 2 or 3.
+    #[inline]
+    fn walk_entries<const SHIFT: u32, M: TableMemory, O: WalkObserver>(
+        &self,
+        memory: &M,
+        start: Start,
+        gva: Gva,
+        access: &Access,
+        pkru: u32,
+        observer: &mut O,
+    ) -> Result<Walk, Fault> {
+        let mut reads = [(Gpa(0), 0); MAX_LEVELS + 1];
         let Start { mut level, mut table, mut and, mut or } = start;
-        let index_mask = (1 << (12 - self.entry_shift)) - 1;
-        let fail = |reason| Fault::page(access, gva, self.guard, reason);
         loop {
             let geometry = &self.geometry[usize::from(level)];
-            let index = gva.0 >> geometry.index_shift & index_mask;
-            let gpa = Gpa(table.0 + (index << self.entry_shift));
-            let value = memory.read_entry(gpa, self.entry_shift);
-            let read = EntryRead { level, gpa, value };
-            observer.read(read);
-            reads[len] = read;
-            len += 1;
+            let gpa = Gpa(table.0 + (gva.0 >> geometry.offset_shift & bits(SHIFT, PAGE_SHIFT - 1)));
+            let value = memory.read_entry(gpa, SHIFT);
+            observer.read(EntryRead { level, gpa, value });
+            reads[usize::from(level)] = (gpa, value);
             if value & entry::P == 0 {
-                return Err(fail(FaultReason::NotPresent { level: Level(level) }));
+                return Err(self.fault(access, gva, FaultReason::NotPresent { level: Level(level) }));
             }
             let is_leaf = value & geometry.leaf_bit != 0;
             let reserved = value & if is_leaf { geometry.reserved_leaf } else { geometry.reserved_table };
             if reserved != 0 {
-                return Err(fail(FaultReason::Reserved { level: Level(level), bits: reserved }));
+                let reason = FaultReason::Reserved { level: Level(level), bits: reserved };
+                return Err(self.fault(access, gva, reason));
             }
             and &= value;
             or |= value;
-            if is_leaf {
-                let rights = Rights::of_path(and, or, value);
-                let broken = violations(access, &rights, self.guard, pkru);
-                if !broken.is_empty() {
-                    return Err(fail(FaultReason::Rights { broken }));
-                }
-                let page = if level == 1 {
-                    Gpa(value & self.address_mask)
-                } else {
-                    entry::page_base(self.mode, Level(level), value, &self.model)
-                };
-                return Ok(Walk { page, page_shift: geometry.index_shift, rights, and, reads, len });
+            if !is_leaf {
+                table = Gpa(value & self.address_mask);
+                level -= 1;
+                continue;
             }
-            table = Gpa(value & self.address_mask);
-            level -= 1;
+            let rights = Rights::of_path(and, or, value);
+            let broken = violations(access, &rights, self.guard, pkru);
+            if !broken.is_empty() {
+                return Err(self.fault(access, gva, FaultReason::Rights { broken }));
+            }
+            let page = if level == 1 {
+                Gpa(value & self.address_mask)
+            } else {
+                entry::page_base(self.mode, Level(level), value, &self.model)
+            };
+            return Ok(Walk {
+                page,
+                page_shift: geometry.index_shift,
+                rights,
+                and,
+                top: start.level,
+                leaf: level,
+                reads,
+            });
         }
+    }
+
+    #[cold]
+    fn fault(&self, access: &Access, gva: Gva, reason: FaultReason) -> Fault {
+        Fault::page(access, gva, self.guard, reason)
     }
 }

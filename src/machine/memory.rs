@@ -48,7 +48,7 @@ impl Leaf {
 /// Sparse memory; every byte that was never written is zero.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    low: Arc<Vec<Option<Arc<Leaf>>>>,
+    low: Arc<[Option<Arc<Leaf>>]>,
     high: Arc<BTreeMap<u64, Arc<Leaf>>>,
 }
 
@@ -86,21 +86,27 @@ impl Memory {
         let (leaf, slot) = split(gfn.0);
         let leaf = match self.low.get(leaf as usize) {
             Some(leaf) => leaf.as_ref()?,
-            None if self.high.is_empty() => return None,
-            None => self.high.get(&leaf)?,
+            None => self.high_leaf(leaf)?,
         };
         leaf.0[slot].as_deref()
+    }
+
+    /// Out of line, so that it costs walks below 4 GiB nothing.
+    #[cold]
+    fn high_leaf(&self, index: u64) -> Option<&Arc<Leaf>> {
+        self.high.get(&index)
     }
 
     fn page_mut(&mut self, gfn: Gfn) -> &mut Page {
         let (index, slot) = split(gfn.0);
         let leaf = if index < LOW_LEAVES {
-            let low = Arc::make_mut(&mut self.low);
             let index = index as usize;
-            if low.len() <= index {
-                low.resize(index + 1, None);
+            if self.low.len() <= index {
+                let mut longer = self.low.to_vec();
+                longer.resize(index + 1, None);
+                self.low = longer.into();
             }
-            low[index].get_or_insert_with(|| Arc::new(Leaf::EMPTY))
+            Arc::make_mut(&mut self.low)[index].get_or_insert_with(|| Arc::new(Leaf::EMPTY))
         } else {
             Arc::make_mut(&mut self.high).entry(index).or_insert_with(|| Arc::new(Leaf::EMPTY))
         };

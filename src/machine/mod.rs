@@ -133,14 +133,13 @@ impl Machine {
     /// Stores the non-leaf entries that a walk read in the paging-structure caches (SDM 4.10.3).
     /// By now all of them have A set.
     pub fn psc_fill(&mut self, gva: Gva, start: &Start, walk: &Walk) {
-        if !self.caches.structures || walk.len < 2 {
+        if !self.caches.structures || walk.depth() < 2 {
             return;
         }
         let (mode, pcid) = (self.cpu.mode(), self.cpu.pcid());
         let psc = Arc::make_mut(&mut self.psc);
         let (mut and, mut or) = (start.and, start.or);
-        for pair in walk.path().windows(2) {
-            let [above, below] = pair else { continue };
+        for (above, below) in walk.path().zip(walk.path().skip(1)) {
             and &= above.value | A;
             or |= above.value;
             let table = Gpa(below.gpa.0 & !(PAGE_SIZE - 1));
