@@ -150,7 +150,14 @@ fn for_each_vector(path: &Path, mut each: impl FnMut(&Scenario) -> Result<(), Cl
         if line.trim().is_empty() {
             continue;
         }
-        let scenario = Scenario::from_json(&name, &line).map_err(|error| error.on_line(number))?;
+        let scenario = Scenario::from_json(&name, &line).map_err(|error| match error.on_line(number) {
+            InputError::Json { name, line, column, path, what } if what.starts_with("EOF") => {
+                let what =
+                    format!("{what}: a vector file has one whole scenario a line (`mmuscope run` takes the others)");
+                InputError::Json { name, line, column, path, what }
+            }
+            other => other,
+        })?;
         each(&scenario)?;
     }
     Ok(())

@@ -10,6 +10,7 @@ mod run;
 #[cfg(feature = "gui")]
 mod shot;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -110,8 +111,9 @@ pub fn main() -> ExitCode {
         Some(Subcommands::Shot(args)) => shot::run(&args),
         Some(Subcommands::Engines) => engines::run(),
         Some(Subcommands::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "mmuscope", &mut std::io::stdout());
-            Ok(Held::Yes)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mmuscope", &mut script);
+            std::io::stdout().write_all(&script).map(|()| Held::Yes).map_err(CliError::from)
         }
         None => open::run(cli.file.as_deref()),
     };

@@ -6,6 +6,7 @@
 
 use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Translation, Vm};
 use crate::arch::address::Num;
+use crate::arch::entry;
 use crate::arch::fault::Vector;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
@@ -117,7 +118,7 @@ pub fn fill_from_walk<E: Engine, S: Sink>(
     sink: &mut S,
 ) {
     vm.machine.psc_fill(gva, start, walk);
-    let dirty = write || walk.leaf().value & crate::arch::entry::D != 0;
+    let dirty = write || walk.leaf().value & entry::D != 0;
     if let Some(entry) = vm.machine.tlb_fill(gva, walk, dirty, host) {
         vm.emit(sink, |_| Event::TlbFill {
             page: entry.page,
@@ -198,13 +199,14 @@ pub fn set_accessed_and_dirty<E: Engine, S: Sink>(vm: &mut Vm<E>, walk: &Walk, w
     for (read, new) in walk.updates(write) {
         vm.machine.memory.write(read.gpa, size, new);
         vm.machine.slots.mark_dirty(read.gpa.gfn());
-        let (level, gpa, old, new) = (read.level, read.gpa, Num(read.value), Num(new));
-        let set = new.0 & !old.0;
-        if set & crate::arch::entry::A != 0 {
+        let (level, gpa) = (read.level, read.gpa);
+        let accessed = read.value | entry::A;
+        if accessed != read.value {
+            let (old, new) = (Num(read.value), Num(accessed));
             vm.emit(sink, |_| Event::SetAccessed { level, gpa, old, new });
         }
-        if set & crate::arch::entry::D != 0 {
-            vm.emit(sink, |_| Event::SetDirty { level, gpa, old, new });
+        if new != accessed {
+            vm.emit(sink, |_| Event::SetDirty { level, gpa, old: Num(accessed), new: Num(new) });
         }
     }
 }

@@ -88,6 +88,16 @@ fn poke_title(events: &[Event], before: &Machine) -> (String, &'static str) {
             format!("PDPTE {index} changed in memory. Register {index} keeps its content until the next load."),
             "SDM 3A 4.4.1",
         ),
+        None if events.iter().any(|event| matches!(event, Event::Flood { .. })) => {
+            ("Stored, and the shadow of this table is zapped.".to_owned(), "KVM 2.6.20 kvm_mmu_pre_write()")
+        }
+        None if events.iter().any(|event| matches!(event, Event::Emulate { .. })) => (
+            "The store hits a protected page table, so KVM carries it out.".to_owned(),
+            "KVM 2.6.20 kvm_mmu_pre_write()",
+        ),
+        None if events.iter().any(|event| matches!(event, Event::VmExit { .. })) => {
+            ("The store needed an exit; from now on this frame may be written.".to_owned(), "KVM fix_write_pf()")
+        }
         None => ("Memory changed. What the processor has cached did not.".to_owned(), "SDM 3A 4.10.4.3"),
     }
 }

@@ -307,7 +307,7 @@ pub enum Event {
         gpa: Gpa,
         /// Its value before.
         old: Num,
-        /// Its value after; D may have been set by the same update.
+        /// Its value after.
         new: Num,
     },
     /// D was set in a leaf entry.
@@ -318,7 +318,7 @@ pub enum Event {
         gpa: Gpa,
         /// Its value before.
         old: Num,
-        /// Its value after; A may have been set by the same update.
+        /// Its value after.
         new: Num,
     },
     /// The access succeeded.

@@ -114,6 +114,7 @@ impl Machine {
             pcid: self.cpu.pcid(),
             page: Gva(gva.0 >> shift << shift),
             shift: shift as u8,
+            span: walk.page_shift as u8,
             frame,
             rights: walk.rights,
             dirty,
@@ -169,10 +170,10 @@ impl Machine {
     /// entries went.
     pub fn drop_for_fault(&mut self, gva: Gva) -> usize {
         let (mode, pcid) = (self.cpu.mode(), self.cpu.pcid());
-        let tlb = if self.tlb.lookup(gva, pcid).is_none() {
-            0
-        } else {
+        let tlb = if self.tlb.has_piece_of(gva, pcid) {
             Arc::make_mut(&mut self.tlb).invalidate(Scope::Page { gva, pcid })
+        } else {
+            0
         };
         let psc = if self.psc.lookup(mode, gva, pcid).is_none() {
             0

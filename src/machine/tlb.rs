@@ -22,6 +22,9 @@ pub struct TlbEntry {
     pub page: Gva,
     /// log2 of the page's size: 12, 21, 22 or 30.
     pub shift: u8,
+    /// log2 of the guest's page of which this entry is a piece; `shift` where it is the whole page.
+    /// INVLPG of any address in it removes every piece.
+    pub span: u8,
     /// The first byte of the page, in the physical space of the hardware that runs.
     pub frame: u64,
     /// What the path granted.
@@ -34,13 +37,12 @@ pub struct TlbEntry {
 
 impl TlbEntry {
     #[inline]
-    fn covers(&self, gva: Gva) -> bool {
-        (self.page.0 ^ gva.0) >> self.shift == 0
+    fn serves(&self, gva: Gva, pcid: u16) -> bool {
+        (self.page.0 ^ gva.0) >> self.shift == 0 && (self.pcid == pcid || self.global)
     }
 
-    #[inline]
-    fn serves(&self, gva: Gva, pcid: u16) -> bool {
-        self.covers(gva) && (self.pcid == pcid || self.global)
+    fn is_piece_of(&self, gva: Gva) -> bool {
+        (self.page.0 ^ gva.0) >> self.span == 0
     }
 
     /// The physical address of `gva`, which the entry must cover.
@@ -129,6 +131,12 @@ impl Tlb {
         None
     }
 
+    /// Whether any entry stands for (a piece of) the page of an address, usable in a PCID.
+    #[must_use]
+    pub fn has_piece_of(&self, gva: Gva, pcid: u16) -> bool {
+        self.entries().any(|entry| entry.is_piece_of(gva) && (entry.pcid == pcid || entry.global))
+    }
+
     /// Adds an entry, in place of an equal one or of the oldest of a full set.
     pub fn insert(&mut self, entry: TlbEntry) {
         let set = self.set_of_mut(entry.page, u32::from(entry.shift));
@@ -142,8 +150,8 @@ impl Tlb {
     pub fn invalidate(&mut self, scope: Scope) -> usize {
         let gone = |entry: &TlbEntry| match scope {
             Scope::Nothing => false,
-            Scope::Page { gva, pcid } => entry.serves(gva, pcid),
-            Scope::PageOfPcid { gva, pcid } => entry.covers(gva) && entry.pcid == pcid && !entry.global,
+            Scope::Page { gva, pcid } => entry.is_piece_of(gva) && (entry.pcid == pcid || entry.global),
+            Scope::PageOfPcid { gva, pcid } => entry.is_piece_of(gva) && entry.pcid == pcid && !entry.global,
             Scope::Pcid(pcid) => entry.pcid == pcid && !entry.global,
             Scope::PcidAndGlobal(pcid) => entry.pcid == pcid || entry.global,
             Scope::AllPcids => !entry.global,
@@ -180,7 +188,7 @@ impl Tlb {
             hasher.update(&entry.pcid.to_le_bytes());
             hasher.update(&entry.page.0.to_le_bytes());
             hasher.update(&entry.frame.to_le_bytes());
-            hasher.update(&[entry.shift, key]);
+            hasher.update(&[entry.shift, entry.span, key]);
             hasher.update(&flags);
         }
     }
@@ -192,7 +200,16 @@ mod tests {
 
     fn entry(page: u64, shift: u8, pcid: u16, global: bool) -> TlbEntry {
         let rights = Rights { rw: true, us: true, xd: false, key: 0 };
-        TlbEntry { pcid, page: Gva(page), shift, frame: page ^ 0x100_0000_0000, rights, dirty: true, global }
+        TlbEntry {
+            pcid,
+            page: Gva(page),
+            shift,
+            span: shift,
+            frame: page ^ 0x100_0000_0000,
+            rights,
+            dirty: true,
+            global,
+        }
     }
 
     #[test]

@@ -190,6 +190,15 @@ fn judge_step(step: &Step, outcome: &Outcome, machine: &Machine) -> Option<Failu
     {
         return Some(Failure { got, wanted: want.to_string() });
     }
+    // What userspace or a convenience asks for must be possible, unless the file says otherwise.
+    let refused = match outcome {
+        Outcome::MapRefused(error) => Some(error.to_string()),
+        Outcome::SlotRefused(error) => Some(error.to_string()),
+        _ => None,
+    };
+    if let (None, Some(got)) = (&step.want, refused) {
+        return Some(Failure { got, wanted: "this to be carried out".to_owned() });
+    }
     match (step.want_value, outcome) {
         (Some(wanted), Outcome::Loaded(_, got)) if wanted.0 != *got => {
             Some(Failure { got: format!("value {got:#x}"), wanted: format!("value {:#x}", wanted.0) })

@@ -97,6 +97,40 @@ impl Allowed {
         Ok(())
     }
 
+    /// Remembers everything that walks for this address may cache now: a processor may walk without
+    /// being asked, and a hypervisor fills what lies beside.
+    pub fn speculate(&mut self, cpu: &Cpu, memory: &Memory, la: u64) {
+        let idle = Access { va: la, kind: Kind::Read, user: false, ac: true, stack: false };
+        for start in self.starts(cpu, la) {
+            if let Ok(path) = start.walk(cpu, memory, la) {
+                self.remember(cpu, la, &idle, &start, &path, memory);
+            }
+        }
+    }
+
+    /// Judges how an access ended under a hypervisor: the outcome alone, because accessed bits and
+    /// the size of cached pages are its own affair.
+    pub fn ends(&mut self, cpu: &Cpu, before: &Memory, access: &Access, got: Outcome) -> Result<(), String> {
+        let la = match walk::linear(cpu, access) {
+            Err(outcome) if same_end(outcome, got) => return Ok(()),
+            Err(outcome) => return Err(format!("{got:x?}, but without a walk it is {outcome:x?}")),
+            Ok(la) => la,
+        };
+        let gives = |leaf: &Leaf| leaf_gives(leaf, cpu, la, access).is_some_and(|outcome| same_end(outcome, got));
+        let hit = self.leaves.iter().any(gives);
+        let ends = |start: &Start| walk::finish(cpu, &mut before.clone(), la, access, start.walk(cpu, before, la));
+        let possible: Vec<Outcome> = self.starts(cpu, la).iter().map(ends).collect();
+        if !hit && !possible.iter().any(|outcome| same_end(*outcome, got)) {
+            return Err(format!("{access:x?} ended in {got:x?}; walks give {possible:x?}, cached {:x?}", self.leaves));
+        }
+        if matches!(got, Outcome::PageFault { .. }) {
+            let pcid = cpu.pcid();
+            self.leaves.retain(|leaf| !(leaf.covers(la) && leaf.pcid == pcid && !leaf.global));
+            self.prefixes.retain(|prefix| !(prefix.covers(la) && prefix.pcid == pcid));
+        }
+        Ok(())
+    }
+
     /// Where a walk may begin: at the top, or below any cached prefix of the address.
     fn starts(&self, cpu: &Cpu, la: u64) -> Vec<Start> {
         let usable = |prefix: &&Prefix| prefix.pcid == cpu.pcid() && prefix.covers(la);
@@ -168,6 +202,14 @@ impl Allowed {
     pub fn everything(&mut self) {
         self.leaves.clear();
         self.prefixes.clear();
+    }
+}
+
+/// Whether two outcomes are the same for the guest, page sizes apart.
+fn same_end(a: Outcome, b: Outcome) -> bool {
+    match (a, b) {
+        (Outcome::Reaches { pa: a, .. }, Outcome::Reaches { pa: b, .. }) => a == b,
+        _ => a == b,
     }
 }
 

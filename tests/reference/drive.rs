@@ -46,12 +46,17 @@ impl World {
 
     /// The machine under test in this state.
     pub fn start(&self, caches: Caches) -> AnyVm {
+        self.start_on(EngineName::Native, caches)
+    }
+
+    /// The machine under test in this state, run by an engine.
+    pub fn start_on(&self, engine: EngineName, caches: Caches) -> AnyVm {
         let cpu = &self.cpu;
         let init =
             State { cr0: Num(cpu.cr0), cr3: Num(cpu.cr3), cr4: Num(cpu.cr4), efer: Num(cpu.efer), pkru: Num(cpu.pkru) };
         let mem = self.memory.0.iter().map(|(at, value)| (Gpa(*at), *value)).collect();
         let scenario = Scenario { cpu: self.model(), init, mem, ..Scenario::empty() };
-        scenario.start(EngineName::Native, caches).expect("the state is possible")
+        scenario.start(engine, caches).expect("the state is possible")
     }
 
     /// The scenario file that repeats these operations, with what the reference wants of them.

@@ -8,6 +8,7 @@
 pub mod caches;
 pub mod cpu;
 pub mod drive;
+pub mod program;
 pub mod random;
 pub mod rights;
 pub mod walk;

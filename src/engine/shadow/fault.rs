@@ -3,7 +3,7 @@
 
 use super::page::SpteRef;
 use super::walk::{GuestWalk, set_dirty, walk_addr};
-use super::{Shadow, fetch, hw, spte, unsync, write, zap};
+use super::{Shadow, fetch, hw, root, spte, unsync, write, zap};
 use crate::arch::entry::{self, P, RW, US};
 use crate::arch::fault::Vector;
 use crate::arch::rights::Guard;
@@ -47,11 +47,12 @@ pub fn translate<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: 
 fn page_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &mut S) -> Result<Fixed, Fault> {
     zap::make_room(vm, sink);
     // The processor dropped what it had cached for the address when it faulted.
-    vm.machine.drop_for_fault(gva);
+    hw::drop_address(vm, gva);
     let mut walk = match walk_addr(vm, gva, access, sink) {
         Ok(walk) => walk,
         Err(fault) => {
             vm.engine.last_pt_write = None;
+            root::drop_for_fault(vm, gva, sink);
             exit(vm, ExitReason::PageFault, sink);
             vm.machine.cost.injected += 1;
             vm.emit(sink, |_| Event::Inject);
@@ -136,7 +137,9 @@ fn fix_write_pf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, user: bool, walk: &mu
     if write::is_shadowed(vm, gfn) {
         if user && vm.engine.policy.user_write_unprotects && !walk.uses_table(gfn) {
             zap::unprotect(vm, gfn, sink);
-            if vm.engine.pool.get(at.page).is_none() || vm.engine.pool.spte(at) & P == 0 {
+            // What was zapped may have been part of this path, or a root that is a table again by now.
+            let gone = vm.engine.pool.get(at.page).is_none() || vm.engine.pool.spte(at) & P == 0;
+            if gone || write::is_shadowed(vm, gfn) {
                 return Repair::Done;
             }
         } else {

@@ -6,6 +6,8 @@
 use super::Shadow;
 use super::root::Root;
 use crate::arch::address::Num;
+use crate::arch::entry;
+use crate::arch::invalidate::Scope;
 use crate::arch::rights::violations;
 use crate::arch::walk::{EntryRead, MAX_LEVELS, Paging, Walk, WalkObserver};
 use crate::arch::{Access, ControlRegs, CpuModel, Cr0, Cr4, Efer, Fault, Gpa, Gva, Hpa, Level, Mode};
@@ -50,23 +52,30 @@ pub fn access<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &mu
     }
     vm.machine.cost.tlb_misses += 1;
     let walk = shadow_walk(vm, gva, access, sink)?;
-    let entry = TlbEntry {
+    let cached = TlbEntry {
         pcid: tag(vm),
         page: Gva(gva.0 >> walk.page_shift << walk.page_shift),
         shift: walk.page_shift as u8,
+        span: walk.page_shift as u8,
         frame: walk.page.0,
         rights: walk.rights,
-        dirty: true,
+        dirty: walk.leaf().value & entry::D != 0,
         global: false,
     };
-    vm.machine.tlb_insert(entry);
+    vm.machine.tlb_insert(cached);
     vm.emit(sink, |_| Event::TlbFill {
-        page: entry.page,
-        frame: Num(entry.frame),
-        page_size: 1 << entry.shift,
+        page: cached.page,
+        frame: Num(cached.frame),
+        page_size: 1 << cached.shift,
         global: false,
     });
     Ok(Found { hpa: Hpa(walk.gpa(gva).0), page_shift: walk.page_shift })
+}
+
+/// Drops what the TLB holds for an address.
+pub fn drop_address(vm: &mut Vm<Shadow>, gva: Gva) {
+    let pcid = tag(vm);
+    vm.machine.invalidate(Scope::Page { gva, pcid });
 }
 
 fn tlb_lookup<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &mut S) -> Option<Found> {

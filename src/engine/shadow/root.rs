@@ -269,7 +269,9 @@ pub fn guest_invalidates<S: Sink>(vm: &mut Vm<Shadow>, scope: Scope, cause: Flus
     let Some(name) = crate::machine::event::FlushScope::of(scope) else { return };
     // The hardware's tags are not always the guest's PCIDs: more than asked for may go.
     let hardware = match scope {
-        Scope::Page { gva, .. } | Scope::PageOfPcid { gva, .. } => Scope::Page { gva, pcid: hw::tag(vm) },
+        Scope::Page { gva, .. } | Scope::PageOfPcid { gva, .. } if vm.engine.policy.caches_pages => {
+            Scope::Page { gva, pcid: hw::tag(vm) }
+        }
         _ => Scope::Everything,
     };
     let removed = vm.machine.invalidate(hardware);
@@ -326,6 +328,18 @@ fn bring_up_to_date<S: Sink>(vm: &mut Vm<Shadow>, scope: Scope, sink: &mut S) {
 /// Index of an address at a level.
 const fn index_at(level: u32, gva: Gva) -> u16 {
     (gva.0 >> (12 + 9 * (level - 1))) as u16 & 0x1ff
+}
+
+/// A page fault drops what the processor would use for its address (SDM 4.10.4.1); a shadow that
+/// may be stale must not outlive it (6.8 `kvm_inject_emulated_page_fault`).
+pub fn drop_for_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
+    if !vm.engine.policy.caches_pages {
+        invlpg_2006(vm, gva, sink);
+    } else if vm.engine.policy.unsync
+        && let Some((page, first)) = entries_of(vm, gva)
+    {
+        unsync::sync_address(vm, page, first, gva, sink);
+    }
 }
 
 /// The first entry for an address below the root.

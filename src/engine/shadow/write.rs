@@ -79,7 +79,10 @@ pub fn emulate<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, value: u64, si
     }
     fault::exit(vm, ExitReason::EmulatedWrite, sink);
     vm.emit(sink, |_| Event::Emulate { gpa, size });
-    if vm.engine.policy.unsync {
+    if !vm.engine.policy.caches_pages {
+        // Before the series nothing watches guest tables.
+        plain_store(vm, gpa, size, value, sink);
+    } else if vm.engine.policy.unsync {
         track_write(vm, gpa, size, sink);
         plain_store(vm, gpa, size, value, sink);
     } else {
@@ -145,6 +148,7 @@ fn mirrors(vm: &Vm<Shadow>, role: &Role, gpa: Gpa) -> std::ops::Range<u16> {
 }
 
 fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa, sink: &mut S) {
+    let mut tables = false;
     for index in mirrors(vm, role, gpa) {
         let at = SpteRef { page: id, index };
         let old = vm.engine.pool.spte(at);
@@ -155,7 +159,13 @@ fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa
             fetch::replace(vm, at, 0, SpteWhy::Write, sink);
         } else {
             zap::unlink_child(vm, at, SpteWhy::Write, sink);
+            tables = true;
         }
+    }
+    // The guest's INVLPG reaches one 4 KiB piece of what was a large page for it. 2.6.20 could rely
+    // on every exit to flush, this hardware keeps its TLB over exits.
+    if tables {
+        flush_tlb(vm, FlushCause::Zap, sink);
     }
 }
 
