@@ -12,7 +12,7 @@ use mmuscope::app::view::{Ending, Page, Tab};
 use mmuscope::arch::Mode;
 use mmuscope::engine::EngineName;
 use mmuscope::machine::Event;
-use support::{SIZES, open, open_session};
+use support::{SIZES, open, open_scenario};
 
 /// Steps of the example.
 const STEPS: usize = 6;
@@ -263,7 +263,7 @@ fn pictures_of_the_drawer() {
 
 #[test]
 fn an_empty_machine_can_be_shown() {
-    let mut window = open_session(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
+    let mut window = open_scenario(mmuscope::scenario::Session::empty(), SIZES.laptop, Theme::Light, 0);
     window.key_press(Key::Space);
     window.run();
     assert!(window.state().session().lab.is_empty());

@@ -2,10 +2,11 @@
 
 use super::format::{address, bit_list, hex};
 use super::{error_code_bits, fault_why, refused};
+use crate::arch::entry::{P, RW};
 use crate::arch::fault::Vector;
 use crate::arch::mode::Mode;
 use crate::arch::{Level, pdpte};
-use crate::machine::event::{EntrySource, FaultWhy, RefusedWhy};
+use crate::machine::event::{EntrySource, FaultWhy, RefusedWhy, SpteWhy};
 use crate::machine::{Command, Event, Machine};
 
 /// The answer to "why did this command end like this?".
@@ -29,7 +30,9 @@ pub fn why(command: &Command, events: &[Event], before: &Machine) -> Why {
 }
 
 fn conclusion(command: &Command, events: &[Event], before: &Machine) -> (String, &'static str) {
-    let stale = events.iter().any(|event| used_stale_register(event, before));
+    let stale = events.iter().any(|event| used_stale_register(event, before))
+        || events.iter().any(|event| matches!(event, Event::ShadowRead { .. }))
+            && leads_through_stale_register(command, before);
     for event in events {
         match event {
             Event::Refused { why } => return (refused_title(why), refused_source(why)),
@@ -128,6 +131,14 @@ const fn fault_source(why: &FaultWhy) -> &'static str {
     }
 }
 
+/// Whether an access goes through a PDPTE register that differs from memory. Shadow tables are built
+/// from the registers, so this holds though no walk reads one.
+fn leads_through_stale_register(command: &Command, before: &Machine) -> bool {
+    command.access().is_some_and(|(va, _)| {
+        before.cpu.mode() == Mode::Pae && before.pdpte_is_stale(pdpte::index(Mode::Pae.linear(va)))
+    })
+}
+
 fn used_stale_register(event: &Event, before: &Machine) -> bool {
     match event {
         Event::WalkRead { from: EntrySource::PdpteRegister, index, .. } => before.pdpte_is_stale(*index),
@@ -185,6 +196,25 @@ fn cause(event: &Event, before: &Machine) -> Option<String> {
             format!("PDPTE registers: {}.", changed.join(", "))
         }
         Event::TlbFlush { removed, .. } if *removed > 0 => format!("{removed} cached translations were dropped."),
+        Event::ShadowRead { level, index, value, .. } if value.0 & P == 0 => {
+            format!("The hardware finds nothing in the shadow of level {level} at index {index}.")
+        }
+        Event::ShadowRead { level, index, value, .. } => {
+            format!("The hardware reads the shadow of level {level} at index {index}: {}.", hex(value.0))
+        }
+        Event::VmExit { reason } => format!("Exit to the hypervisor: {}.", super::exit_reason(*reason)),
+        Event::ShadowNew { gfn, role } => {
+            format!("KVM makes a shadow of gfn {:#x}, level {}.", gfn.0, role.level)
+        }
+        Event::WriteProtect { gfn } => format!("Gfn {:#x} is a page table, so no mapping of it may write.", gfn.0),
+        Event::SpteSet { new, why: SpteWhy::Fill, .. } if new.0 & RW == 0 => {
+            "The shadow entry is filled without W: KVM must see the first write.".to_owned()
+        }
+        Event::SpteSet { why: SpteWhy::Fill, .. } => "The shadow entry is filled from the guest's.".to_owned(),
+        Event::Emulate { gpa, .. } => format!("The store to {} is emulated.", address("GPA", gpa.0)),
+        Event::Flood { gfn } => format!("Gfn {:#x} was written three times in a row: it is taken for data.", gfn.0),
+        Event::Unsync { gfn } => format!("From now on the guest may write the table in gfn {:#x} unseen.", gfn.0),
+        Event::Inject => "KVM hands the fault to the guest.".to_owned(),
         Event::Store { gpa, old, new, .. } => {
             format!("{}: {} → {}.", address("GPA", gpa.0), hex(old.0), hex(new.0))
         }

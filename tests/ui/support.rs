@@ -26,11 +26,11 @@ const EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remember
 pub fn open(size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
     let scenario = Scenario::from_json("example", EXAMPLE).expect("the example is a scenario");
     let session = Session::open_on(scenario, EngineName::Native, Caches::default()).expect("the example can begin");
-    open_session(session, size, theme, at)
+    open_scenario(session, size, theme, at)
 }
 
 /// A session in a window.
-pub fn open_session(session: Session, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
+pub fn open_scenario(session: Session, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
     let options = Options { theme: Some(theme), at: Some(at) };
     Harness::builder()
         .with_size(size)

@@ -42,9 +42,9 @@ impl History {
             let start = end.saturating_sub(CHUNK);
             for (offset, seen) in replay(lab, start, end).iter().enumerate().rev() {
                 let step = start + 1 + offset;
-                for index in 0..pdpte::COUNT {
-                    going_on[index] &= seen.stale[index];
-                    if going_on[index] {
+                for (index, going_on) in going_on.iter_mut().enumerate() {
+                    *going_on &= seen.stale[index];
+                    if *going_on {
                         history.stale_since[index] = Some(step);
                     }
                 }

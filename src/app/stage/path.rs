@@ -318,8 +318,8 @@ fn blamed(mode: Mode, reason: FaultReason, hops: &[Hop]) -> Option<Level> {
                     || broken.contains(Violations::USER) && hop.value & entry::US == 0
                     || broken.contains(Violations::EXECUTE) && hop.value & entry::XD != 0
             };
-            let judged = hops.iter().filter(|hop| !(mode == Mode::Pae && hop.level == pdpte::LEVEL));
-            judged.clone().find(takes).or(judged.last()).map(|hop| hop.level)
+            let mut judged = hops.iter().filter(|hop| !(mode == Mode::Pae && hop.level == pdpte::LEVEL));
+            judged.clone().find(takes).or(judged.next_back()).map(|hop| hop.level)
         }
     }
 }

@@ -69,7 +69,7 @@ pub enum Line {
 impl Line {
     /// How many entries the line stands for.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         match self {
             Self::Entry(_) => 1,
             Self::Run { range, .. } => range.end() + 1 - range.start(),
@@ -85,7 +85,7 @@ impl Line {
                 let (first, last) = (range.start(), range.end());
                 match class {
                     Some(Class::NotPresent) => format!("{first}–{last} · not present"),
-                    Some(class) => format!("{first}–{last} · {} × {}", self.len(), class.words()),
+                    Some(class) => format!("{first}–{last} · {} × {}", self.entries(), class.words()),
                     None => format!("{first}–{last} · {present} present"),
                 }
             }
@@ -232,7 +232,7 @@ mod tests {
 
     fn words(classes: &[Class], pinned: &[usize], budget: usize) -> Vec<String> {
         let lines = fold(classes, pinned, budget);
-        assert_eq!(lines.iter().map(Line::len).sum::<usize>(), classes.len(), "no entry is lost");
+        assert_eq!(lines.iter().map(Line::entries).sum::<usize>(), classes.len(), "no entry is lost");
         lines.iter().map(Line::words).collect()
     }
 
