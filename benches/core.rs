@@ -95,9 +95,9 @@ fn walks(c: &mut Criterion) {
             for va in &addresses {
                 let gva = Gva(*va);
                 let start = cpu.paging.start(&cpu.pdptes, gva, &access);
-                let walk = start
-                    .and_then(|start| cpu.paging.walk(&machine.memory, start, gva, &access, cpu.pkru, &mut Silent));
-                sum = sum.wrapping_add(walk.map_or(0, |walk| walk.gpa(gva).0));
+                let found = start
+                    .and_then(|start| cpu.paging.find(&machine.memory, start, gva, &access, cpu.pkru, &mut Silent));
+                sum = sum.wrapping_add(found.map_or(0, |found| found.gpa(gva).0));
             }
             black_box(sum)
         });

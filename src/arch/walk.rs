@@ -46,6 +46,20 @@ impl WalkObserver for Vec<EntryRead> {
     }
 }
 
+/// Keeps what is read, by level, and passes it on.
+struct Recorder<'a, O> {
+    reads: [(Gpa, u64); MAX_LEVELS + 1],
+    observer: &'a mut O,
+}
+
+impl<O: WalkObserver> WalkObserver for Recorder<'_, O> {
+    #[inline]
+    fn read(&mut self, read: EntryRead) {
+        self.reads[usize::from(read.level)] = (read.gpa, read.value);
+        self.observer.read(read);
+    }
+}
+
 /// One entry that a walk read from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct EntryRead {
@@ -112,7 +126,31 @@ impl Start {
     }
 }
 
-/// A finished walk whose access is allowed.
+/// The page that an allowed access reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The first byte of the page.
+    pub page: Gpa,
+    /// log2 of the page's size: 12, 21, 22 or 30.
+    pub page_shift: u32,
+    /// What the path grants.
+    pub rights: Rights,
+    /// AND of all entries of the path, those of a cached prefix included.
+    pub and: u64,
+    /// The level of the leaf.
+    pub level: u8,
+}
+
+impl Found {
+    /// The guest-physical address that `gva` translates to.
+    #[must_use]
+    #[inline]
+    pub const fn gpa(&self, gva: Gva) -> Gpa {
+        Gpa(self.page.0 | gva.0 & ((1 << self.page_shift) - 1))
+    }
+}
+
+/// A finished walk whose access is allowed, with the entries that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// The first byte of the page.
@@ -239,11 +277,10 @@ impl Paging {
         Ok(Start::unrestricted(self.top_level, self.root))
     }
 
-    /// Walks from `start` to the leaf and checks the rights of the whole path.
+    /// Walks from `start` to the leaf, checks the rights of the whole path and keeps what was read.
     ///
     /// # Errors
-    /// #PF: the first entry that is not present or has a reserved bit set ends the walk; rights
-    /// are judged at the leaf (SDM 4.6, 4.7).
+    /// As [`Paging::find`].
     #[inline]
     pub fn walk<M: TableMemory, O: WalkObserver>(
         &self,
@@ -254,15 +291,19 @@ impl Paging {
         pkru: u32,
         observer: &mut O,
     ) -> Result<Walk, Fault> {
-        match self.mode {
-            Mode::Bits32 => self.walk_entries::<2, M, O>(memory, start, gva, access, pkru, observer),
-            _ => self.walk_entries::<3, M, O>(memory, start, gva, access, pkru, observer),
-        }
+        let mut recorder = Recorder { reads: [(Gpa(0), 0); MAX_LEVELS + 1], observer };
+        let Found { page, page_shift, rights, and, level } =
+            self.find(memory, start, gva, access, pkru, &mut recorder)?;
+        Ok(Walk { page, page_shift, rights, and, top: start.level, leaf: level, reads: recorder.reads })
     }
 
-    /// The walk over entries of 4 or 8 bytes: `SHIFT` is 2 or 3.
+    /// Walks from `start` to the leaf and checks the rights of the whole path.
+    ///
+    /// # Errors
+    /// #PF: the first entry that is not present or has a reserved bit set ends the walk; rights
+    /// are judged at the leaf (SDM 4.6, 4.7).
     #[inline]
-    fn walk_entries<const SHIFT: u32, M: TableMemory, O: WalkObserver>(
+    pub fn find<M: TableMemory, O: WalkObserver>(
         &self,
         memory: &M,
         start: Start,
@@ -270,15 +311,30 @@ impl Paging {
         access: &Access,
         pkru: u32,
         observer: &mut O,
-    ) -> Result<Walk, Fault> {
-        let mut reads = [(Gpa(0), 0); MAX_LEVELS + 1];
+    ) -> Result<Found, Fault> {
+        match self.mode {
+            Mode::Bits32 => self.find_by_entries::<2, M, O>(memory, start, gva, access, pkru, observer),
+            _ => self.find_by_entries::<3, M, O>(memory, start, gva, access, pkru, observer),
+        }
+    }
+
+    /// [`Paging::find`] over entries of 4 or 8 bytes: `SHIFT` is 2 or 3.
+    #[inline]
+    fn find_by_entries<const SHIFT: u32, M: TableMemory, O: WalkObserver>(
+        &self,
+        memory: &M,
+        start: Start,
+        gva: Gva,
+        access: &Access,
+        pkru: u32,
+        observer: &mut O,
+    ) -> Result<Found, Fault> {
         let Start { mut level, mut table, mut and, mut or } = start;
         loop {
             let geometry = &self.geometry[usize::from(level)];
             let gpa = Gpa(table.0 + (gva.0 >> geometry.offset_shift & bits(SHIFT, PAGE_SHIFT - 1)));
             let value = memory.read_entry(gpa, SHIFT);
             observer.read(EntryRead { level, gpa, value });
-            reads[usize::from(level)] = (gpa, value);
             if value & entry::P == 0 {
                 return Err(self.fault(access, gva, FaultReason::NotPresent { level: Level(level) }));
             }
@@ -305,15 +361,7 @@ impl Paging {
             } else {
                 entry::page_base(self.mode, Level(level), value, &self.model)
             };
-            return Ok(Walk {
-                page,
-                page_shift: geometry.index_shift,
-                rights,
-                and,
-                top: start.level,
-                leaf: level,
-                reads,
-            });
+            return Ok(Found { page, page_shift: geometry.index_shift, rights, and, level });
         }
     }
 
