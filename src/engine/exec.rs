@@ -107,7 +107,7 @@ fn execute_other<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &m
         Command::Memslot { gpa, size, action } => memslot(vm, gpa, size.0, action, sink),
         Command::DirtyLog { gpa } => match vm.machine.slots.take_dirty(gpa) {
             Ok(frames) => {
-                E::dirty_log_taken(vm, gpa, sink);
+                E::watch_slot(vm, gpa, sink);
                 vm.emit(sink, |_| Event::DirtyLog { gpa, frames });
                 Outcome::Done
             }
@@ -330,7 +330,10 @@ fn memslot<E: Engine, S: Sink>(vm: &mut Vm<E>, gpa: Gpa, size: u64, action: Slot
     match result {
         Ok(()) => {
             vm.emit(sink, |_| Event::Memslot { gpa, action });
-            E::slots_changed(vm, sink);
+            match action {
+                SlotAction::Add | SlotAction::Remove => E::slots_changed(vm, sink),
+                SlotAction::Log => E::watch_slot(vm, gpa, sink),
+            }
             Outcome::Done
         }
         Err(error) => slot_refused(vm, error, sink),

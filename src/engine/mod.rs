@@ -147,8 +147,9 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// Memory slots came or went.
     fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
 
-    /// Userspace took the dirty log of the slot that begins here.
-    fn dirty_log_taken<S: Sink>(_vm: &mut Vm<Self>, _slot: Gpa, _sink: &mut S) {}
+    /// The stores to the slot that begins here must be seen from now on: its log was switched on, or
+    /// taken.
+    fn watch_slot<S: Sink>(_vm: &mut Vm<Self>, _slot: Gpa, _sink: &mut S) {}
 }
 
 /// A machine and the engine that runs it.

@@ -114,10 +114,10 @@ impl Engine for Shadow {
     }
 
     fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
-        root::reset_context(vm, sink);
+        root::zap_all(vm, sink);
     }
 
-    fn dirty_log_taken<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
+    fn watch_slot<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
         write::slot_remove_write_access(vm, slot.gfn(), sink);
     }
 }

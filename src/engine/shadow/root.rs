@@ -168,6 +168,18 @@ pub fn drop_everything<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
     reset_context(vm, sink);
 }
 
+/// Memory slots came or went: frames may stand for others now, so every shadow goes
+/// (`kvm_mmu_zap_all`).
+pub fn zap_all<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
+    free_roots(vm, sink);
+    forget_prev_roots(vm, |_| true, sink);
+    while let Some(id) = vm.engine.pool.tail() {
+        zap::zap_page(vm, id, sink);
+    }
+    alloc_roots(vm, sink);
+    flush_tlb(vm, FlushCause::RootChange, sink);
+}
+
 fn sync_roots<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
     if !vm.engine.policy.unsync {
         return;

@@ -127,7 +127,7 @@ impl Engine for TwoDim {
         Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
     }
 
-    fn dirty_log_taken<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
+    fn watch_slot<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
         if nested::remove_write_access(vm, slot.gfn()) {
             Self::invalidate(vm, Scope::Everything, FlushCause::DirtyLog, sink);
         }
