@@ -296,7 +296,7 @@ fn every_prefix_of_a_good_file() {
 fn a_slot_at_the_end_of_the_widest_address_space() {
     let json = r#"{"cpu":{"maxphyaddr":52},"init":{"cr0":"0x80010011","cr3":"0x1000","cr4":"0x20","efer":"0x800"},
         "steps":[{"op":"memslot","gpa":"0x0","action":"remove"},
-        {"op":"memslot","gpa":"0xffffffffff000","size":"0x1000","action":"add"},
+        {"op":"memslot","gpa":"0xfffffffffd000","size":"0x3000","action":"add"},
         {"op":"map","va":"0x0","pa":"0x0"}]}"#;
     let scenario = Scenario::from_json("far.json", json).expect("it is legal");
     let verdict = mmuscope::scenario::run(&scenario, scenario.engine, mmuscope::machine::Caches::default());
