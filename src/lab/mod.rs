@@ -15,7 +15,7 @@ use crate::machine::{Command, Event, Machine};
 pub type NodeId = u32;
 
 /// A snapshot is kept after every so many commands of a branch.
-const SNAPSHOT_EVERY: usize = 64;
+const SNAPSHOT_EVERY: usize = 256;
 
 #[derive(Clone, Debug)]
 struct Node {
@@ -62,7 +62,8 @@ pub struct Lab {
     nodes: Vec<Node>,
     path: Vec<NodeId>,
     cursor: usize,
-    snapshots: BTreeMap<NodeId, AnyVm>,
+    /// Boxed, so that the map moves pointers when it grows.
+    snapshots: BTreeMap<NodeId, Box<AnyVm>>,
 }
 
 impl Lab {
@@ -158,7 +159,7 @@ impl Lab {
         self.path.push(id);
         self.cursor += 1;
         if self.cursor.is_multiple_of(SNAPSHOT_EVERY) {
-            self.snapshots.insert(id, self.vm.clone());
+            self.snapshots.insert(id, Box::new(self.vm.clone()));
         }
     }
 
@@ -187,7 +188,7 @@ impl Lab {
         }
         for done in (1..=step).rev().filter(|done| done.is_multiple_of(SNAPSHOT_EVERY)) {
             if let Some(vm) = self.snapshots.get(&self.path[done - 1]) {
-                return (done, vm.clone());
+                return (done, AnyVm::clone(vm));
             }
         }
         (0, self.start.clone())
