@@ -75,6 +75,8 @@ pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     match cx.view.selection {
         Selection::PdpteRegister(index) => register_ui(cx, ui, index),
         Selection::Page(gfn) => page_ui(cx, ui, gfn),
+        Selection::Shadow(page) => super::role_card::page_ui(cx, ui, page),
+        Selection::Spte(at) => super::role_card::spte_ui(cx, ui, at),
         Selection::Entry { level, gpa } => edit_ui(cx, ui, &Subject::new(cx, Level(level), gpa)),
         Selection::Table { level, base } => {
             let mode = cx.machine.cpu.mode();

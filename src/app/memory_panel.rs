@@ -134,6 +134,8 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
         Selection::Table { base, .. } => base.gfn() == gfn,
         Selection::Entry { gpa, .. } => gpa.gfn() == gfn,
         Selection::Page(page) => page == gfn,
+        Selection::Shadow(page) => cx.shadow_page(page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
+        Selection::Spte(at) => cx.shadow_page(at.page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
         Selection::None | Selection::PdpteRegister(_) => false,
     };
     if selected {

@@ -18,6 +18,7 @@ mod layout; // where the zones lie
 mod log; // the tab Log
 mod memory_panel; // page map, tables, engine, caches
 mod processor_strip; // paging mode, bits, CR3, access composer
+mod role_card; // what a shadow page is
 mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
 pub mod tables; // the paging structures of a machine
@@ -155,7 +156,8 @@ impl App {
             view: &self.view,
             vm: self.focus.vm(self.session.lab.vm()),
             machine: self.focus.vm(self.session.lab.vm()).machine(),
-            before: self.focus.before(),
+            before: self.focus.before().machine(),
+            before_vm: self.focus.before(),
             events: self.focus.events(),
             shown: self.focus.shown(),
             history: &self.history,

@@ -35,6 +35,8 @@ pub struct Tokens {
     pub stage: Color32,
     /// Cards of tables and registers.
     pub card: Color32,
+    /// Rails between a guest table and its shadow.
+    pub rail: Color32,
     /// Hairlines between zones and around cards.
     pub border: Color32,
     /// Buttons at rest.
@@ -85,6 +87,7 @@ pub static DARK: Tokens = Tokens {
     panel: rgb(0x15_1b_23),
     stage: rgb(0x0d_11_17),
     card: rgb(0x1b_22_2c),
+    rail: rgb(0x5b_67_77),
     border: rgb(0x2b_34_40),
     button: rgb(0x21_2a_35),
     button_hover: rgb(0x2b_36_44),
@@ -110,6 +113,7 @@ pub static LIGHT: Tokens = Tokens {
     panel: rgb(0xff_ff_ff),
     stage: rgb(0xf6_f7_f8),
     card: rgb(0xff_ff_ff),
+    rail: rgb(0x9a_a4_b0),
     border: rgb(0xd9_de_e4),
     button: rgb(0xee_f1_f4),
     button_hover: rgb(0xe2_e7_ec),

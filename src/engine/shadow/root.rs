@@ -338,7 +338,7 @@ fn bring_up_to_date<S: Sink>(vm: &mut Vm<Shadow>, scope: Scope, sink: &mut S) {
 }
 
 /// Index of an address at a level.
-const fn index_at(level: u32, gva: Gva) -> u16 {
+pub const fn index_at(level: u32, gva: Gva) -> u16 {
     (gva.0 >> (12 + 9 * (level - 1))) as u16 & 0x1ff
 }
 
@@ -355,7 +355,7 @@ pub fn drop_for_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
 }
 
 /// The first entry for an address below the root.
-fn entries_of(vm: &Vm<Shadow>, gva: Gva) -> Option<(PageId, u16)> {
+pub fn entries_of(vm: &Vm<Shadow>, gva: Gva) -> Option<(PageId, u16)> {
     match vm.engine.root {
         Root::None => None,
         Root::Long(page) => {
