@@ -126,6 +126,9 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
         let width = if part { cell.width() / 2.0 } else { cell.width() };
         let filled = Rect::from_min_size(cell.min, Vec2::new(width.round(), cell.height()));
         painter.rect_filled(filled, 2, color);
+        if locked(cx, table) {
+            painter.rect_stroke(cell.shrink(1.5), 1, Stroke::new(1.0, t.panel), StrokeKind::Inside);
+        }
         if table.reach == Reach::RegisterOnly {
             painter.line_segment([cell.left_bottom(), cell.right_top()], Stroke::new(1.5, t.panel));
         }
@@ -168,15 +171,18 @@ fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) ->
 
 fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
     let entries = if table.present == 1 { "entry" } else { "entries" };
+    let guarded = if locked(cx, table) { "⊘ W · " } else { "" };
     match table.reach {
-        Reach::MemoryOnly => "◔ not in use yet".to_owned(),
-        Reach::RegisterOnly => format!("◔ {} {entries}", table.present),
-        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => "32 B of page".to_owned(),
-        Reach::Walks => {
-            let guarded = if cx.vm.shadow_facts(table.base.gfn(), None).write_protected { "⊘ W · " } else { "" };
-            format!("{guarded}{} {entries}", table.present)
-        }
+        Reach::MemoryOnly => format!("{guarded}◔ not in use yet"),
+        Reach::RegisterOnly => format!("{guarded}◔ {} {entries}", table.present),
+        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => format!("{guarded}32 B of page"),
+        Reach::Walks => format!("{guarded}{} {entries}", table.present),
     }
+}
+
+/// Whether the hypervisor has taken W from the table's frame.
+fn locked(cx: &ViewCx<'_>, table: &Table) -> bool {
+    cx.vm.shadow_facts(table.base.gfn(), None).write_protected
 }
 
 fn table_hint(table: &Table) -> &'static str {

@@ -21,6 +21,8 @@ pub struct Arrows {
     lower: Vec<(Level, Anchor, Reach)>,
     /// Where rails leave the guest's tables.
     pub(super) ends: Vec<(Level, Pos2)>,
+    /// CR3, where it is shown.
+    pub cr3: Option<Anchor>,
     /// The page.
     pub page: Option<Anchor>,
     /// The host frame.
@@ -76,6 +78,12 @@ impl Arrows {
     pub fn draw(&self, look: &Look<'_>, ui: &Ui) {
         let path = &look.stage.path;
         let color = look.t().guest.line;
+        if let (Some(from), Some(first)) = (self.cr3, path.hops.first())
+            && let Some(to) = self.at(first.level)
+        {
+            let manner = if first.reach == Reach::Read { Manner::Taken } else { Manner::Possible };
+            arrow(look, ui, 9, (from, to), manner, color, Side::Guest);
+        }
         for pair in path.hops.windows(2) {
             let [from, to] = pair else { continue };
             if let (Some(a), Some(b)) = (self.at(from.level), self.at(to.level)) {

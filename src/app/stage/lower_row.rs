@@ -19,7 +19,7 @@ pub fn lower_row_ui(look: &Look<'_>, ui: &mut Ui, lower: &Lower, arrows: &mut Ar
     if let Some(root) = &lower.root {
         let (anchor, rect) = root_ui(look, ui, root);
         arrows.put_lower(pdpte::LEVEL, Some(anchor), root.reach);
-        rails::root_rail(look, ui, lower, rect);
+        rails::root_rail(look, ui, lower, rect, arrows);
     }
     for level in Level::down_from(look.layout.shape.lower) {
         column_ui(look, ui, lower, level, arrows, &mut places);
@@ -145,6 +145,13 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
         paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, right - at.x);
     for mark in &card.marks {
         right = mark_ui(look, ui, *mark, pos2(right, rect.center().y), shown.right());
+    }
+    if compact {
+        let at = shown.right_center() + vec2(0.7 * m.pad, 0.0);
+        let galley = ui.painter().layout_no_wrap(card.note.clone(), plain(m.small), t.weak);
+        if at.x + galley.size().x < right {
+            ui.painter().galley(at - vec2(0.0, 0.5 * galley.size().y), galley, t.weak);
+        }
     }
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked()

@@ -19,6 +19,7 @@ mod pdpte_card; // the PDPTE registers
 mod rails; // from a guest table to its shadows
 mod reloads; // the table "what reloads these registers"
 mod ribbon; // the address and its fields
+mod root_register; // CR3, where a column is free for it
 pub mod rows; // 512 entries in a dozen lines
 mod table_card; // one table
 pub mod words; // short words
@@ -27,7 +28,7 @@ use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
 use super::theme::{Tokens, bold};
 use super::view::{AppCommand, Composer, Selection, ViewCx};
-use crate::arch::{Access, Level, Mode};
+use crate::arch::{Access, Level, Mode, pdpte};
 use crate::engine::AnyVm;
 use crate::machine::Event;
 use history::{History, HistoryCache};
@@ -153,10 +154,15 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     let history = history(cx, ui, stage.mode);
     let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history };
     ribbon::ribbon_ui(&look, ui);
-    labels(&look, ui);
     let mut arrows = arrows::Arrows::default();
     if let Some(card) = &stage.pdptes {
-        arrows.put(crate::arch::pdpte::LEVEL, pdpte_card::pdpte_card_ui(&look, ui, card));
+        let (anchor, bottom) = pdpte_card::pdpte_card_ui(&look, ui, card);
+        arrows.put(pdpte::LEVEL, anchor);
+        arrows.put_end(&look, pdpte::LEVEL, bottom);
+    }
+    let spare = Level::down_from(layout.shape.columns()).filter(|level| level.0 > stage.mode.top_level());
+    if let Some(level) = spare.min().filter(|_| !layout.stacked) {
+        arrows.cr3 = root_register::root_register_ui(&look, ui, level);
     }
     for card in &stage.tables {
         let (anchor, bottom) = table_card::table_card_ui(&look, ui, card);
@@ -171,6 +177,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         Some(lower) => lower_row::lower_row_ui(&look, ui, lower, &mut arrows),
         None => cache_row::cache_row_ui(&look, ui, &mut arrows),
     }
+    // After the rails, which they interrupt.
+    labels(&look, ui);
     arrows.draw(&look, ui);
     hover::settle(ui);
 }
@@ -232,7 +240,7 @@ fn labels(look: &Look<'_>, ui: &Ui) {
     let layout = look.layout;
     let label = |at: Pos2, text: &str, color, width: f32| {
         let width = if layout.stacked { layout.host().width() } else { width };
-        paint::text_within(painter, at, Align2::LEFT_CENTER, text, bold(m.small), color, width)
+        paint::text_over(painter, at, Align2::LEFT_CENTER, text, bold(m.small), (color, t.stage), width)
     };
     let guest = match (look.stage.mode, layout.stacked) {
         (Mode::Off, _) => "Paging is off — the linear address is the physical address",

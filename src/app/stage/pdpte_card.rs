@@ -37,8 +37,8 @@ impl Grid {
     }
 }
 
-/// Draws the card; where the path leaves it, if it does.
-pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> Option<Anchor> {
+/// Draws the card; where the path leaves it, if it does, and its lower end.
+pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anchor>, f32) {
     let m = look.m();
     let rect = paint::top_of(look.layout.guest(pdpte::LEVEL), m.head + 5.9 * m.row);
     let t = look.t();
@@ -61,12 +61,13 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> Option<Ancho
         y += m.row;
     }
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
-    let place = format!("PDPT 0x{:x} · 32 of 4096 bytes", card.root.0);
-    let foot = if card.registers { place } else { format!("{place} · read at each walk") };
+    let what = if card.registers { "32 of 4096 bytes in its page" } else { "read at each walk" };
+    let foot = format!("PDPT 0x{:x} · {what}", card.root.0);
+    let foot = if rect.width() < 20.0 * m.small { foot.replace(" in its page", "") } else { foot };
     let at = pos2(rect.left() + 1.6 * m.pad, y + 0.5 * m.row);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, foot, plain(m.small), t.weak, rect.width() - 2.0 * m.pad);
     paint::card_edge(ui.painter(), rect, t.guest.edge);
-    anchor
+    (anchor, rect.bottom())
 }
 
 fn head(look: &Look<'_>, ui: &Ui, card: &PdpteCard, rect: Rect) {

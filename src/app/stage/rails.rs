@@ -11,13 +11,13 @@ use crate::app::theme::{bold, plain};
 use crate::arch::{Level, pdpte};
 
 /// Between the PDPTE registers and `pae_root`.
-pub fn root_rail(look: &Look<'_>, ui: &Ui, lower: &Lower, root: Rect) {
+pub fn root_rail(look: &Look<'_>, ui: &Ui, lower: &Lower, root: Rect, arrows: &Arrows) {
     if let Some(rail) = lower.rail(pdpte::LEVEL) {
-        let guest = guest_end(look, pdpte::LEVEL);
-        if let Some(from) = guest.filter(|_| look.stage.pdptes.is_some()) {
+        let from = arrows.table_end(pdpte::LEVEL).filter(|_| !look.layout.stacked);
+        if let Some(from) = from {
             line(look, ui, from, pos2(from.x, root.top()), true);
         }
-        label(look, ui, rail, true);
+        label(look, ui, rail, from.is_some());
     }
 }
 
@@ -57,16 +57,7 @@ pub fn rails_ui(look: &Look<'_>, ui: &Ui, lower: &Lower, places: &[(TableId, Rec
     }
 }
 
-/// Where a rail leaves the guest's half.
-fn guest_end(look: &Look<'_>, level: Level) -> Option<Pos2> {
-    if look.layout.stacked {
-        return None;
-    }
-    let room = look.layout.guest(level);
-    Some(pos2(rail_x(look, level), room.top() + look.m().head + 5.9 * look.m().row))
-}
-
-/// Rails stand a quarter into their column, so that their words have room at the right.
+/// Rails stand a fifth into their column, so that their words have room at the right.
 fn rail_x(look: &Look<'_>, level: Level) -> f32 {
     let x = look.layout.guest(level).x_range();
     x.min + 0.2 * x.span()
@@ -141,7 +132,11 @@ fn nested(look: &Look<'_>, ui: &Ui, rail: &Rail) {
         paint::text(ui.painter(), rect.center(), Align2::CENTER_CENTER, level, bold(m.small - 2.0), text);
         left += side + 2.0;
     }
-    let words = if count == 0 { "no nested read".to_owned() } else { format!("{count} nested reads") };
+    let words = match count {
+        0 if rail.words.is_empty() => "no read".to_owned(),
+        0 => rail.words.clone(),
+        n => format!("{n} reads"),
+    };
     let at = pos2(left + 4.0, y);
     let width = room.right() - at.x + 10.0;
     if width > 4.0 * m.small {

@@ -108,6 +108,12 @@ impl Metrics {
         2.0 * self.margin + columns * self.table + wide + self.page + columns * self.gap
     }
 
+    /// The same with higher rows and heads, up to a fifth.
+    pub(super) fn taller(&self, by: f32) -> Self {
+        let by = by.clamp(1.0, 1.2);
+        Self { row: (self.row * by).floor(), head: (self.head * by).floor(), ..*self }
+    }
+
     pub(super) fn scaled(self, by: f32) -> Self {
         let Self { row, head, font, small, pad, table, pdpte, page, gap, margin, .. } = self;
         Self {

@@ -44,7 +44,8 @@ impl Shape {
     }
 
     /// How many levels have a column.
-    pub(super) fn columns(self) -> u8 {
+    #[must_use]
+    pub fn columns(self) -> u8 {
         self.mode.top_level().max(self.lower)
     }
 
@@ -102,9 +103,11 @@ impl Layout {
         if chosen.is_none() && tightest.width(shape) > room.x {
             return stacked::layout(shape, origin, room, zoom);
         }
-        let metrics = chosen.unwrap_or(tightest).scaled(zoom);
+        let chosen = chosen.unwrap_or(tightest);
+        // Rows become a little higher rather than leave a desert below.
+        let metrics = chosen.taller(room.y / comfortable_height(chosen, shape)).scaled(zoom);
         let m = &metrics;
-        let (guest, lower) = heights(m, shape, room.y).unwrap_or((7.0 * m.row, 5.0 * m.row));
+        let (guest, lower) = heights(m, shape, room.y).unwrap_or((m.head + 6.0 * m.row, m.head + 4.2 * m.row));
         let width = m.width(shape).max(room.x);
         let mut y = origin.y + 0.5 * m.pad;
         let mut take = |height: f32| {
@@ -197,17 +200,29 @@ impl Layout {
     }
 }
 
+/// Lines of text between and above the rows, in row heights.
+fn lines(shape: Shape) -> f32 {
+    if shape.has_lower() { 7.1 } else { 6.15 }
+}
+
+/// The height at which both rows have room for some more than they need.
+fn comfortable_height(m: &Metrics, shape: Shape) -> f32 {
+    let lower = if shape.has_lower() { 6.0 } else { 8.0 };
+    (lines(shape) + 7.0 + lower) * m.row + 2.0 * m.head + 1.5 * m.pad
+}
+
 /// The heights of the guest row and of the lower row, if both fit.
 fn heights(m: &Metrics, shape: Shape, height: f32) -> Option<(f32, f32)> {
-    let lines = if shape.has_lower() { 7.1 } else { 6.15 };
-    let rest = height - lines * m.row - 1.5 * m.pad;
+    let rest = height - lines(shape) * m.row - 1.5 * m.pad;
     // The PDPTE card: head, column heads, four registers, foot. Below it `pae_root` with its four.
     let least_guest = m.head + 6.0 * m.row;
     let least_lower = m.head + if shape.has_lower() { 4.2 } else { 2.0 } * m.row;
     if rest < least_guest + least_lower {
         return None;
     }
-    let guest = (0.52 * rest).max(least_guest).min(m.head + 12.0 * m.row).min(rest - least_lower);
+    // The PDPTE card never grows, so rails would only become longer.
+    let share = if shape.wide().is_some() { 0.45 } else { 0.5 };
+    let guest = (share * rest).max(least_guest).min(m.head + 14.0 * m.row).min(rest - least_lower);
     Some((guest, rest - guest))
 }
 

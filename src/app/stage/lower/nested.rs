@@ -5,32 +5,37 @@ use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, TableId
 use crate::app::stage::model::Inputs;
 use crate::app::stage::path::{self, Path, Reach};
 use crate::app::stage::rows::{self, Class, Letter, Line};
-use crate::arch::{Gpa, Level};
+use crate::arch::{Gpa, Level, Mode, pdpte};
 use crate::engine::twodim::{Kind, LEVELS, Nested, NestedEntry};
 use crate::engine::{AnyVm, TwoDim, Vm};
 use crate::machine::Event;
+use crate::machine::event::EntrySource;
 
-/// The nested reads of the last attempt: a walk begins anew after each violation.
-fn last_attempt<'a>(inputs: &Inputs<'a>) -> Vec<(u8, Gpa)> {
+/// The reads of the last attempt: a walk begins anew after each violation. How many of guest tables,
+/// and those of the second dimension.
+fn last_attempt(inputs: &Inputs<'_>) -> (usize, Vec<(u8, Gpa)>) {
     let mut reads = Vec::new();
+    let mut of_guest = 0;
     let mut over = false;
     for event in path::events_in_view(inputs.command, inputs.events) {
         match event {
             Event::NestedRead { level, gpa, .. } => {
                 if std::mem::take(&mut over) {
                     reads.clear();
+                    of_guest = 0;
                 }
                 reads.push((*level, *gpa));
             }
+            Event::WalkRead { from: EntrySource::Memory, .. } => of_guest += 1,
             Event::VmExit { .. } => over = true,
             _ => {}
         }
     }
-    reads
+    (of_guest, reads)
 }
 
 pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
-    let reads = last_attempt(inputs);
+    let (of_guest, reads) = last_attempt(inputs);
     let arrived = path.recorded && path.arrived && path.gpa().is_some();
     // In the middle of a walk the tables are those of the reference that is being translated.
     let gpa = reads.last().filter(|_| !arrived).map(|(_, gpa)| *gpa).or(path.gpa()).unwrap_or_default();
@@ -54,10 +59,11 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
         crate::app::stage::words::gpa(gpa),
         match reads.len() {
             0 => String::new(),
-            n => format!(" · {n} of the reads of this walk are {name} reads"),
+            n => format!(" · this walk: {} reads, {n} of them of {name} tables", n + of_guest),
         }
     );
-    let rails = rails(path, &reads);
+    let registers = vm.machine.cpu.mode() == Mode::Pae && !inputs.engine.reads_pdptes_from_memory();
+    let rails = rails(path, &reads, registers);
     Lower { title, root: None, cards, left_out: Vec::new(), rails, host: host(inputs, path), arrived }
 }
 
@@ -154,14 +160,12 @@ fn letters(kind: Kind, value: u64, leaf: bool) -> Vec<Letter> {
 }
 
 /// Below each guest table, the four reads that translate its address.
-fn rails(path: &Path, reads: &[(u8, Gpa)]) -> Vec<Rail> {
+fn rails(path: &Path, reads: &[(u8, Gpa)], registers: bool) -> Vec<Rail> {
     let hops = path.hops.iter().map(|hop| {
         let of_entry: Vec<u8> = reads.iter().filter(|(_, gpa)| *gpa == hop.gpa).map(|(level, _)| *level).collect();
         let nested = (1..=LEVELS).rev().map(|level| (level, of_entry.contains(&level))).collect();
-        let words = match of_entry.len() {
-            0 => String::new(),
-            n => format!("{n} nested reads"),
-        };
+        let words =
+            if registers && hop.level == pdpte::LEVEL { "in registers: no read".to_owned() } else { String::new() };
         Rail { level: hop.level, ends: Vec::new(), words, nested }
     });
     hops.collect()

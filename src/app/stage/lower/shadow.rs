@@ -291,7 +291,8 @@ fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> V
             TableId::Nested(_) => None,
         });
         let ends: Vec<(PageId, bool)> = pages.map(|id| (id, protects && !vm.engine.pool.page(id).unsync)).collect();
-        let words = rail_words(vm, &ends, protects);
+        let below = cards.iter().find(|card| card.level == hop.level && card.walked.is_some());
+        let words = rail_words(vm, &ends, below, protects);
         let ends = ends.into_iter().map(|(id, synced)| (TableId::Shadow(id), synced)).collect();
         rails.push(Rail { level: hop.level, ends, words, nested: Vec::new() });
     }
@@ -304,8 +305,10 @@ fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> V
     rails
 }
 
-fn rail_words(vm: &Vm<Shadow>, ends: &[(PageId, bool)], protects: bool) -> String {
+fn rail_words(vm: &Vm<Shadow>, ends: &[(PageId, bool)], below: Option<&LowerCard>, protects: bool) -> String {
     match ends {
+        // The hardware goes on through the shadow of another table.
+        [] if below.is_some() => format!("not shadowed; below: {}", below.map_or("", |card| &card.note)),
         [] => "not shadowed".to_owned(),
         [(id, synced)] => {
             let page = vm.engine.pool.page(*id);

@@ -1,0 +1,39 @@
+//! CR3 as a card, in the column that only the hypervisor's tables need.
+
+use egui::{Align2, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::{Anchor, Look, paint, words};
+use crate::app::theme::{bold, mono, plain};
+use crate::arch::{Level, Mode};
+
+/// Draws it; where its arrow begins, if it leads to a table.
+pub fn root_register_ui(look: &Look<'_>, ui: &Ui, level: Level) -> Option<Anchor> {
+    let (t, m, mode) = (look.t(), look.m(), look.stage.mode);
+    let rect = paint::top_of(look.layout.guest(level), m.head + m.row + 1.0);
+    let root = look.inputs.machine.cpu.paging.root;
+    let (value, note) = match mode {
+        Mode::Off => ("not used".to_owned(), "no guest tables"),
+        Mode::Pae => (words::gpa(root), "only at a load"),
+        _ => (words::gpa(root), "where walks begin"),
+    };
+    let response = ui.interact(rect, ui.scope_id().with("CR3 card"), Sense::hover());
+    let name = format!("CR3 {value}, {note}");
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
+    let painter = ui.painter();
+    paint::card_body(painter, t, rect);
+    let head = egui::Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
+    paint::card_head(painter, head, &t.guest);
+    let at = head.left_center() + vec2(m.pad, 0.0);
+    let title = paint::text(painter, at, Align2::LEFT_CENTER, "CR3", bold(m.font), t.guest.text);
+    let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
+    let width = head.right() - at.x - 0.4 * m.pad;
+    paint::text_within(painter, at, Align2::LEFT_CENTER, &value, mono(m.small), t.guest.text, width);
+    let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
+    let width = rect.width() - 2.0 * m.pad;
+    paint::text_within(painter, at, Align2::LEFT_CENTER, note, plain(m.small), t.weak, width);
+    paint::card_edge(painter, rect, t.guest.edge);
+    response.on_hover_text(name);
+    let y = head.center().y;
+    let (left, right) = (pos2(rect.left(), y), pos2(rect.right(), y));
+    (mode != Mode::Off && mode != Mode::Pae).then_some(Anchor { left, right, top: rect.top(), bottom: rect.bottom() })
+}
