@@ -81,7 +81,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
         Ending::Done => t.strong,
         Ending::Faulted | Ending::Refused => t.fault.text,
     };
-    let number = format!("#{step}");
+    let number = format!("#{}", cx.session.step_number(step));
     let painter = ui.painter();
     painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
     elided(ui, rect, 46.0, &text, color);

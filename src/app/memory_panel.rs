@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
-use super::engines;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
+use super::{audit, engines};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -39,6 +39,7 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.add_space(GROUP);
         heading(ui, cx.tokens, "Engine");
         engines_ui(cx, ui);
+        audit::audit_ui(cx, ui);
         ui.add_space(GROUP);
         heading(ui, cx.tokens, "Translation caches");
         caches_ui(cx, ui);
@@ -171,11 +172,11 @@ fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) ->
 
 fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
     let entries = if table.present == 1 { "entry" } else { "entries" };
-    let guarded = if locked(cx, table) { "⊘ W · " } else { "" };
+    let guarded = if locked(cx, table) { "⊘ " } else { "" };
     match table.reach {
         Reach::MemoryOnly => format!("{guarded}◔ not in use yet"),
         Reach::RegisterOnly => format!("{guarded}◔ {} {entries}", table.present),
-        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => format!("{guarded}32 B of page"),
+        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => format!("{guarded}32 bytes"),
         Reach::Walks => format!("{guarded}{} {entries}", table.present),
     }
 }
@@ -187,7 +188,7 @@ fn locked(cx: &ViewCx<'_>, table: &Table) -> bool {
 
 fn table_hint(table: &Table) -> &'static str {
     match table.reach {
-        Reach::Walks => "In use. ⊘ W: the hypervisor has taken W from its frame, so that it sees every store",
+        Reach::Walks => "In use. ⊘: the hypervisor has taken W from its frame, so that it sees every store",
         Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
         Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
     }

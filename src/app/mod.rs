@@ -4,6 +4,7 @@
 //! here, in one place, before the next pass. One file a panel.
 
 mod apply; // what the views asked for is done here, and nowhere else
+mod audit; // whether the shadow MMU's invariants hold
 mod bar; // title, theme, text size
 pub mod comparison; // the same commands on every engine
 mod cost_meter; // what the run has cost

@@ -14,9 +14,9 @@ use crate::explain;
 use crate::machine::{Command, Event};
 
 /// CR2 is shown where at least so much room is left of the composer, in points.
-const CR2_FROM: f32 = 520.0;
+const CR2_FROM: f32 = 160.0;
 /// Width of the composer, in points.
-const COMPOSER_WIDTH: f32 = 600.0;
+const COMPOSER_WIDTH: f32 = 622.0;
 
 /// A control bit of the strip: its register, its mask, its name and what it does.
 struct Bit {
@@ -229,8 +229,8 @@ fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
 }
 
 fn address_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    caption(ui, cx.tokens, "GVA");
-    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 176.0) {
+    caption(ui, cx.tokens, "Next GVA");
+    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 164.0) {
         HexField::Changed(va) => compose(cx, |composer| composer.va = Gva(va)),
         HexField::Entered(va) => {
             compose(cx, |composer| composer.va = Gva(va));

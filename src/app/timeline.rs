@@ -69,7 +69,7 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let weak = |text: String| RichText::new(text).size(TEXT).color(cx.tokens.weak);
-    ui.label(weak(format!("step {} of {}", lab.cursor(), lab.len())));
+    ui.label(weak(format!("step {} of {}", cx.session.step_number(lab.cursor()), cx.session.step_count())));
     if !cx.events.is_empty() {
         ui.label(weak("·".to_owned()));
         let back = button(ui, cx.shown > 0, Button::new("◀"), "One micro-step back", "One micro-step back");

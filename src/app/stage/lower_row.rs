@@ -140,18 +140,16 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
     let title = if m.wordy && !compact { card.title.clone() } else { card.title.replace("Shadow ", "") };
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
-    let number = format!("{:05x}", card.frame);
+    let frame = format!("{:05x}", card.frame);
+    // Of a head alone the guest table that it shadows says most.
+    let both = format!("{frame} {}", card.note);
+    let ways: &[&str] = if compact { &[&both, &card.note, &frame] } else { &[&frame] };
+    let room = right - at.x - if compact && !card.marks.is_empty() { 3.2 * m.small } else { 0.0 };
+    let number = paint::first_that_fits(ui.painter(), ways, &mono(m.small), room);
     let shown =
         paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, right - at.x);
     for mark in &card.marks {
         right = mark_ui(look, ui, *mark, pos2(right, rect.center().y), shown.right());
-    }
-    if compact {
-        let at = shown.right_center() + vec2(0.7 * m.pad, 0.0);
-        let galley = ui.painter().layout_no_wrap(card.note.clone(), plain(m.small), t.weak);
-        if at.x + galley.size().x < right {
-            ui.painter().galley(at - vec2(0.0, 0.5 * galley.size().y), galley, t.weak);
-        }
     }
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked()
@@ -191,8 +189,9 @@ fn run_ui(look: &Look<'_>, ui: &Ui, words: &str, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let at = rect.left_center() + vec2(if m.wordy { 1.8 } else { 1.0 } * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    let shown =
-        if m.wordy { words.to_owned() } else { words.replace("not shadowed", "—").replace("not built", "—") };
+    let short = words.replace("not shadowed", "—").replace("not built", "—");
+    let ways = [words, &short, words.split(' ').next().unwrap_or(words)];
+    let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
 }
 
@@ -282,7 +281,8 @@ fn root_ui(look: &Look<'_>, ui: &Ui, root: &RootCard) -> (Anchor, Rect) {
     let title = paint::text(ui.painter(), at, Align2::LEFT_CENTER, "pae_root", bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let width = head.right() - at.x - 0.5 * m.pad;
-    let words = "4 slots, each pins its directory";
+    let ways = ["4 slots, each pins its directory", "4 pinned slots", "4 slots", ""];
+    let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.shadow.text, width);
     let mut anchor = Anchor::of(head, rect);
     for (i, slot) in root.slots.iter().enumerate() {
@@ -383,7 +383,9 @@ fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, room);
     let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
     let width = rect.width() - 2.0 * m.pad;
-    paint::text_within(painter, at, Align2::LEFT_CENTER, &words, plain(m.small), t.weak, width);
+    let short = words.replace("memslot ", "slot ");
+    let shown = paint::first_that_fits(painter, &[&words, &short], &plain(m.small), width);
+    paint::text_within(painter, at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
     paint::card_edge(painter, rect, t.shadow.edge);
     let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::hover());
     let name = format!("Host frame at HPA {}, {words}", words::gpa(Gpa(host.hpa.0)));

@@ -249,6 +249,7 @@ fn labels(look: &Look<'_>, ui: &Ui) {
     };
     let covered = label(layout.guest_label, guest, t.guest.text, layout.size.x);
     let (lower, color) = match &look.stage.lower {
+        Some(lower) if layout.stacked => (lower.name, t.shadow.text),
         Some(lower) => (lower.title.as_str(), t.shadow.text),
         None if layout.stacked => ("Cached", t.hit.text),
         None => ("Cached — what the processor remembers of it", t.hit.text),

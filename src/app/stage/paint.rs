@@ -41,6 +41,13 @@ pub fn top_of(room: Rect, height: f32) -> Rect {
     at(room.x_range(), room.top(), height)
 }
 
+/// The first of several ways to say something that is at most `width` wide; else the last.
+#[must_use]
+pub fn first_that_fits<'a>(painter: &Painter, ways: &[&'a str], font: &FontId, width: f32) -> &'a str {
+    let fits = |way: &&&str| painter.layout_no_wrap((**way).to_owned(), font.clone(), Color32::WHITE).size().x <= width;
+    ways.iter().find(fits).or(ways.last()).copied().unwrap_or_default()
+}
+
 /// Text on a ground of its own, so that lines behind it are interrupted.
 pub fn text_over(
     painter: &Painter,

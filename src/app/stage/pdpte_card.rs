@@ -79,7 +79,7 @@ fn head(look: &Look<'_>, ui: &Ui, card: &PdpteCard, rect: Rect) {
     let loaded = match look.history.loaded_at {
         _ if !card.registers => "no registers in use".to_owned(),
         Some(0) => "loaded at the start".to_owned(),
-        Some(step) => format!("loaded at #{step}"),
+        Some(step) => format!("loaded at #{}", look.cx.session.step_number(step)),
         None => "loaded long ago".to_owned(),
     };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
@@ -214,7 +214,10 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
             )
         }
         (_, Some(0)) => "The register differs from memory since the start".to_owned(),
-        (_, Some(step)) => format!("The register differs from memory since step {step}: click to go there"),
+        (_, Some(step)) => {
+            let step = look.cx.session.step_number(step);
+            format!("The register differs from memory since step {step}: click to go there")
+        }
         (PdpteStatus::Fresh, _) => "Register and memory agree".to_owned(),
         (PdpteStatus::Present, _) => "This engine reads memory at each walk: no register stands between".to_owned(),
         (PdpteStatus::NotPresent, _) => "P = 0: a walk ends here".to_owned(),

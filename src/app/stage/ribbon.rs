@@ -39,7 +39,12 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         at.x = rect.right() + after;
         rect
     };
-    put(&mut at, "GVA walked".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
+    // Two addresses are on the screen: that of the command in focus, and the composer's.
+    let whose = match (path.recorded, look.cx.session.lab.cursor()) {
+        (true, step) => format!("#{} GVA", look.cx.session.step_number(step)),
+        (false, _) => "next GVA".to_owned(),
+    };
+    put(&mut at, whose, plain(m.small), t.weak, 0.6 * m.pad);
     put(&mut at, words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
     put(&mut at, words::access(path.access.kind, path.access.user).to_owned(), plain(m.small), t.weak, 1.2 * m.pad);
     if look.layout.stacked {
@@ -115,7 +120,8 @@ fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     let range = format!("{}:{}", field.high, field.low);
     let left = pos2(rect.left() + m.pad, mid);
     let mut used = left;
-    if rect.width() > 60.0 {
+    let width = ui.painter().layout_no_wrap(range.clone(), plain(m.small), t.weak).size().x;
+    if left.x + width + 6.0 < number.left() {
         used = paint::text(painter, left, Align2::LEFT_CENTER, range, plain(m.small), t.weak).right_center();
     }
     binary(look, ui, field, used, number.left());

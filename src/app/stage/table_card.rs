@@ -213,7 +213,8 @@ fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, re
     let color = if response.hovered() { t.strong } else { t.weak };
     let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    let shown = if m.wordy { words.to_owned() } else { words.replace("not present", "P = 0") };
+    let ways = [words, &words.replace("not present", "P = 0"), words.split(' ').next().unwrap_or(words)];
+    let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
@@ -398,7 +399,8 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let title = paint::text(painter, at, Align2::LEFT_CENTER, "Page", bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let room = head.right() - at.x - 0.5 * m.pad;
-    let number = if room < 9.0 * 0.6 * m.small { words::gfn(page.base) } else { words::gpa(page.base) };
+    let (frame, address) = (words::gfn(page.base), words::gpa(page.base));
+    let number = paint::first_that_fits(painter, &[&address, &frame], &mono(m.small), room);
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
     let width = rect.width() - 2.0 * m.pad;
     let within = page.gpa.0 - page.base.0;

@@ -20,6 +20,8 @@ use crate::engine::shadow::{PageId, SpteRef};
 pub struct Lower {
     /// What it is, for the label.
     pub title: String,
+    /// The same in a word.
+    pub name: &'static str,
     /// The four slots of `pae_root`, where that is the root.
     pub root: Option<RootCard>,
     /// Its tables: of each level first the one on the path, then others.

@@ -64,7 +64,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     );
     let registers = vm.machine.cpu.mode() == Mode::Pae && !inputs.engine.reads_pdptes_from_memory();
     let rails = rails(path, &reads, registers);
-    Lower { title, root: None, cards, left_out: Vec::new(), rails, host: host(inputs, path), arrived }
+    Lower { title, name, root: None, cards, left_out: Vec::new(), rails, host: host(inputs, path), arrived }
 }
 
 struct View<'a> {

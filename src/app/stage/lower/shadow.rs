@@ -86,7 +86,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
     }
     let rails = rails(&look, path, &cards, root.is_some());
     let title = "Shadow — what the CPU really walks".to_owned();
-    Lower { title, root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
+    Lower { title, name: "Shadow", root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
 }
 
 /// What every part is built from.
@@ -319,7 +319,7 @@ fn rail_words(vm: &Vm<Shadow>, ends: &[(PageId, bool)], below: Option<&LowerCard
             };
             match (page.parents.as_slice().len(), page.root_count) {
                 (0, 0) => format!("{state} · no parent"),
-                (0, roots) => format!("{state} · root_count {roots}"),
+                (0, _) => format!("{state} · root"),
                 (1, _) => format!("{state} · 1 parent"),
                 (n, _) => format!("{state} · {n} parents"),
             }
