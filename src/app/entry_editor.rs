@@ -194,7 +194,7 @@ fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let current = format!("0x{}", super::stage::words::grouped(subject.value, subject.digits()));
     ui.horizontal_wrapped(|ui| {
         let id = Id::unique(("entry editor: value", subject.gpa.0));
-        let width = if subject.format.width() == 64 { 186.0 } else { 104.0 };
+        let width = if subject.format.width() == 64 { 186.0 } else { 120.0 };
         if let Some(value) = number_field(ui, id, &current, "Value of the entry in hex", width) {
             let value = if subject.format.width() == 32 { value & 0xffff_ffff } else { value };
             cx.send(AppCommand::Run(subject.store(value)));

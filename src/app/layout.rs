@@ -19,7 +19,7 @@ const ROOMY: f32 = 1500.0;
 
 const BAR: f32 = 44.0;
 const STRIP: f32 = 86.0;
-const TIME: f32 = 142.0;
+const TIME: f32 = 136.0;
 /// On a narrow screen the line of time, too, has one row more.
 const TIME_NARROW: f32 = 176.0;
 

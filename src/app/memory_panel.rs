@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
+use super::stage::path::pdptes_in_force;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
@@ -28,7 +29,7 @@ const MIN_ROWS: [u64; 2] = [6, 2];
 
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let found = Structures::of(cx.machine);
+    let found = Structures::of(cx.machine, &pdptes_in_force(cx.machine, cx.session.engine()));
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
@@ -37,9 +38,14 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         heading(ui, cx.tokens, "Tables");
         ui.scope(|ui| tables_ui(cx, ui, &found.tables));
         ui.add_space(GROUP);
-        heading(ui, cx.tokens, "Engine");
+        let broken = ui.horizontal(|ui| {
+            heading(ui, cx.tokens, "Engine");
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
+        });
+        if let Some(broken) = broken.inner {
+            ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
+        }
         engines_ui(cx, ui);
-        audit::audit_ui(cx, ui);
         ui.add_space(GROUP);
         heading(ui, cx.tokens, "Translation caches");
         caches_ui(cx, ui);

@@ -62,6 +62,21 @@ const BITS: [Bit; 13] = [
     bit(Register::Efer, Efer::NXE.bits(), "NXE", "execute-disable: bit 63 of entries", Some(Features::NX)),
 ];
 
+/// How many control bits there are.
+pub const BIT_COUNT: usize = BITS.len();
+
+/// The name of a control bit, `CR4.SMEP`, and what it does.
+pub fn bit_name(index: usize) -> (String, &'static str) {
+    let bit = &BITS[index % BIT_COUNT];
+    (format!("{}.{}", bit.register.name(), bit.name), bit.meaning)
+}
+
+/// The instruction that flips a control bit.
+pub fn flip_bit(cx: &ViewCx<'_>, index: usize) -> Command {
+    let bit = &BITS[index % BIT_COUNT];
+    bit.register.write(bit.register.value(cx) ^ bit.mask)
+}
+
 impl Register {
     const fn name(self) -> &'static str {
         match self {

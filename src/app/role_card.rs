@@ -13,14 +13,29 @@ const PARENTS: usize = 4;
 
 /// Draws the card of a shadow page of the state shown.
 pub fn role_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId) {
+    if let Some(page) = title_ui(cx, ui, id) {
+        facts_ui(cx, ui, id, page);
+    }
+}
+
+/// The name of the page, if it exists.
+fn title_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui, id: PageId) -> Option<&'a ShadowPage> {
     let t = cx.tokens;
-    let Some(page) = cx.shadow_page(id) else {
-        ui.label(RichText::new("This shadow page does not exist here.").color(t.weak));
-        return;
-    };
-    let level = Level(page.role.level);
-    let title = format!("Shadow {} {:05x}", Mode::table_name(level), id.frame().0);
-    ui.label(RichText::new(title).font(bold(15.0)).color(t.shadow.text));
+    let page = cx.shadow_page(id);
+    match page {
+        Some(page) => {
+            let title = format!("Shadow {} {:05x}", Mode::table_name(Level(page.role.level)), id.frame().0);
+            ui.label(RichText::new(title).font(bold(15.0)).color(t.shadow.text));
+        }
+        None => {
+            ui.label(RichText::new("This shadow page does not exist here.").color(t.weak));
+        }
+    }
+    page
+}
+
+fn facts_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId, page: &ShadowPage) {
+    let t = cx.tokens;
     egui::Grid::new(("role", id)).num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
         for (name, value) in facts(cx, id, page) {
             ui.label(RichText::new(name).color(t.weak));
@@ -78,21 +93,21 @@ fn parents(cx: &ViewCx<'_>, page: &ShadowPage) -> String {
     words.join("\n")
 }
 
-/// A shadow page in the drawer: its card, and the way to the guest table that it shadows.
+/// A shadow page in the drawer: the way to the guest table that it shadows, and its card.
 pub fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId) {
-    role_ui(cx, ui, id);
-    let Some(page) = cx.shadow_page(id) else { return };
+    let Some(page) = title_ui(cx, ui, id) else { return };
     if page.role.direct {
         let words = "A direct page mirrors no guest table, so the frame that it begins with is not write-protected.";
         ui.label(RichText::new(words).color(cx.tokens.text));
-        return;
+    } else {
+        let (level, base) = (page.role.level, page.gfn.base());
+        let name = format!("→ guest {}", Mode::table_name(Level(level)));
+        let tip = "Select the guest table that it shadows";
+        if ui.button(name).on_hover_text(tip).accessible_name(tip).clicked() {
+            cx.send(AppCommand::Select(Selection::Table { level, base }));
+        }
     }
-    let (level, base) = (page.role.level, page.gfn.base());
-    let name = format!("→ guest {}", Mode::table_name(Level(level)));
-    let tip = "Select the guest table that it shadows";
-    if ui.button(name).on_hover_text(tip).accessible_name(tip).clicked() {
-        cx.send(AppCommand::Select(Selection::Table { level, base }));
-    }
+    facts_ui(cx, ui, id, page);
 }
 
 /// A shadow entry in the drawer: its value bit by bit beside the guest entry that it mirrors.

@@ -164,6 +164,23 @@ pub enum AppCommand {
     SetCaches(Caches),
     /// Say why something cannot be done.
     Notice(String),
+    /// To the next command that led to the hypervisor, or to the end.
+    NextExit,
+    /// Sets a bookmark at the cursor, or takes it away.
+    ToggleBookmark,
+    /// To the next bookmark of the path, around its end.
+    NextBookmark,
+    /// Opens something over the window, or closes it.
+    Overlay(Option<Overlay>),
+}
+
+/// What may lie over the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The command palette.
+    Palette,
+    /// The sheet of shortcuts.
+    Shortcuts,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -300,7 +317,14 @@ pub struct ViewState {
     pub text_scale: f32,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
+    /// What lies over the window.
+    pub overlay: Option<Overlay>,
+    /// Bookmarks, in the order in which they were set.
+    pub bookmarks: Vec<Bookmark>,
 }
+
+/// A bookmarked place in time: after this command, or at the start.
+pub type Bookmark = Option<NodeId>;
 
 impl ViewState {
     /// The view of a session that was just opened.
@@ -315,6 +339,8 @@ impl ViewState {
             full: Vec::new(),
             text_scale: 1.0,
             notice: None,
+            overlay: None,
+            bookmarks: Vec::new(),
         }
     }
 }

@@ -125,7 +125,7 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow, short: bool) -> Line {
     // Under a hypervisor the hardware caches host frames.
     let space = if native { "GPA" } else { "HPA" };
     Line {
-        key: if short { format!("{:x}", entry.page.0 >> 12) } else { words::gva(look.stage.mode, entry.page) },
+        key: if short { short_page(entry.page) } else { words::gva(look.stage.mode, entry.page) },
         target: format!("{:05x}", Gpa(entry.frame).gfn().0),
         notes: if short && row.new { String::new() } else { notes },
         hit: row.hit,
@@ -139,6 +139,12 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow, short: bool) -> Line {
             words::page_size(u32::from(entry.shift))
         ),
     }
+}
+
+/// The page's number; of a long one its end, which tells pages apart.
+fn short_page(page: crate::arch::Gva) -> String {
+    let number = format!("{:x}", page.0 >> 12);
+    if number.len() > 6 { format!("…{}", &number[number.len() - 4..]) } else { number }
 }
 
 fn pcid(pcid: u16) -> String {
@@ -221,6 +227,13 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
         (false, false, true) => ("new", t.changed.text),
         (false, false, false) => ("", t.weak),
     };
+    let narrow = rect.width() < 10.0 * m.small;
+    let word = match word {
+        "hit, STALE" | "STALE" if narrow => "◔",
+        "hit" if narrow => "✓",
+        "new" if narrow => "+",
+        word => word,
+    };
     let right = rect.right_center() - vec2(m.pad, 0.0);
     let mut end = right.x;
     if !word.is_empty() {
@@ -241,7 +254,8 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
     let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
     let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
     let at = target.right_center() + vec2(1.2 * m.pad, 0.0);
-    if end - at.x > m.small {
-        paint::text_within(painter, at, Align2::LEFT_CENTER, &line.notes, plain(m.small), t.weak, end - at.x);
+    let galley = painter.layout_no_wrap(line.notes.clone(), plain(m.small), t.weak);
+    if at.x + galley.size().x <= end {
+        painter.galley(at - vec2(0.0, 0.5 * galley.size().y), galley, t.weak);
     }
 }

@@ -148,8 +148,12 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
     let number = paint::first_that_fits(ui.painter(), ways, &mono(m.small), room);
     let shown =
         paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, right - at.x);
+    let at = |right: f32| pos2(right, rect.center().y);
+    if let Some(tag) = card.tag.as_ref().filter(|_| !compact) {
+        right = badge_ui(look, ui, tag, &t.shadow, at(right), shown.right());
+    }
     for mark in &card.marks {
-        right = mark_ui(look, ui, *mark, pos2(right, rect.center().y), shown.right());
+        right = mark_ui(look, ui, *mark, at(right), shown.right());
     }
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked()
@@ -167,14 +171,19 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
 
 /// A mark at the right end of a head, if there is room; where the next one ends.
 fn mark_ui(look: &Look<'_>, ui: &Ui, mark: Mark, right: egui::Pos2, taken: f32) -> f32 {
-    let (t, m) = (look.t(), look.m());
+    let t = look.t();
     let hue: &Hue = match mark {
         Mark::Unsync => &t.stale,
         Mark::New => &t.changed,
         Mark::Invalid => &t.fault,
         Mark::Pinned | Mark::Direct => &t.shadow,
     };
-    let galley = ui.painter().layout_no_wrap(mark.word().to_owned(), bold(m.small - 1.0), hue.text);
+    badge_ui(look, ui, mark.word(), hue, right, taken)
+}
+
+fn badge_ui(look: &Look<'_>, ui: &Ui, word: &str, hue: &Hue, right: egui::Pos2, taken: f32) -> f32 {
+    let (t, m) = (look.t(), look.m());
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), bold(m.small - 1.0), hue.text);
     let size = vec2(galley.size().x + 0.7 * m.small, galley.size().y + 2.0);
     if right.x - size.x < taken + 0.3 * m.pad {
         return right.x;
@@ -383,8 +392,9 @@ fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, room);
     let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
     let width = rect.width() - 2.0 * m.pad;
-    let short = words.replace("memslot ", "slot ");
-    let shown = paint::first_that_fits(painter, &[&words, &short], &plain(m.small), width);
+    let (short, shorter) = (words.replace("memslot ", "slot ").replace("memory slot", "slot"), "no slot");
+    let ways: &[&str] = if host.slot.is_some() { &[&words, &short] } else { &[&words, &short, shorter] };
+    let shown = paint::first_that_fits(painter, ways, &plain(m.small), width);
     paint::text_within(painter, at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
     paint::card_edge(painter, rect, t.shadow.edge);
     let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::hover());

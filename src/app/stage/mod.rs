@@ -102,19 +102,12 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
 }
 
-/// Ctrl and the wheel, two fingers, or the keys + and − (0 fits all): how large the cards are.
+/// Ctrl and the wheel, or two fingers: how large the cards are. The keys are among the actions.
 fn zoom(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
     if !ui.rect_contains_pointer(room) {
         return;
     }
-    let keyboard = ui.memory(|memory| memory.focused().is_none());
-    let pressed = |key| keyboard && ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
-    if pressed(egui::Key::Num0) {
-        cx.send(AppCommand::Zoom(1.0));
-    }
-    let keys = [(egui::Key::Plus, 1.25), (egui::Key::Equals, 1.25), (egui::Key::Minus, 0.8)];
-    let by_keys: f32 = keys.into_iter().filter(|(key, _)| pressed(*key)).map(|(_, factor)| factor).product();
-    let delta = ui.input(egui::InputState::zoom_delta) * by_keys;
+    let delta = ui.input(egui::InputState::zoom_delta);
     if (delta - 1.0).abs() > 1e-3 {
         cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(0.5, 3.0)));
     }
@@ -161,7 +154,9 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         arrows.put_end(&look, pdpte::LEVEL, bottom);
     }
     let spare = Level::down_from(layout.shape.columns()).filter(|level| level.0 > stage.mode.top_level());
-    if let Some(level) = spare.min().filter(|_| !layout.stacked) {
+    if stage.mode == Mode::Off && layout.shape.has_lower() {
+        root_register::no_tables_ui(&look, ui);
+    } else if let Some(level) = spare.min().filter(|_| !layout.stacked) {
         arrows.cr3 = root_register::root_register_ui(&look, ui, level);
     }
     for card in &stage.tables {

@@ -43,9 +43,10 @@ pub fn top_of(room: Rect, height: f32) -> Rect {
 
 /// The first of several ways to say something that is at most `width` wide; else the last.
 #[must_use]
-pub fn first_that_fits<'a>(painter: &Painter, ways: &[&'a str], font: &FontId, width: f32) -> &'a str {
-    let fits = |way: &&&str| painter.layout_no_wrap((**way).to_owned(), font.clone(), Color32::WHITE).size().x <= width;
-    ways.iter().find(fits).or(ways.last()).copied().unwrap_or_default()
+pub fn first_that_fits<'a, S: AsRef<str>>(painter: &Painter, ways: &'a [S], font: &FontId, width: f32) -> &'a str {
+    let fits =
+        |way: &&S| painter.layout_no_wrap(way.as_ref().to_owned(), font.clone(), Color32::WHITE).size().x <= width;
+    ways.iter().find(fits).or(ways.last()).map_or("", AsRef::as_ref)
 }
 
 /// Text on a ground of its own, so that lines behind it are interrupted.

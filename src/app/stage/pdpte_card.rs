@@ -10,6 +10,7 @@ use egui::{
 use super::model::{PdpteCard, PdpteRow, PdpteStatus};
 use super::path::Reach;
 use super::{Anchor, Look, paint, reloads, words};
+use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::pdpte;
@@ -99,6 +100,9 @@ fn row_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, reg
     let at = pos2(grid.index, rect.center().y);
     paint::text(ui.painter(), at, Align2::RIGHT_CENTER, row.index, mono(m.font), color);
     status_ui(look, ui, grid, row, rect);
+    for response in [&register, &memory] {
+        menu::register_menu(look.cx, response, row.index, row.gpa);
+    }
     if register.clicked() {
         look.cx.send(AppCommand::Select(Selection::PdpteRegister(row.index)));
     }

@@ -94,7 +94,9 @@ fn label(look: &Look<'_>, ui: &Ui, rail: &Rail, joined: bool) {
     // A level without a wider neighbour may use the gap beside it.
     let width = room.right() + 14.0 - x;
     let at = pos2(x, y);
-    let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, &rail.words, plain(m.small), color, width);
+    let ways = [rail.words.as_str(), rail.words.split(" · ").next().unwrap_or_default()];
+    let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
+    let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), color, width);
     let response = ui.interact(shown.expand(2.0), ui.scope_id().with(("rail", rail.level.0)), Sense::hover());
     let name = format!("{}: {}", crate::arch::Mode::table_name(rail.level), rail.words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));

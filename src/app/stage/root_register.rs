@@ -6,13 +6,25 @@ use super::{Anchor, Look, paint, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::arch::{Level, Mode};
 
+/// In place of the guest's tables while paging is off.
+pub fn no_tables_ui(look: &Look<'_>, ui: &Ui) {
+    let (t, m) = (look.t(), look.m());
+    let levels = Level::down_from(look.layout.shape.columns()).map(|level| look.layout.guest(level));
+    let room = levels.reduce(egui::Rect::union).unwrap_or(look.layout.guest(Level(1)));
+    let rect = paint::top_of(room, m.head + m.row);
+    paint::dashed_box(ui.painter(), rect, t.border);
+    let words = "No guest tables: the hypervisor maps guest-physical addresses by itself.";
+    let width = rect.width() - 2.0 * m.pad;
+    let galley = ui.painter().layout(words.to_owned(), plain(m.small), t.weak, width);
+    ui.painter().galley(rect.left_center() + vec2(m.pad, -0.5 * galley.size().y), galley, t.weak);
+}
+
 /// Draws it; where its arrow begins, if it leads to a table.
 pub fn root_register_ui(look: &Look<'_>, ui: &Ui, level: Level) -> Option<Anchor> {
     let (t, m, mode) = (look.t(), look.m(), look.stage.mode);
     let rect = paint::top_of(look.layout.guest(level), m.head + m.row + 1.0);
     let root = look.inputs.machine.cpu.paging.root;
     let (value, note) = match mode {
-        Mode::Off => ("not used".to_owned(), "no guest tables"),
         Mode::Pae => (words::gpa(root), "only at a load"),
         _ => (words::gpa(root), "where walks begin"),
     };
@@ -35,5 +47,5 @@ pub fn root_register_ui(look: &Look<'_>, ui: &Ui, level: Level) -> Option<Anchor
     response.on_hover_text(name);
     let y = head.center().y;
     let (left, right) = (pos2(rect.left(), y), pos2(rect.right(), y));
-    (mode != Mode::Off && mode != Mode::Pae).then_some(Anchor { left, right, top: rect.top(), bottom: rect.bottom() })
+    (mode != Mode::Pae).then_some(Anchor { left, right, top: rect.top(), bottom: rect.bottom() })
 }

@@ -9,6 +9,7 @@ use super::letters::letters_ui;
 use super::model::{self, Entry, Row, TableCard};
 use super::path::Reach;
 use super::{Anchor, Look, hover, paint, rows, words};
+use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
@@ -73,15 +74,22 @@ fn present_table(
 /// A table that the path does not come to: its place stays.
 fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) -> f32 {
     let (t, m) = (look.t(), look.m());
-    let rect = paint::top_of(look.layout.guest(card.level), m.head + m.row);
+    let large = look.stage.path.large.filter(|_| card.level.0 < look.stage.mode.top_level());
+    let height = if large.is_some() { m.head } else { m.head + m.row };
+    let rect = paint::top_of(look.layout.guest(card.level), height);
     paint::dashed_box(ui.painter(), rect, t.border);
     let left = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-    paint::text(ui.painter(), left, Align2::LEFT_CENTER, Mode::table_name(card.level), bold(m.font), t.weak);
-    let why = match look.stage.path.large {
-        Some(shift) => format!("no table: {} page", words::page_size(shift)),
-        None if card.level.0 > look.stage.mode.top_level() => "no such level".to_owned(),
-        None => "not reached".to_owned(),
-    };
+    let name = Mode::table_name(card.level);
+    if let Some(shift) = large {
+        // One line: the arrow to the page runs below it.
+        let (size, width) = (words::page_size(shift), rect.width() - 1.2 * m.pad);
+        let ways = [format!("no {name}: {size} page"), format!("{name}: {size}")];
+        let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
+        paint::text_within(ui.painter(), left, Align2::LEFT_CENTER, words, plain(m.small), t.weak, width);
+        return rect.bottom();
+    }
+    paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
+    let why = if card.level.0 > look.stage.mode.top_level() { "no such level" } else { "not reached" };
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
@@ -99,18 +107,13 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
-    let prefix = if rect.width() > 11.5 * m.font { "gfn " } else { "" };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
-    let number = format!("{prefix}{}", words::gfn(base));
-    let shown = paint::text_within(
-        ui.painter(),
-        at,
-        Align2::LEFT_CENTER,
-        number,
-        mono(m.small),
-        t.guest.text,
-        rect.right() - at.x - 0.5 * m.pad,
-    );
+    let lock = if card.locked { 1.9 * m.small + 0.5 * m.pad } else { 0.0 };
+    let room = rect.right() - at.x - 0.4 * m.pad - lock;
+    let (short, bare) = (words::gfn(base), format!("{:x}", base.gfn().0));
+    let ways = [format!("gfn {short}"), short, bare];
+    let number = paint::first_that_fits(ui.painter(), &ways, &mono(m.small), room);
+    let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
     let head = if card.locked { lock_ui(look, ui, base, rect, shown.right()) } else { rect };
     list_toggle(look, ui, card, base, head, shown.right(), full);
     paint::focus_ring(ui.painter(), &response, t);
@@ -119,6 +122,7 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     } else if response.clicked() {
         look.cx.send(AppCommand::Select(selection));
     }
+    menu::table_menu(look.cx, &response, card.level, base);
     let more = if full { "Double-click to fold it" } else { "Double-click to list every entry" };
     response.on_hover_text(format!("{words}\n{more}"));
 }
@@ -238,6 +242,8 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     if response.clicked() {
         look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
     }
+    let Entry { gpa, value, frame, leaf, .. } = *entry;
+    menu::entry_menu(look.cx, &response, menu::EntryTarget { level, gpa, value, frame, leaf });
     response.on_hover_ui(|ui| entry_tooltip(look, ui, level, entry));
 }
 
@@ -399,8 +405,8 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let title = paint::text(painter, at, Align2::LEFT_CENTER, "Page", bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let room = head.right() - at.x - 0.5 * m.pad;
-    let (frame, address) = (words::gfn(page.base), words::gpa(page.base));
-    let number = paint::first_that_fits(painter, &[&address, &frame], &mono(m.small), room);
+    let ways = [words::gpa(page.base), words::gfn(page.base)];
+    let number = paint::first_that_fits(painter, &ways, &mono(m.small), room);
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
     let width = rect.width() - 2.0 * m.pad;
     let within = page.gpa.0 - page.base.0;

@@ -104,6 +104,8 @@ pub struct LowerCard {
     pub walked: Option<(usize, Reach)>,
     /// Marks of the head, the most important first: `root`, `out of sync`, `new`.
     pub marks: Vec<Mark>,
+    /// What tells it from other shadows of the same table: access, quadrant.
+    pub tag: Option<String>,
     /// One line about it: which guest table it shadows, for whom.
     pub note: String,
     /// It is selected.

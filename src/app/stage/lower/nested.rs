@@ -92,6 +92,7 @@ fn card(view: &View<'_>, at: &NestedEntry, reach: Reach) -> LowerCard {
         rows: table_rows(view, at, reach),
         walked: Some((at.index, reach)),
         marks: if old.is_none() { vec![Mark::New] } else { Vec::new() },
+        tag: None,
         note: "table of the second dimension".to_owned(),
         selected: false,
     }

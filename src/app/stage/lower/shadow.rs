@@ -76,10 +76,10 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
             None => rest.next_if(|page| shadows(vm, *page, table)).map(|page| (page, None)),
         };
         if let Some((page, at)) = first {
-            cards.push(card(&look, page, at, true));
+            cards.push(card(&look, page, at, true, table));
         }
         let rest: Vec<PageId> = rest.collect();
-        cards.extend(rest.iter().take(MOST).map(|page| card(&look, *page, None, false)));
+        cards.extend(rest.iter().take(MOST).map(|page| card(&look, *page, None, false, table)));
         if rest.len() > MOST {
             left_out.push((level, rest.len() - MOST));
         }
@@ -137,8 +137,11 @@ fn root(look: &View<'_>, path: &Path) -> Option<RootCard> {
     Some(RootCard { slots: std::array::from_fn(slot), walked, reach })
 }
 
-fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool) -> LowerCard {
+/// `table` is the guest table on the path.
+fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool, table: Option<Gfn>) -> LowerCard {
     let page = look.vm.engine.pool.page(id);
+    let tag = tag(look.vm, id);
+    let same_table = !open && shadows(look.vm, id, table);
     let level = Level(page.role.level);
     let marks = [
         (page.unsync, Mark::Unsync),
@@ -159,25 +162,35 @@ fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool) -> LowerCa
         rows: if open { table_rows(look, id, at) } else { Vec::new() },
         walked: at.map(|at| (usize::from(at.index), look.reads.reach(at))),
         marks: marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect(),
-        note: note(page),
+        note: note(page, tag.as_ref(), same_table),
+        tag,
         selected,
     }
 }
 
-/// `gfn 00006 · 1 parent`, with what else tells pages of one table apart.
-fn note(page: &ShadowPage) -> String {
-    let what = if page.role.direct { "from gfn" } else { "gfn" };
-    let mut note = format!("{what} {:05x}", page.gfn.0);
+/// `gfn 00006`, or what tells a page from another one of the same table.
+fn note(page: &ShadowPage, tag: Option<&String>, same_table: bool) -> String {
+    match tag {
+        Some(tag) if same_table => tag.clone(),
+        _ => format!("{} {:05x}", if page.role.direct { "from gfn" } else { "gfn" }, page.gfn.0),
+    }
+}
+
+/// The part of a table of 4-byte entries, or the access that the upper entries grant, where that is
+/// not everything or another page of the table differs in it.
+fn tag(vm: &Vm<Shadow>, id: PageId) -> Option<String> {
+    let page = vm.engine.pool.page(id);
     if page.role.glevels == 2 && !page.role.direct {
-        note += &format!(" · quadrant {}", page.role.quadrant);
+        return Some(format!("quadrant {}", page.role.quadrant));
     }
     let access = page.role.access;
-    if !(access.write && access.user && access.exec) {
-        let letter = |on: bool, letter| if on { letter } else { '-' };
-        note += " · ";
-        note.extend([letter(access.user, 'u'), letter(access.write, 'w'), letter(access.exec, 'x')]);
+    let differs = |other: &PageId| vm.engine.pool.page(*other).role.access != access;
+    let twin = || !page.role.direct && vm.engine.pool.of_gfn(page.gfn).any(|other| differs(&other));
+    if access.write && access.user && access.exec && !twin() {
+        return None;
     }
-    note
+    let letter = |on: bool, letter| if on { letter } else { '-' };
+    Some([letter(access.user, 'u'), letter(access.write, 'w'), letter(access.exec, 'x')].iter().collect())
 }
 
 fn table_rows(look: &View<'_>, id: PageId, at: Option<SpteRef>) -> Vec<LowerRow> {
@@ -278,6 +291,7 @@ fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> V
     if pae_root {
         let words = match vm.machine.cpu.mode() {
             Mode::Pae => "special root, not shadowed by hash",
+            Mode::Off => "direct pages, no guest tables",
             _ => "no guest table of this level",
         };
         rails.push(Rail { level: pdpte::LEVEL, ends: Vec::new(), words: words.to_owned(), nested: Vec::new() });
