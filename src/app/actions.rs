@@ -171,7 +171,7 @@ impl Action {
             Self::NextBookmark => "To the next bookmark".into(),
             Self::Access => "Give the composed access".into(),
             Self::AccessStep => "Step into the composed access".into(),
-            Self::LoadCr3 => "MOV CR3 with the same value: flush, load the PDPTE registers".into(),
+            Self::LoadCr3 => "MOV CR3 again: flush, reload PDPTEs".into(),
             Self::Invlpg => "INVLPG of the composed address".into(),
             Self::FlushAll => "INVPCID, all contexts: empty the caches".into(),
             Self::Mode(mode) => format!("Paging: {}", mode.name()),

@@ -41,7 +41,7 @@ pub fn audit_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<String> {
         Some(Some(broken)) => format!("Audit: {broken}"),
     };
     let button = Button::new(RichText::new(text).color(color)).stroke(Stroke::new(1.0, edge));
-    let button = button.fill(t.panel).min_size(Vec2::new(0.0, CHIP));
+    let button = button.fill(t.panel).min_size(Vec2::new(0.0, CHIP - 2.0));
     let hint = "Checks the eleven invariants of the shadow MMU: write protection, reverse map, parents, keys, root \
                 counts, agreement with the guest, the TLB, pae_root";
     let response = ui.add(button).on_hover_text(hint).accessible_name(name);

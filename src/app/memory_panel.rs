@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
+use super::hover::{self, Pointed};
 use super::stage::path::pdptes_in_force;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
@@ -39,6 +40,8 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.scope(|ui| tables_ui(cx, ui, &found.tables));
         ui.add_space(GROUP);
         let broken = ui.horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = CHIP;
+            ui.spacing_mut().button_padding.y = 2.0;
             heading(ui, cx.tokens, "Engine");
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
         });
@@ -46,8 +49,11 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
         }
         engines_ui(cx, ui);
-        ui.add_space(GROUP);
-        heading(ui, cx.tokens, "Translation caches");
+        // A low window has no room for the heading; the chips speak for themselves.
+        if least == MIN_ROWS[0] {
+            ui.add_space(GROUP);
+            heading(ui, cx.tokens, "Translation caches");
+        }
         caches_ui(cx, ui);
     });
 }
@@ -99,6 +105,9 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
         }
     }
     let pointed = response.hover_pos().and_then(frame_at);
+    if let Some(gfn) = pointed {
+        hover::point_at(ui, Pointed { entry: None, frame: Some(gfn) });
+    }
     let response = match pointed {
         Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn), mapped.contains(&gfn))),
         None => response,
@@ -148,7 +157,7 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
         Selection::Spte(at) => cx.shadow_page(at.page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
         Selection::None | Selection::PdpteRegister(_) => false,
     };
-    if selected {
+    if selected || hover::pointed_at(ui).frame == Some(gfn) {
         painter.rect_stroke(cell, 2, Stroke::new(1.5, t.strong), StrokeKind::Outside);
     } else if changed(cx, gfn) {
         painter.rect_stroke(cell, 2, Stroke::new(1.5, t.changed.line), StrokeKind::Outside);
@@ -213,8 +222,13 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
             Selection::Entry { level, gpa } => level == table.level && gpa.gfn() == table.base.gfn(),
             other => other == selection,
         };
+        let selected = selected || hover::pointed_at(ui).frame == Some(table.base.gfn());
         let row = ListRow { left: &left, right: &right, color, selected };
-        if row.show(ui, cx.tokens).on_hover_text(table_hint(table)).clicked() {
+        let response = row.show(ui, cx.tokens);
+        if response.hovered() {
+            hover::point_at(ui, Pointed { entry: None, frame: Some(table.base.gfn()) });
+        }
+        if response.on_hover_text(table_hint(table)).clicked() {
             cx.send(AppCommand::Select(selection));
         }
     }

@@ -15,6 +15,7 @@ pub mod entry_editor; // the tab Inspect
 mod fonts; // the two faces
 pub mod headless; // pictures without a window
 pub mod history; // how every command of the path ended
+mod hover; // what the pointer is on
 mod keyboard; // keys that work everywhere
 mod layout; // where the zones lie
 mod log; // the tab Log
@@ -170,6 +171,7 @@ impl App {
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
         palette::overlay_ui(&cx, ui.ctx());
+        hover::settle(ui.ctx());
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();
         }

@@ -34,7 +34,9 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
     };
     let width = width.min(ctx.content_rect().width() - 24.0);
     let t = cx.tokens;
-    let area = Area::new(Id::unique("overlay")).order(Order::Foreground).anchor(Align2::CENTER_TOP, vec2(0.0, 48.0));
+    let room = vec2(width, ctx.content_rect().height() - 64.0);
+    let area = Area::new(Id::unique("overlay")).order(Order::Foreground).default_size(room);
+    let area = area.anchor(Align2::CENTER_TOP, vec2(0.0, 48.0));
     let shown = area.show(ctx, |ui| {
         let frame = Frame::new().fill(t.card).stroke(Stroke::new(1.0, t.guest.edge)).corner_radius(RADIUS);
         frame.shadow(ui.visuals().window_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
@@ -173,7 +175,7 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
         ui.columns(columns, |uis| {
             for (i, group) in groups.iter().enumerate() {
-                let ui = &mut uis[i % columns];
+                let ui = &mut uis[i.min(columns - 1)];
                 heading(ui, t, group.name());
                 ui.scope(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;

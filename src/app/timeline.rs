@@ -99,7 +99,7 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         }
     }
     let branches = line::branches(cx, ui);
-    if narrow && branches.others() == 0 {
+    if branches.others() == 0 && (narrow || ui.available_width() < 150.0) {
         return;
     }
     match cx.view.bookmarks.len() {

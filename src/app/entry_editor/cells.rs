@@ -143,7 +143,8 @@ fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
             name => name,
         };
         let at = grid.rect(field.low).center_bottom() + vec2(0.0, 7.0);
-        painter.text(at, Align2::CENTER_CENTER, letter, mono(12.0), t.weak);
+        let size = if grid.cell >= 9.0 { 13.0 } else { 12.0 };
+        painter.text(at, Align2::CENTER_CENTER, letter, mono(size), t.text);
         return;
     }
     // A field across two lines gets a bracket in each.

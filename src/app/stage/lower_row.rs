@@ -7,6 +7,7 @@ use super::letters::letters_ui;
 use super::lower::{HostCard, Lower, LowerCard, LowerEntry, LowerRow, Mark, RootCard, TableId};
 use super::path::Reach;
 use super::{Anchor, Look, cache_row, paint, rails, reloads, words};
+use crate::app::hover::{self, Pointed};
 use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
@@ -111,7 +112,12 @@ fn card_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, at: Rect, fit: usize) -> 
             LowerRow::Run { words, .. } => run_ui(look, ui, words, line),
         }
     }
-    let edge = if card.selected { t.shadow.line } else { t.shadow.edge };
+    let shadowed = look.cx.shadow_page(match card.id {
+        TableId::Shadow(page) => page,
+        TableId::Nested(_) => PageId(u32::MAX),
+    });
+    let pointed = shadowed.is_some_and(|page| !page.role.direct && hover::pointed_at(ui).frame == Some(page.gfn));
+    let edge = if card.selected || pointed { t.shadow.line } else { t.shadow.edge };
     paint::card_edge(ui.painter(), rect, edge);
     (anchor, rect)
 }
@@ -211,7 +217,7 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect
     let what = entry.target.map_or_else(|| entry.words.to_owned(), |frame| format!("frame {frame:05x}, {flags}"));
     let name = format!("{} {}: {what}", card.title, entry.id.index);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
-    let lit = response.hovered() || entry.mirrors.is_some() && super::hover::pointed_at(ui) == entry.mirrors;
+    let lit = response.hovered() || entry.mirrors.is_some() && hover::pointed_at(ui).entry == entry.mirrors;
     let fill = match entry.walked {
         _ if lit => t.button_hover,
         Some(Reach::Read) => t.selected,
@@ -231,7 +237,9 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect
     entry_text(look, ui, entry, rect);
     paint::focus_ring(ui.painter(), &response, t);
     if response.hovered() {
-        super::hover::point_at(ui, entry.mirrors);
+        let slots = &look.inputs.machine.slots;
+        let frame = entry.target.and_then(|frame| slots.guest_frame(crate::arch::Hfn(frame)));
+        hover::point_at(ui, Pointed { entry: entry.mirrors, frame });
     }
     if response.clicked()
         && let Some(at) = entry.id.spte()

@@ -7,7 +7,6 @@ mod arrows; // from row to table, and the ghost
 mod cache_row; // paging-structure caches and TLB
 pub mod cached; // what they hold, as values
 pub mod history; // since when registers are as they are
-mod hover; // what the pointer is on
 pub mod layout; // columns, rows, densities
 mod letters; // flags of a row
 pub mod lower; // the hypervisor's half, as values
@@ -175,7 +174,6 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     // After the rails, which they interrupt.
     labels(&look, ui);
     arrows.draw(&look, ui);
-    hover::settle(ui);
 }
 
 /// The guest entry that a shadow entry mirrors.

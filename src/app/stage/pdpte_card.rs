@@ -62,9 +62,10 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anch
         y += m.row;
     }
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
-    let what = if card.registers { "32 of 4096 bytes in its page" } else { "read at each walk" };
-    let foot = format!("PDPT 0x{:x} · {what}", card.root.0);
-    let foot = if rect.width() < 20.0 * m.small { foot.replace(" in its page", "") } else { foot };
+    let ways: &[&str] =
+        if card.registers { &["32 of 4096 bytes in its page", "32 of 4096 bytes"] } else { &["read at each walk"] };
+    let ways: Vec<String> = ways.iter().map(|what| format!("PDPT 0x{:x} · {what}", card.root.0)).collect();
+    let foot = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), rect.width() - 2.4 * m.pad);
     let at = pos2(rect.left() + 1.6 * m.pad, y + 0.5 * m.row);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, foot, plain(m.small), t.weak, rect.width() - 2.0 * m.pad);
     paint::card_edge(ui.painter(), rect, t.guest.edge);

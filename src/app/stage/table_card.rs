@@ -8,7 +8,8 @@ use egui::{
 use super::letters::letters_ui;
 use super::model::{self, Entry, Row, TableCard};
 use super::path::Reach;
-use super::{Anchor, Look, hover, paint, rows, words};
+use super::{Anchor, Look, paint, rows, words};
+use crate::app::hover::{self, Pointed};
 use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
@@ -66,6 +67,7 @@ fn present_table(
         anchor
     };
     let selected = look.cx.view.selection == Selection::Table { level: card.level.0, base };
+    let selected = selected || hover::pointed_at(ui).frame == Some(base.gfn());
     let edge = if selected { look.t().guest.line } else { look.t().guest.edge };
     paint::card_edge(ui.painter(), rect, edge);
     (anchor.map(|anchor| Anchor { bottom: rect.bottom(), ..anchor }), rect.bottom())
@@ -117,6 +119,9 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let head = if card.locked { lock_ui(look, ui, base, rect, shown.right()) } else { rect };
     list_toggle(look, ui, card, base, head, shown.right(), full);
     paint::focus_ring(ui.painter(), &response, t);
+    if response.hovered() {
+        hover::point_at(ui, Pointed { entry: None, frame: Some(base.gfn()) });
+    }
     if response.double_clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
     } else if response.clicked() {
@@ -232,10 +237,12 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     let response = ui.interact(rect, ui.scope_id().with(("entry", entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
-    let pointed = hover::pointed_at(ui) == Some(entry.gpa);
-    paint_entry_back(look, ui, entry, rect, response.hovered() || pointed);
+    let pointed = hover::pointed_at(ui);
+    let leads = entry.value & P != 0 && pointed.entry.is_none() && pointed.frame == Some(entry.frame.gfn());
+    paint_entry_back(look, ui, entry, rect, response.hovered() || leads || pointed.entry == Some(entry.gpa));
     if response.hovered() {
-        hover::point_at(ui, Some(entry.gpa));
+        let frame = (entry.value & P != 0).then(|| entry.frame.gfn());
+        hover::point_at(ui, Pointed { entry: Some(entry.gpa), frame });
     }
     paint_entry_text(look, ui, entry, rect);
     paint::focus_ring(ui.painter(), &response, t);
@@ -259,9 +266,9 @@ fn paint_entry_back(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect, hovered
     let painter = ui.painter();
     let fill = match (entry.fault, entry.walked) {
         (Some(_), _) => t.fault.tint,
+        (None, _) if hovered => t.button_hover,
         (None, Some(Reach::Read)) => t.selected,
         (None, Some(Reach::Ahead | Reach::Cached)) => t.selected.gamma_multiply(0.5),
-        (None, None) if hovered => t.button_hover.gamma_multiply(0.6),
         (None, None) => Color32::TRANSPARENT,
     };
     let inner = rect.shrink2(vec2(1.0, 0.0));
@@ -428,7 +435,12 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
             width,
         );
     }
-    let edge = if selected { t.guest.line } else { t.guest.edge };
+    let frame = Some(page.gpa.gfn());
+    let pointed = hover::pointed_at(ui).frame == frame;
+    if response.hovered() {
+        hover::point_at(ui, Pointed { entry: None, frame });
+    }
+    let edge = if selected || pointed { t.guest.line } else { t.guest.edge };
     paint::card_edge(painter, rect, edge);
     paint::focus_ring(painter, &response, t);
     if response.clicked() {

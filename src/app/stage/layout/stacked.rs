@@ -39,7 +39,8 @@ pub fn layout(shape: Shape, origin: Pos2, room: Vec2, zoom: f32) -> Layout {
         let (guest, lower) = if shape.wide() == Some(level) {
             let card = take(m.head + 6.0 * m.row);
             ghost = take(m.row).center();
-            let below = take(m.head + 4.0 * m.row + 2.0);
+            let rows = if shape.has_lower() { 4.0 } else { 1.6 };
+            let below = take(m.head + rows * m.row + 2.0);
             (Rect::from_x_y_ranges(x, card), Rect::from_x_y_ranges(right, below))
         } else {
             // A level that neither half has, or only the hypervisor's, needs less.
