@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::engine::EngineName;
+use crate::engine::EngineConfig;
 use crate::scenario::InputError;
 
 /// The scenario that is shown when no file is named.
@@ -91,13 +91,9 @@ enum Held {
     No,
 }
 
-/// An engine by its name, with the nearest known name in the error.
-fn engine_arg(text: &str) -> Result<EngineName, String> {
-    EngineName::by_id(text).ok_or_else(|| {
-        let ids = EngineName::ALL.map(EngineName::id);
-        let near = ids.into_iter().min_by_key(|id| strsim::damerau_levenshtein(text, id)).unwrap_or_default();
-        format!("did you mean `{near}`? Engines are {}", ids.join(", "))
-    })
+/// An engine by its name, with what is switched on behind plus signs.
+fn engine_arg(text: &str) -> Result<EngineConfig, String> {
+    text.parse()
 }
 
 /// Parses the arguments and does what they ask.

@@ -4,7 +4,6 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, run};
-use crate::machine::Caches;
 use crate::scenario::{self, Scenario};
 
 /// Opens a scenario, or the first example.
@@ -19,7 +18,7 @@ pub fn run(file: Option<&Path>) -> Result<Held, CliError> {
     };
     anstream::eprintln!("{reason}. Here is the scenario as text; `mmuscope --help` shows what else there is.\n");
     let mut out = BufWriter::new(anstream::stdout().lock());
-    run::run_text(&mut out, &scenario, scenario.engine, Caches::default(), false)?;
+    run::run_text(&mut out, &scenario, run::Setup::of(&scenario), false)?;
     out.flush()?;
     Ok(Held::Yes)
 }

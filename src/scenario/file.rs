@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
-use crate::engine::{AnyVm, EngineConfig, EngineName, Quiet};
+use crate::engine::{AnyVm, EngineConfig, Quiet};
 use crate::machine::command::{InvalidCommand, check_physical};
 use crate::machine::{Caches, Machine};
 
@@ -226,7 +226,7 @@ struct RawScenario {
     title: Text,
     cpu: Option<RawCpu>,
     #[serde(default)]
-    engine: EngineName,
+    engine: EngineConfig,
     /// Bytes of guest memory, a multiple of 4096.
     ram: Option<Num>,
     init: State,
@@ -256,8 +256,8 @@ pub struct Scenario {
     pub title: Text,
     /// The processor.
     pub cpu: CpuModel,
-    /// The engine that it asks for.
-    pub engine: EngineName,
+    /// The engine that it asks for, with what is switched on.
+    pub engine: EngineConfig,
     /// Bytes of guest memory.
     pub ram: u64,
     /// The registers.
@@ -282,7 +282,7 @@ impl Scenario {
             id: "empty".to_owned(),
             title: Text::None,
             cpu: CpuModel::default(),
-            engine: EngineName::Native,
+            engine: EngineConfig::default(),
             ram: DEFAULT_RAM,
             init,
             mem: Vec::new(),

@@ -208,7 +208,7 @@ fn entry_flags(names: Option<Vec<String>>) -> Result<u64, String> {
 const SUBJECTS: &str = "reg, pdpte, access, entry, mem, shadow, tlb, cost, happened, all, any, not";
 
 /// Event names that `happened` knows.
-const EVENTS: [&str; 36] = [
+const EVENTS: [&str; 38] = [
     "walk_read",
     "set_accessed",
     "set_dirty",
@@ -245,6 +245,8 @@ const EVENTS: [&str; 36] = [
     "sync",
     "reclaim",
     "nested_read",
+    "shadow_read",
+    "audit_failed",
 ];
 
 impl RawPredicate {

@@ -2,7 +2,7 @@
 
 use super::file::{Scenario, StartError, Text};
 use super::step::{Step, StepKind, Want};
-use crate::engine::{EngineName, Quiet};
+use crate::engine::{EngineConfig, EngineName, Quiet};
 use crate::lab::Lab;
 use crate::machine::{Caches, Event};
 
@@ -28,7 +28,7 @@ pub struct Session {
     pub wants: Vec<Option<Want>>,
     /// For each step of the file, how many commands have been carried out after it.
     commands_after: Vec<usize>,
-    engine: EngineName,
+    engine: EngineConfig,
     caches: Caches,
 }
 
@@ -46,7 +46,8 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn open_on(scenario: Scenario, engine: EngineName, caches: Caches) -> Result<Self, StartError> {
+    pub fn open_on(scenario: Scenario, engine: impl Into<EngineConfig>, caches: Caches) -> Result<Self, StartError> {
+        let engine = engine.into();
         let mut lab = Lab::new(scenario.start(engine, caches)?);
         let (mut captions, mut wants, mut commands_after) = (Vec::new(), Vec::new(), Vec::new());
         for step in &scenario.steps {
@@ -77,6 +78,12 @@ impl Session {
     /// The engine that runs it.
     #[must_use]
     pub const fn engine(&self) -> EngineName {
+        self.engine.name
+    }
+
+    /// The engine that runs it, with what is switched on.
+    #[must_use]
+    pub const fn config(&self) -> EngineConfig {
         self.engine
     }
 
@@ -90,7 +97,8 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`]; the session stays as it is.
-    pub fn replay_on(&mut self, engine: EngineName, caches: Caches) -> Result<(), StartError> {
+    pub fn replay_on(&mut self, engine: impl Into<EngineConfig>, caches: Caches) -> Result<(), StartError> {
+        let engine = engine.into();
         let mut lab = Lab::new(self.scenario.start(engine, caches)?);
         for command in self.lab.commands() {
             lab.execute_with(command.clone(), &mut Quiet);

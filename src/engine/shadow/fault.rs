@@ -8,7 +8,7 @@ use crate::arch::entry::{self, P, RW, US};
 use crate::arch::fault::Vector;
 use crate::arch::rights::Guard;
 use crate::arch::{Access, Fault, Gpa, Gva, Hpa};
-use crate::engine::{Sink, Translation, Vm};
+use crate::engine::{Sink, Switches, Translation, Vm};
 use crate::machine::event::{Event, ExitReason, SpteWhy};
 use crate::machine::role::AccessBits;
 
@@ -157,7 +157,12 @@ fn fix_read_pf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, walk: &GuestWalk, sink
     let old = vm.engine.pool.spte(at);
     if old & spte::GUEST_USER != 0 && old & US == 0 {
         let xd = if walk.rights.xd { entry::XD } else { 0 };
-        fetch::replace(vm, at, (old | US) & !RW & !entry::XD | xd, SpteWhy::Read, sink);
+        let new = (old | US) & !RW & !entry::XD | xd;
+        if vm.engine.has(Switches::FIX_READ_KEEPS_RMAP) {
+            vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = new;
+        } else {
+            fetch::replace(vm, at, new, SpteWhy::Read, sink);
+        }
     }
     Repair::Done
 }

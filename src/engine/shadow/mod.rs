@@ -25,7 +25,7 @@ use crate::machine::Machine;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::sparse::Sparse;
 
-use super::{AnyVm, ControlWrite, Engine, EngineName, ShadowFacts, Sink, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineConfig, ShadowFacts, Sink, Switches, Translation, Vm};
 
 pub use crate::machine::role::{AccessBits, Role};
 pub use audit::{Broken, audit};
@@ -73,8 +73,8 @@ impl Shadow {
 }
 
 impl Engine for Shadow {
-    fn name(&self) -> EngineName {
-        self.policy.name
+    fn config(&self) -> EngineConfig {
+        EngineConfig { name: self.policy.name, switches: self.policy.switches }
     }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
@@ -119,6 +119,13 @@ impl Engine for Shadow {
 
     fn watch_slot<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
         write::slot_remove_write_access(vm, slot.gfn(), sink);
+    }
+}
+
+impl Shadow {
+    /// Whether something historical is switched on.
+    const fn has(&self, switch: Switches) -> bool {
+        self.policy.switches.contains(switch)
     }
 }
 

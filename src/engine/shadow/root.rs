@@ -7,7 +7,7 @@ use super::{Shadow, fault, fetch, flush_tlb, hw, spte, unsync, zap};
 use crate::arch::entry::P;
 use crate::arch::invalidate::Scope;
 use crate::arch::{ControlRegs, Cr4, Gfn, Gpa, Gva, Mode};
-use crate::engine::{ControlWrite, Sink, Vm};
+use crate::engine::{ControlWrite, Sink, Switches, Vm};
 use crate::machine::event::{Event, ExitReason, FlushCause};
 use crate::machine::role::{AccessBits, Role};
 
@@ -79,7 +79,7 @@ fn alloc_pae_root<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) -> [u64; 4] {
         let (gfn, role) = match mode {
             Mode::Pae => {
                 let register = vm.machine.cpu.pdptes[i];
-                if register & P == 0 {
+                if register & P == 0 && !vm.engine.has(Switches::ABSENT_PDPTE_ROOT) {
                     continue;
                 }
                 (crate::arch::entry::frame_4k(register, &vm.machine.cpu.model).gfn(), base)
@@ -195,8 +195,11 @@ pub fn control_written<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink:
         fault::exit(vm, ExitReason::CrAccess, sink);
     }
     vm.engine.last_pt_write = None;
+    let only_efer = ControlRegs { efer: vm.machine.cpu.regs.efer, ..write.old } == vm.machine.cpu.regs;
     if write.cause == FlushCause::MovCr3 {
         new_cr3(vm, write, sink);
+    } else if only_efer && write.cause == FlushCause::MovCr0 && vm.engine.has(Switches::ROLE_WITHOUT_WP_NXE) {
+        // 2.6.20 `set_efer` leaves the MMU as it is.
     } else {
         reset_context(vm, sink);
     }
