@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{EngineName, Switches};
+use crate::names::nearest;
 
 /// An engine with its switches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -37,29 +38,20 @@ impl FromStr for EngineConfig {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.split('+');
         let id = parts.next().unwrap_or_default();
-        let ids = EngineName::ALL.map(EngineName::id);
+        let ids = || EngineName::ALL.into_iter().map(EngineName::id);
         let name = EngineName::by_id(id).ok_or_else(|| {
-            format!("no engine is called that: did you mean `{}`? Engines are {}", near(id, &ids), ids.join(", "))
+            let all: Vec<_> = ids().collect();
+            format!("{} (engines are {})", nearest("engine", id, ids()), all.join(", "))
         })?;
         let mut config = Self::from(name);
         for part in parts {
-            let known: Vec<_> = Switches::of(name).collect();
-            let Some(switch) = known.iter().find(|switch| switch.name == part) else {
-                let names: Vec<_> = known.iter().map(|switch| switch.name).collect();
-                return Err(match names.as_slice() {
-                    [] => format!("{id} has no switches"),
-                    names => format!("{id} has no such switch: did you mean `{id}+{}`?", near(part, names)),
-                });
-            };
+            let switch = Switches::of(name).find(|switch| switch.name == part).ok_or_else(|| {
+                nearest(&format!("switch of {id}"), part, Switches::of(name).map(|switch| switch.name))
+            })?;
             config.switches |= switch.flag;
         }
         Ok(config)
     }
-}
-
-fn near<'a>(text: &str, known: &[&'a str]) -> &'a str {
-    let text: String = text.chars().take(40).collect();
-    known.iter().copied().min_by_key(|name| strsim::damerau_levenshtein(&text, name)).unwrap_or_default()
 }
 
 impl Serialize for EngineConfig {
@@ -109,8 +101,9 @@ mod tests {
     #[test]
     fn what_is_near_is_named() {
         let error = |text: &str| text.parse::<EngineConfig>().unwrap_err();
-        assert!(error("kvm2007").contains("`kvm-2007`"));
-        assert!(error("kvm-2007+role-without-acces").contains("`kvm-2007+role-without-access`"));
-        assert_eq!(error("native+role-without-access"), "native has no switches");
+        assert!(error("kvm2007").contains("unknown engine `kvm2007`: did you mean `kvm-2007`?"));
+        let near = "unknown switch of kvm-2007 `role-without-acces`: did you mean `role-without-access`?";
+        assert_eq!(error("kvm-2007+role-without-acces"), near);
+        assert!(error("native+role-without-access").ends_with("there is none"));
     }
 }

@@ -178,7 +178,7 @@ impl Switches {
     }
 
     /// The switches that an engine has.
-    pub fn of(engine: EngineName) -> impl Iterator<Item = &'static Switch> {
+    pub fn of(engine: EngineName) -> impl Iterator<Item = &'static Switch> + Clone {
         const ALL: &[Switch] = &Switches::ALL;
         ALL.iter().filter(move |switch| switch.engines.contains(&engine))
     }

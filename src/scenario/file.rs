@@ -12,6 +12,7 @@ use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
 use crate::engine::{AnyVm, EngineConfig, Quiet};
 use crate::machine::command::{InvalidCommand, check_physical};
 use crate::machine::{Caches, Machine};
+use crate::names::{nearest, shown};
 
 /// The format that this version reads.
 pub const FORMAT: &str = "mmuscope/1";
@@ -103,27 +104,6 @@ fn io_sentence(error: &std::io::Error) -> String {
 
 fn at_path(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" (at {path})") }
-}
-
-/// Text of a file as a message shows it: on one line, at most `limit` characters.
-fn shown(text: &str, limit: usize) -> String {
-    let mut cut: String = text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(limit).is_some() {
-        cut.push('…');
-    }
-    cut
-}
-
-/// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
-pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown = shown(name, 40);
-    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
-    match best {
-        Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
-            format!("unknown {what} `{shown}`: did you mean `{k}`?")
-        }
-        _ => format!("unknown {what} `{shown}`: known are {}", known.collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// Why a scenario cannot be started: no processor can be in the state that it begins in.

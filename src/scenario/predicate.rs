@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::file::nearest;
 use super::step::{Want, WantedException};
 use crate::arch::address::Num;
 use crate::arch::walk::TableMemory;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, entry};
 use crate::engine::{AnyVm, Outcome, Quiet};
 use crate::machine::{Command, Cost, Machine};
+use crate::names::nearest;
 
 use super::run::{Happened, outcome_matches};
 
