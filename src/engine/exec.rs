@@ -343,7 +343,7 @@ fn memslot<E: Engine, S: Sink>(vm: &mut Vm<E>, gpa: Gpa, size: u64, action: Slot
         Ok(()) => {
             vm.emit(sink, |_| Event::Memslot { gpa, action });
             match action {
-                SlotAction::Add | SlotAction::Remove => E::slots_changed(vm, sink),
+                SlotAction::Add | SlotAction::Remove => E::slots_changed(vm, action, sink),
                 SlotAction::Log => E::watch_slot(vm, gpa, sink),
             }
             Outcome::Done

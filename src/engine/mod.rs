@@ -14,6 +14,7 @@ pub mod twodim;
 
 use crate::arch::invalidate::Scope;
 use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
+use crate::machine::command::SlotAction;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
@@ -152,8 +153,8 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
         vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
     }
 
-    /// Memory slots came or went.
-    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+    /// A memory slot came or went.
+    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _action: SlotAction, _sink: &mut S) {}
 
     /// The stores to the slot that begins here must be seen from now on: its log was switched on, or
     /// taken.

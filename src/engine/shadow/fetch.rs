@@ -41,7 +41,7 @@ fn top(vm: &Vm<Shadow>, gva: Gva) -> (PageId, u8, u16) {
             let slot = slots[(gva.0 >> 30) as usize % 4];
             (PageId::of_frame(spte::frame(slot)), 2, index_at(2, gva))
         }
-        Root::None => unreachable!("a guest runs with a root"),
+        Root::None | Root::Dummy => unreachable!("callers ask whether the root has an entry for the address"),
     }
 }
 
@@ -220,7 +220,14 @@ fn forbids_write(vm: &Vm<Shadow>, walk: &GuestWalk) -> bool {
 pub fn mark_mmio<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, walk: &GuestWalk, sink: &mut S) {
     let granted = AccessBits::of(&walk.rights);
     let at = fetch(vm, gva, walk, granted, sink);
-    replace(vm, at, walk.target().base().0 | spte::IO_MARK, SpteWhy::Mmio, sink);
+    let gpa = walk.target().base();
+    let mark = if vm.engine.policy.mmio_generations {
+        let granted = AccessBits { write: granted.write && walk.is_dirty(), ..granted };
+        spte::mmio(gpa, granted, vm.engine.generation).unwrap_or(0)
+    } else {
+        gpa.0 | spte::IO_MARK
+    };
+    replace(vm, at, mark, SpteWhy::Mmio, sink);
 }
 
 /// Replaces a leaf entry, with the reverse map kept true.

@@ -324,12 +324,26 @@ impl Pool {
     pub fn release(&mut self, id: PageId) {
         self.unlink(id);
         let bucket = self.bucket(self.page(id).gfn);
-        if let Some(ids) = self.buckets.slot_mut(bucket) {
-            Arc::make_mut(ids).retain(|other| *other != id);
-        }
+        self.leave_bucket(id, bucket);
         self.pages.remove(u64::from(id.0));
         Arc::make_mut(&mut self.free).push(id);
         self.live -= 1;
+    }
+
+    /// Lets a page stand for another frame.
+    pub fn set_gfn(&mut self, id: PageId, gfn: Gfn) {
+        let (from, to) = (self.bucket(self.page(id).gfn), self.bucket(gfn));
+        self.page_mut(id).gfn = gfn;
+        if from != to {
+            self.leave_bucket(id, from);
+            Arc::make_mut(self.buckets.slot_mut(to).get_or_insert_default()).push(id);
+        }
+    }
+
+    fn leave_bucket(&mut self, id: PageId, bucket: u64) {
+        if let Some(ids) = self.buckets.slot_mut(bucket) {
+            Arc::make_mut(ids).retain(|other| *other != id);
+        }
     }
 
     /// The shadow walk passed through a page: stores to it are no flood.

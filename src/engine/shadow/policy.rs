@@ -33,6 +33,9 @@ pub struct Policy {
     pub user_write_unprotects: bool,
     /// Neighbours filled with a leaf: an aligned window of so many entries (0: none).
     pub prefetch: u16,
+    /// Marks of addresses without memory carry the generation of the memory slots; a root without
+    /// memory is a dummy.
+    pub mmio_generations: bool,
     /// Old roots kept for a switch back.
     pub prev_roots: usize,
     /// Historical behaviour that is switched on.
@@ -56,6 +59,7 @@ impl Policy {
             unsync: false,
             user_write_unprotects: true,
             prefetch: 0,
+            mmio_generations: false,
             prev_roots: 0,
             switches,
         }
@@ -85,6 +89,7 @@ impl Policy {
             unsync: true,
             user_write_unprotects: false,
             prefetch: 8,
+            mmio_generations: true,
             prev_roots: 3,
             ..Self::kvm_2007(switches)
         }

@@ -15,6 +15,7 @@ use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::walk::{EntryRead, Start, TableMemory, Walk};
 use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
+use crate::machine::command::SlotAction;
 use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
 
 pub use nested::{Kind, Nested};
@@ -116,7 +117,7 @@ impl Engine for TwoDim {
         }
     }
 
-    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
+    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, _: SlotAction, sink: &mut S) {
         vm.engine.nested = Nested::new(vm.engine.kind);
         Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
     }
