@@ -38,8 +38,20 @@ impl App {
             | AppCommand::MicroStep
             | AppCommand::MicroBack
             | AppCommand::NextFault
+            | AppCommand::NextExit
+            | AppCommand::NextBookmark
             | AppCommand::ToStart
             | AppCommand::ToEnd => self.travel(&wish),
+            AppCommand::ToggleBookmark => {
+                let lab = &self.session.lab;
+                let here = lab.node(lab.cursor());
+                match self.view.bookmarks.iter().position(|mark| *mark == here) {
+                    Some(at) => {
+                        self.view.bookmarks.remove(at);
+                    }
+                    None => self.view.bookmarks.push(here),
+                }
+            }
             AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
             AppCommand::SetTextScale(scale) => {
                 self.view.text_scale = scale;
@@ -71,10 +83,27 @@ impl App {
         }
     }
 
+    fn next_bookmark(&mut self) {
+        let lab = &self.session.lab;
+        let marked = |step: &usize| self.view.bookmarks.contains(&lab.node(*step));
+        let after = (lab.cursor() + 1..=lab.len()).find(marked);
+        if let Some(step) = after.or_else(|| (0..=lab.cursor()).find(marked)) {
+            self.seek(step);
+        } else {
+            self.view.notice = Some("No bookmark on this branch: B sets one".to_owned());
+        }
+    }
+
     /// The same commands on another machine.
     fn replay_on(&mut self, engine: EngineName, caches: Caches) {
+        // The tree of time begins anew with the path in view; its bookmarks go with it.
+        let lab = &self.session.lab;
+        let marked: Vec<usize> =
+            (0..=lab.len()).filter(|step| self.view.bookmarks.contains(&lab.node(*step))).collect();
         match self.session.replay_on(engine, caches) {
             Ok(()) => {
+                let lab = &self.session.lab;
+                self.view.bookmarks = marked.into_iter().map(|step| lab.node(step)).collect();
                 self.start_changed();
             }
             Err(reason) => self.view.notice = Some(reason.to_string()),
@@ -99,6 +128,8 @@ impl App {
             AppCommand::MicroBack if shown > 1 => self.focus.show(shown - 1),
             AppCommand::MicroBack => self.seek(cursor.saturating_sub(1)),
             AppCommand::NextFault => self.seek(self.history.next_stop(cursor).unwrap_or(len)),
+            AppCommand::NextExit => self.seek(self.history.next_exit(cursor).unwrap_or(len)),
+            AppCommand::NextBookmark => self.next_bookmark(),
             AppCommand::ToStart => self.seek(0),
             AppCommand::ToEnd => self.seek(len),
             _ => {}
@@ -148,6 +179,7 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         },
         AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
         AppCommand::Notice(text) => view.notice = Some(text),
+        AppCommand::Overlay(overlay) => view.overlay = overlay,
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
 use super::Theme;
+use super::actions::Action;
 use super::theme::{self, CONTROL, TEXT};
 use super::view::{AppCommand, ViewCx};
 use super::widgets::button;
@@ -30,7 +31,7 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             ui.add_space(12.0);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            theme_and_size(cx, ui);
+            theme_and_size(cx, ui, narrow);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let title = cx.session.scenario.title.get("en");
                 let title = if title.is_empty() { &cx.session.scenario.id } else { title };
@@ -40,21 +41,38 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     });
 }
 
-fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     ui.spacing_mut().item_spacing.x = 6.0;
-    let (sign, other, name) = match cx.tokens.theme {
-        Theme::Dark => ("☀", Theme::Light, "Light theme"),
-        Theme::Light => ("☾", Theme::Dark, "Dark theme"),
+    let (sign, next) = match cx.tokens.theme {
+        Theme::Dark => ("☾", Theme::Light),
+        Theme::Light => ("☀", Theme::HighContrast),
+        Theme::HighContrast => ("◔", Theme::Projector),
+        Theme::Projector => ("■", Theme::Dark),
     };
-    if button(ui, sign).on_hover_text(name).accessible_name(name).clicked() {
-        cx.send(AppCommand::SetTheme(other));
+    let name = format!("{} theme; next: {}", cx.tokens.theme.name(), next.name());
+    if button(ui, sign).on_hover_text(&name).accessible_name(name).clicked() {
+        cx.send(AppCommand::SetTheme(next));
     }
     let scale = cx.view.text_scale;
-    for (text, name, step) in [("A+", "Larger text", SCALE_STEP), ("A−", "Smaller text", -SCALE_STEP)] {
+    for (text, action, step) in [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)] {
         let wanted = ((scale + step) * 10.0).round() / 10.0;
         let response = ui.add_enabled_ui(SCALES.contains(&wanted), |ui| button(ui, text)).inner;
-        if response.on_hover_text(name).accessible_name(name).clicked() {
-            cx.send(AppCommand::SetTextScale(wanted));
+        if response.on_hover_text(action.text()).accessible_name(action.text()).clicked() {
+            action.send(cx);
         }
+    }
+    palette_button(cx, ui, narrow);
+}
+
+/// The way to every action.
+fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    let t = cx.tokens;
+    let key = Action::Palette.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let text = if narrow { "⌘".to_owned() } else { format!("{}   {key}", Action::Palette.text()) };
+    let text = RichText::new(text).color(t.weak);
+    let button = Button::new(text).fill(t.stage).min_size(Vec2::new(if narrow { CONTROL } else { 264.0 }, CONTROL));
+    let response = ui.add(button).on_hover_text("Every action, with its key");
+    if response.accessible_name("Open the command palette").clicked() {
+        Action::Palette.send(cx);
     }
 }

@@ -3,7 +3,7 @@
 use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::theme::CONTROL;
-use super::view::{AppCommand, Tab, ViewCx};
+use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
 use super::{entry_editor, log, why};
 
 const TABS: [(Tab, &str); 3] = [(Tab::Inspect, "Inspect"), (Tab::Why, "Why"), (Tab::Log, "Log")];
@@ -27,6 +27,12 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
     ui.add_space(6.0);
     match cx.view.tab {
+        // What failed is explained before anything else, unless somebody looks at something of his own.
+        Tab::Inspect if failed(cx) => scrolled(ui, "inspect", |ui| {
+            why::why_ui(cx, ui);
+            ui.add_space(10.0);
+            entry_editor::entry_editor_ui(cx, ui);
+        }),
         Tab::Inspect => scrolled(ui, "inspect", |ui| {
             entry_editor::entry_editor_ui(cx, ui);
             ui.add_space(10.0);
@@ -35,6 +41,10 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Tab::Why => scrolled(ui, "why", |ui| why::why_ui(cx, ui)),
         Tab::Log => log::log_ui(cx, ui),
     }
+}
+
+fn failed(cx: &ViewCx<'_>) -> bool {
+    cx.view.selection == Selection::None && Ending::of(cx.happened()) != Ending::Done
 }
 
 fn scrolled(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui)) {

@@ -75,6 +75,8 @@ pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     match cx.view.selection {
         Selection::PdpteRegister(index) => register_ui(cx, ui, index),
         Selection::Page(gfn) => page_ui(cx, ui, gfn),
+        Selection::Shadow(page) => super::role_card::page_ui(cx, ui, page),
+        Selection::Spte(at) => super::role_card::spte_ui(cx, ui, at),
         Selection::Entry { level, gpa } => edit_ui(cx, ui, &Subject::new(cx, Level(level), gpa)),
         Selection::Table { level, base } => {
             let mode = cx.machine.cpu.mode();
@@ -192,7 +194,7 @@ fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let current = format!("0x{}", super::stage::words::grouped(subject.value, subject.digits()));
     ui.horizontal_wrapped(|ui| {
         let id = Id::unique(("entry editor: value", subject.gpa.0));
-        let width = if subject.format.width() == 64 { 186.0 } else { 104.0 };
+        let width = if subject.format.width() == 64 { 186.0 } else { 120.0 };
         if let Some(value) = number_field(ui, id, &current, "Value of the entry in hex", width) {
             let value = if subject.format.width() == 32 { value & 0xffff_ffff } else { value };
             cx.send(AppCommand::Run(subject.store(value)));

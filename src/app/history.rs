@@ -13,6 +13,8 @@ use crate::machine::{Command, Event};
 pub struct History {
     commands: Vec<Command>,
     endings: Vec<Ending>,
+    /// Whether each command led to the hypervisor.
+    exits: Vec<bool>,
     /// For each command, how many lines of a log come before it; one more for the end.
     lines: Vec<usize>,
 }
@@ -32,6 +34,7 @@ impl History {
         let common = self.commands.iter().zip(lab.commands()).take_while(|(a, b)| a == b).count();
         self.commands.truncate(common);
         self.endings.truncate(common);
+        self.exits.truncate(common);
         self.lines.truncate(common + 1);
         if self.lines.is_empty() {
             self.lines.push(0);
@@ -45,6 +48,7 @@ impl History {
             vm.execute(command, &mut events);
             self.commands.push(command.clone());
             self.endings.push(Ending::of(&events));
+            self.exits.push(events.iter().any(|event| matches!(event, Event::VmExit { .. })));
             self.lines.push(self.line_count() + 1 + events.len());
         }
     }
@@ -59,6 +63,12 @@ impl History {
     #[must_use]
     pub fn next_stop(&self, step: usize) -> Option<usize> {
         (step + 1..=self.endings.len()).find(|step| self.ending(*step) != Ending::Done)
+    }
+
+    /// The first command after `step` that led to the hypervisor.
+    #[must_use]
+    pub fn next_exit(&self, step: usize) -> Option<usize> {
+        (step + 1..=self.exits.len()).find(|step| self.exits[step - 1])
     }
 
     /// How many lines a log has: one for each command and one for each event.

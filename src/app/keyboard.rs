@@ -2,29 +2,26 @@
 
 use egui::{Context, Key, Modifiers};
 
-use super::view::{AppCommand, ViewCx};
-
-/// Each key with what it asks for.
-const KEYS: [(Modifiers, Key, AppCommand); 8] = [
-    (Modifiers::SHIFT, Key::ArrowRight, AppCommand::MicroStep),
-    (Modifiers::SHIFT, Key::ArrowLeft, AppCommand::MicroBack),
-    (Modifiers::NONE, Key::ArrowRight, AppCommand::Step),
-    (Modifiers::NONE, Key::ArrowLeft, AppCommand::StepBack),
-    (Modifiers::NONE, Key::Space, AppCommand::Step),
-    (Modifiers::NONE, Key::Home, AppCommand::ToStart),
-    (Modifiers::NONE, Key::End, AppCommand::ToEnd),
-    (Modifiers::NONE, Key::F, AppCommand::NextFault),
-];
+use super::actions::Action;
+use super::view::ViewCx;
 
 /// Sends what the pressed keys ask for. A control that has the keyboard keeps it: Space presses a
 /// focused button, arrows move in a focused field.
 pub fn keyboard(cx: &ViewCx<'_>, ctx: &Context) {
-    if ctx.memory(|memory| memory.focused()).is_some() {
-        return;
-    }
-    for (modifiers, key, command) in &KEYS {
-        if ctx.input_mut(|input| input.consume_key(*modifiers, *key)) {
-            cx.send(command.clone());
+    let free = ctx.memory(|memory| memory.focused()).is_none() && cx.view.overlay.is_none();
+    let mut actions: Vec<Action> = Action::all().into_iter().filter(|action| action.shortcut().is_some()).collect();
+    // A key with a modifier is also that key: the longer one comes first.
+    let modified = |action: &Action| action.shortcut().is_some_and(|key| key.modifiers != Modifiers::NONE);
+    actions.sort_by_key(|action| !modified(action));
+    for action in actions {
+        // Ctrl and Cmd mean nothing to a field or button; the palette opens from everywhere.
+        let everywhere = action.shortcut().is_some_and(|key| key.modifiers.command);
+        let pressed = |input: &mut egui::InputState| action.shortcut().is_some_and(|key| input.consume_shortcut(&key));
+        if (free || everywhere) && ctx.input_mut(pressed) {
+            action.send(cx);
         }
+    }
+    if free && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Space)) {
+        Action::Step.send(cx);
     }
 }

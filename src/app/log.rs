@@ -2,6 +2,7 @@
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
+use super::menu;
 use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
@@ -60,6 +61,7 @@ fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
         ui.painter().rect_filled(mark, 1, color);
     }
     focus_ring(ui, cx.tokens, &response, rect);
+    menu::event_menu(cx, &response, step, event, &text);
     if response.on_hover_text(text).clicked() {
         cx.send(AppCommand::Seek(step));
         if let Some(index) = event {
@@ -81,7 +83,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
         Ending::Done => t.strong,
         Ending::Faulted | Ending::Refused => t.fault.text,
     };
-    let number = format!("#{step}");
+    let number = format!("#{}", cx.session.step_number(step));
     let painter = ui.painter();
     painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
     elided(ui, rect, 46.0, &text, color);

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
-use super::engines;
+use super::stage::path::pdptes_in_force;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
+use super::{audit, engines};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -28,7 +29,7 @@ const MIN_ROWS: [u64; 2] = [6, 2];
 
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let found = Structures::of(cx.machine);
+    let found = Structures::of(cx.machine, &pdptes_in_force(cx.machine, cx.session.engine()));
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
@@ -37,7 +38,13 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         heading(ui, cx.tokens, "Tables");
         ui.scope(|ui| tables_ui(cx, ui, &found.tables));
         ui.add_space(GROUP);
-        heading(ui, cx.tokens, "Engine");
+        let broken = ui.horizontal(|ui| {
+            heading(ui, cx.tokens, "Engine");
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
+        });
+        if let Some(broken) = broken.inner {
+            ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
+        }
         engines_ui(cx, ui);
         ui.add_space(GROUP);
         heading(ui, cx.tokens, "Translation caches");
@@ -126,6 +133,9 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
         let width = if part { cell.width() / 2.0 } else { cell.width() };
         let filled = Rect::from_min_size(cell.min, Vec2::new(width.round(), cell.height()));
         painter.rect_filled(filled, 2, color);
+        if locked(cx, table) {
+            painter.rect_stroke(cell.shrink(1.5), 1, Stroke::new(1.0, t.panel), StrokeKind::Inside);
+        }
         if table.reach == Reach::RegisterOnly {
             painter.line_segment([cell.left_bottom(), cell.right_top()], Stroke::new(1.5, t.panel));
         }
@@ -134,6 +144,8 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
         Selection::Table { base, .. } => base.gfn() == gfn,
         Selection::Entry { gpa, .. } => gpa.gfn() == gfn,
         Selection::Page(page) => page == gfn,
+        Selection::Shadow(page) => cx.shadow_page(page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
+        Selection::Spte(at) => cx.shadow_page(at.page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
         Selection::None | Selection::PdpteRegister(_) => false,
     };
     if selected {
@@ -166,20 +178,23 @@ fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) ->
 
 fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
     let entries = if table.present == 1 { "entry" } else { "entries" };
+    let guarded = if locked(cx, table) { "⊘ " } else { "" };
     match table.reach {
-        Reach::MemoryOnly => "◔ not in use yet".to_owned(),
-        Reach::RegisterOnly => format!("◔ {} {entries}", table.present),
-        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => "32 B of page".to_owned(),
-        Reach::Walks => {
-            let guarded = if cx.vm.shadow_facts(table.base.gfn(), None).write_protected { "⊘ W · " } else { "" };
-            format!("{guarded}{} {entries}", table.present)
-        }
+        Reach::MemoryOnly => format!("{guarded}◔ not in use yet"),
+        Reach::RegisterOnly => format!("{guarded}◔ {} {entries}", table.present),
+        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => format!("{guarded}32 bytes"),
+        Reach::Walks => format!("{guarded}{} {entries}", table.present),
     }
+}
+
+/// Whether the hypervisor has taken W from the table's frame.
+fn locked(cx: &ViewCx<'_>, table: &Table) -> bool {
+    cx.vm.shadow_facts(table.base.gfn(), None).write_protected
 }
 
 fn table_hint(table: &Table) -> &'static str {
     match table.reach {
-        Reach::Walks => "In use. ⊘ W: the hypervisor has taken W from its frame, so that it sees every store",
+        Reach::Walks => "In use. ⊘: the hypervisor has taken W from its frame, so that it sees every store",
         Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
         Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
     }

@@ -3,7 +3,9 @@
 //! Views are functions of a read-only context ([`view::ViewCx`]); what they want done is applied
 //! here, in one place, before the next pass. One file a panel.
 
+mod actions; // everything that can be asked for, with its key
 mod apply; // what the views asked for is done here, and nowhere else
+mod audit; // whether the shadow MMU's invariants hold
 mod bar; // title, theme, text size
 pub mod comparison; // the same commands on every engine
 mod cost_meter; // what the run has cost
@@ -17,7 +19,10 @@ mod keyboard; // keys that work everywhere
 mod layout; // where the zones lie
 mod log; // the tab Log
 mod memory_panel; // page map, tables, engine, caches
+mod menu; // context menus
+mod palette; // the command palette and the sheet of shortcuts
 mod processor_strip; // paging mode, bits, CR3, access composer
+mod role_card; // what a shadow page is
 mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
 pub mod tables; // the paging structures of a machine
@@ -57,13 +62,33 @@ pub enum Theme {
     Dark,
     /// Dark on light.
     Light,
+    /// White on black, contrast of at least 7:1.
+    HighContrast,
+    /// Black on white for weak projectors, contrast of at least 7:1.
+    Projector,
+}
+
+impl Theme {
+    /// Every theme, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::HighContrast, Self::Projector];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "Dark",
+            Self::Light => "Light",
+            Self::HighContrast => "High contrast",
+            Self::Projector => "Projector",
+        }
+    }
 }
 
 impl From<Theme> for egui::Theme {
     fn from(theme: Theme) -> Self {
         match theme {
-            Theme::Dark => Self::Dark,
-            Theme::Light => Self::Light,
+            Theme::Dark | Theme::HighContrast => Self::Dark,
+            Theme::Light | Theme::Projector => Self::Light,
         }
     }
 }
@@ -144,6 +169,7 @@ impl App {
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
+        palette::overlay_ui(&cx, ui.ctx());
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();
         }
@@ -155,7 +181,8 @@ impl App {
             view: &self.view,
             vm: self.focus.vm(self.session.lab.vm()),
             machine: self.focus.vm(self.session.lab.vm()).machine(),
-            before: self.focus.before(),
+            before: self.focus.before().machine(),
+            before_vm: self.focus.before(),
             events: self.focus.events(),
             shown: self.focus.shown(),
             history: &self.history,

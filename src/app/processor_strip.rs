@@ -14,9 +14,9 @@ use crate::explain;
 use crate::machine::{Command, Event};
 
 /// CR2 is shown where at least so much room is left of the composer, in points.
-const CR2_FROM: f32 = 520.0;
+const CR2_FROM: f32 = 160.0;
 /// Width of the composer, in points.
-const COMPOSER_WIDTH: f32 = 600.0;
+const COMPOSER_WIDTH: f32 = 622.0;
 
 /// A control bit of the strip: its register, its mask, its name and what it does.
 struct Bit {
@@ -61,6 +61,21 @@ const BITS: [Bit; 13] = [
     bit(Register::Efer, Efer::LME.bits(), "LME", "long-mode enable", None),
     bit(Register::Efer, Efer::NXE.bits(), "NXE", "execute-disable: bit 63 of entries", Some(Features::NX)),
 ];
+
+/// How many control bits there are.
+pub const BIT_COUNT: usize = BITS.len();
+
+/// The name of a control bit, `CR4.SMEP`, and what it does.
+pub fn bit_name(index: usize) -> (String, &'static str) {
+    let bit = &BITS[index % BIT_COUNT];
+    (format!("{}.{}", bit.register.name(), bit.name), bit.meaning)
+}
+
+/// The instruction that flips a control bit.
+pub fn flip_bit(cx: &ViewCx<'_>, index: usize) -> Command {
+    let bit = &BITS[index % BIT_COUNT];
+    bit.register.write(bit.register.value(cx) ^ bit.mask)
+}
 
 impl Register {
     const fn name(self) -> &'static str {
@@ -229,8 +244,8 @@ fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
 }
 
 fn address_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    caption(ui, cx.tokens, "GVA");
-    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 176.0) {
+    caption(ui, cx.tokens, "Next GVA");
+    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 164.0) {
         HexField::Changed(va) => compose(cx, |composer| composer.va = Gva(va)),
         HexField::Entered(va) => {
             compose(cx, |composer| composer.va = Gva(va));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::arch::entry::{self, P};
+use crate::arch::pdpte::Pdptes;
 use crate::arch::walk::{Paging, TableMemory};
 use crate::arch::{Gfn, Gpa, Level, Mode, pdpte};
 use crate::machine::Machine;
@@ -58,16 +59,16 @@ pub struct Structures {
 }
 
 impl Structures {
-    /// The structures of a machine.
+    /// The structures of a machine whose walks go by these PDPTEs.
     #[must_use]
-    pub fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine, pdptes: &Pdptes) -> Self {
         let paging = &machine.cpu.paging;
         if paging.mode == Mode::Off {
             return Self::default();
         }
         let mut search = Search { machine, paging, found: BTreeMap::new(), mapped: BTreeSet::new() };
         if paging.mode == Mode::Pae {
-            search.add_pdpt();
+            search.add_pdpt(pdptes);
         } else {
             search.follow([(paging.mode.top_level_in_memory(), paging.root)], Reach::Walks);
         }
@@ -95,8 +96,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn add_pdpt(&mut self) {
-        let registers = self.machine.cpu.pdptes;
+    fn add_pdpt(&mut self, registers: &Pdptes) {
         let memory = self.machine.pdptes_in_memory();
         let level = pdpte::LEVEL.0;
         let present = memory.iter().filter(|entry| **entry & P != 0).count();
@@ -182,7 +182,7 @@ mod tests {
                 Command::Poke { pa: Gpa(0x3028), val: Num(0x9001), size: Size::WORD },
             ],
         );
-        let found = Structures::of(vm.machine());
+        let found = Structures::of(vm.machine(), &vm.machine().cpu.pdptes);
         let reach: Vec<(u64, Reach)> = found.tables.iter().map(|table| (table.base.0, table.reach)).collect();
         let expected = [
             (0x3020, Reach::Walks),

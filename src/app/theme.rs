@@ -35,6 +35,8 @@ pub struct Tokens {
     pub stage: Color32,
     /// Cards of tables and registers.
     pub card: Color32,
+    /// Rails between a guest table and its shadow.
+    pub rail: Color32,
     /// Hairlines between zones and around cards.
     pub border: Color32,
     /// Buttons at rest.
@@ -85,6 +87,7 @@ pub static DARK: Tokens = Tokens {
     panel: rgb(0x15_1b_23),
     stage: rgb(0x0d_11_17),
     card: rgb(0x1b_22_2c),
+    rail: rgb(0x5b_67_77),
     border: rgb(0x2b_34_40),
     button: rgb(0x21_2a_35),
     button_hover: rgb(0x2b_36_44),
@@ -110,6 +113,7 @@ pub static LIGHT: Tokens = Tokens {
     panel: rgb(0xff_ff_ff),
     stage: rgb(0xf6_f7_f8),
     card: rgb(0xff_ff_ff),
+    rail: rgb(0x9a_a4_b0),
     border: rgb(0xd9_de_e4),
     button: rgb(0xee_f1_f4),
     button_hover: rgb(0xe2_e7_ec),
@@ -129,6 +133,58 @@ pub static LIGHT: Tokens = Tokens {
     changed: hue(0xb0_4a_86, 0x9c_3a_74, 0xf8_e4_f0, 0xdd_ac_c9),
 };
 
+/// White on black.
+pub static HIGH_CONTRAST: Tokens = Tokens {
+    theme: Theme::HighContrast,
+    panel: rgb(0x00_00_00),
+    stage: rgb(0x00_00_00),
+    card: rgb(0x0a_0a_0a),
+    rail: rgb(0xc0_c0_c0),
+    border: rgb(0x8a_8a_8a),
+    button: rgb(0x16_16_16),
+    button_hover: rgb(0x33_33_33),
+    selected: rgb(0x00_2a_4d),
+    cell: rgb(0x1a_1a_1a),
+    cell_used: rgb(0x6a_6a_6a),
+    strong: rgb(0xff_ff_ff),
+    text: rgb(0xf2_f2_f2),
+    weak: rgb(0xcf_cf_cf),
+    primary: rgb(0x8a_cf_ff),
+    on_primary: rgb(0x00_00_00),
+    guest: hue(0x8a_cf_ff, 0x9f_d8_ff, 0x00_1d_33, 0x6f_b4_e6),
+    shadow: hue(0x4f_e8_bb, 0x5f_f0_c4, 0x00_24_1a, 0x3c_b8_93),
+    stale: hue(0xff_c9_3c, 0xff_d0_55, 0x2e_20_00, 0xd8_a4_28),
+    fault: hue(0xff_93_72, 0xff_a5_88, 0x33_0f_04, 0xe0_70_4c),
+    hit: hue(0xa8_e4_ff, 0xb4_e8_ff, 0x00_24_30, 0x7a_bf_da),
+    changed: hue(0xff_b0_de, 0xff_bc_e3, 0x30_0a_22, 0xd8_84_b6),
+};
+
+/// Black on white, for projectors that show greys as white.
+pub static PROJECTOR: Tokens = Tokens {
+    theme: Theme::Projector,
+    panel: rgb(0xff_ff_ff),
+    stage: rgb(0xff_ff_ff),
+    card: rgb(0xff_ff_ff),
+    rail: rgb(0x55_55_55),
+    border: rgb(0x8c_94_9c),
+    button: rgb(0xee_f1_f4),
+    button_hover: rgb(0xdb_e1_e7),
+    selected: rgb(0xd3_e6_f8),
+    cell: rgb(0xe6_e9_ec),
+    cell_used: rgb(0xa4_aa_b0),
+    strong: rgb(0x00_00_00),
+    text: rgb(0x12_16_1b),
+    weak: rgb(0x36_3e_47),
+    primary: rgb(0x00_4a_80),
+    on_primary: rgb(0xff_ff_ff),
+    guest: hue(0x00_58_96, 0x00_45_78, 0xe3_f0_fa, 0x4d_8f_bd),
+    shadow: hue(0x00_6b_4c, 0x00_4f_39, 0xe0_f4_ee, 0x4a_9c_82),
+    stale: hue(0x9a_62_00, 0x5c_3b_00, 0xfd_f1_d4, 0xb8_86_2a),
+    fault: hue(0xb8_3a_06, 0x84_28_00, 0xfb_e8_df, 0xcc_76_52),
+    hit: hue(0x00_66_8c, 0x00_48_64, 0xdf_f2_fa, 0x4d_9c_bb),
+    changed: hue(0xa0_36_76, 0x78_20_55, 0xf8_e4_f0, 0xbb_72_9e),
+};
+
 impl Tokens {
     /// The tokens of a theme.
     #[must_use]
@@ -136,6 +192,8 @@ impl Tokens {
         match theme {
             Theme::Dark => &DARK,
             Theme::Light => &LIGHT,
+            Theme::HighContrast => &HIGH_CONTRAST,
+            Theme::Projector => &PROJECTOR,
         }
     }
 }
@@ -143,7 +201,16 @@ impl Tokens {
 /// The tokens of the theme in force.
 #[must_use]
 pub fn tokens(ctx: &egui::Context) -> &'static Tokens {
-    Tokens::of(ctx.theme().into())
+    let of_system = Theme::from(ctx.theme());
+    let chosen = ctx.data(|data| data.get_temp::<Theme>(chosen_id())).filter(|theme| {
+        // What was chosen counts for as long as it is light or dark as the context is.
+        egui::Theme::from(*theme) == ctx.theme()
+    });
+    Tokens::of(chosen.unwrap_or(of_system))
+}
+
+fn chosen_id() -> egui::Id {
+    egui::Id::unique("the chosen theme")
 }
 
 /// Corners of cards and fields, in points.
@@ -201,6 +268,10 @@ pub fn install(ctx: &egui::Context, theme: Option<Theme>) {
 
 /// Switches the theme. `None` follows the system.
 pub fn choose(ctx: &egui::Context, theme: Option<Theme>) {
+    if let Some(theme) = theme {
+        ctx.data_mut(|data| data.insert_temp(chosen_id(), theme));
+        ctx.set_style_of(theme.into(), style(Tokens::of(theme)));
+    }
     ctx.set_theme(match theme {
         None => egui::ThemePreference::System,
         Some(theme) => egui::Theme::from(theme).into(),
@@ -234,8 +305,8 @@ fn text_styles() -> BTreeMap<TextStyle, FontId> {
 
 fn visuals(t: &Tokens) -> egui::Visuals {
     let mut visuals = match t.theme {
-        Theme::Dark => egui::Visuals::dark(),
-        Theme::Light => egui::Visuals::light(),
+        Theme::Dark | Theme::HighContrast => egui::Visuals::dark(),
+        Theme::Light | Theme::Projector => egui::Visuals::light(),
     };
     let radius = CornerRadius::same(RADIUS_SMALL + 1);
     let widget = |fill: Color32, edge: Color32, text: Color32| WidgetVisuals {
@@ -296,22 +367,22 @@ mod tests {
 
     #[test]
     fn text_is_readable_everywhere() {
-        for t in [&DARK, &LIGHT] {
+        for (t, least) in [(&DARK, 4.5), (&LIGHT, 4.5), (&HIGH_CONTRAST, 7.0), (&PROJECTOR, 7.0)] {
             let surfaces = [t.panel, t.stage, t.card, t.button, t.selected, t.cell];
             let hues = [t.guest, t.shadow, t.stale, t.fault, t.hit, t.changed];
             for surface in surfaces {
                 for text in [t.strong, t.text, t.weak].into_iter().chain(hues.map(|hue| hue.text)) {
                     let ratio = contrast(text, surface);
-                    assert!(ratio >= 4.5, "{:?}: {text:?} on {surface:?} has {ratio:.2}", t.theme);
+                    assert!(ratio >= least, "{:?}: {text:?} on {surface:?} has {ratio:.2}", t.theme);
                 }
             }
             for hue in hues {
                 for text in [hue.text, t.strong, t.weak] {
                     let ratio = contrast(text, hue.tint);
-                    assert!(ratio >= 4.5, "{:?}: {text:?} on tint {:?} has {ratio:.2}", t.theme, hue.tint);
+                    assert!(ratio >= least, "{:?}: {text:?} on tint {:?} has {ratio:.2}", t.theme, hue.tint);
                 }
             }
-            assert!(contrast(t.on_primary, t.primary) >= 4.5);
+            assert!(contrast(t.on_primary, t.primary) >= least);
         }
     }
 }

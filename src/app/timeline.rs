@@ -10,6 +10,7 @@ use egui::{Align, Button, Layout, Response, RichText, Ui, vec2};
 
 use super::theme::{CONTROL, PAD, TEXT};
 use super::view::{AppCommand, ViewCx};
+use crate::engine::EngineName;
 
 /// Below this width, in points, the position has a row of its own.
 const NARROW: f32 = 560.0;
@@ -23,7 +24,7 @@ pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), layout, |ui| add(ui));
     };
     row(ui, &mut |ui| {
-        transport(cx, ui);
+        transport(cx, ui, narrow);
         if !narrow {
             ui.add_space(0.5 * PAD);
             position(cx, ui, narrow);
@@ -40,7 +41,7 @@ fn button(ui: &mut Ui, enabled: bool, button: Button<'_>, name: &str, tip: &str)
     response.on_hover_text(tip).accessible_name(name)
 }
 
-fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn transport(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let t = cx.tokens;
     let past = lab.cursor() > 0;
@@ -59,9 +60,24 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
     if button(ui, future, Button::new("▶|"), "To the end", "To the end of the path").clicked() {
         cx.send(AppCommand::ToEnd);
     }
-    let tip = "To the next step that faults or is refused";
+    let tip = "To the next step that faults or is refused (F)";
     if button(ui, future, Button::new("Next fault"), "Next fault", tip).clicked() {
         cx.send(AppCommand::NextFault);
+    }
+    if narrow {
+        return;
+    }
+    if cx.session.engine() != EngineName::Native {
+        let tip = "To the next step that leads to the hypervisor (E)";
+        if button(ui, future, Button::new("Next exit"), "Next exit", tip).clicked() {
+            cx.send(AppCommand::NextExit);
+        }
+    }
+    let here = cx.view.bookmarks.contains(&lab.node(lab.cursor()));
+    let star = RichText::new("★").color(if here { t.changed.text } else { t.weak });
+    let tip = if here { "Remove the bookmark here (B)" } else { "Set a bookmark here (B)" };
+    if button(ui, true, Button::new(star), tip, tip).clicked() {
+        cx.send(AppCommand::ToggleBookmark);
     }
 }
 
@@ -69,7 +85,7 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let weak = |text: String| RichText::new(text).size(TEXT).color(cx.tokens.weak);
-    ui.label(weak(format!("step {} of {}", lab.cursor(), lab.len())));
+    ui.label(weak(format!("step {} of {}", cx.session.step_number(lab.cursor()), cx.session.step_count())));
     if !cx.events.is_empty() {
         ui.label(weak("·".to_owned()));
         let back = button(ui, cx.shown > 0, Button::new("◀"), "One micro-step back", "One micro-step back");
@@ -85,6 +101,15 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let branches = line::branches(cx, ui);
     if narrow && branches.others() == 0 {
         return;
+    }
+    match cx.view.bookmarks.len() {
+        0 => {}
+        1 => {
+            ui.label(weak("· 1 bookmark".to_owned()));
+        }
+        n => {
+            ui.label(weak(format!("· {n} bookmarks")));
+        }
     }
     ui.label(weak("· branch".to_owned()));
     ui.label(RichText::new(branches.name()).size(TEXT).strong().color(cx.tokens.strong));

@@ -11,6 +11,7 @@ use super::comparison::Comparison;
 use super::history::History;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
+use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::{AnyVm, EngineName};
 use crate::lab::{Lab, MicroStep, NodeId};
 use crate::machine::{Caches, Command, Event, Machine};
@@ -29,6 +30,8 @@ pub struct ViewCx<'a> {
     pub machine: &'a Machine,
     /// The machine before the command in focus, for "just changed" marks.
     pub before: &'a Machine,
+    /// The same, under its engine.
+    pub before_vm: &'a AnyVm,
     /// What the command before the cursor did, all of it.
     pub events: &'a [Event],
     /// How many of `events` have happened in the state shown.
@@ -66,6 +69,15 @@ impl<'a> ViewCx<'a> {
     #[must_use]
     pub const fn is_partial(&self) -> bool {
         self.shown < self.events.len()
+    }
+
+    /// A shadow page of the state shown, if there is one of that number.
+    #[must_use]
+    pub fn shadow_page(&self, id: PageId) -> Option<&'a ShadowPage> {
+        match self.vm {
+            AnyVm::Shadow(vm) => vm.engine.pool.get(id),
+            AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
+        }
     }
 
     /// Asks for something to be done before the next pass.
@@ -152,6 +164,23 @@ pub enum AppCommand {
     SetCaches(Caches),
     /// Say why something cannot be done.
     Notice(String),
+    /// To the next command that led to the hypervisor, or to the end.
+    NextExit,
+    /// Sets a bookmark at the cursor, or takes it away.
+    ToggleBookmark,
+    /// To the next bookmark of the path, around its end.
+    NextBookmark,
+    /// Opens something over the window, or closes it.
+    Overlay(Option<Overlay>),
+}
+
+/// What may lie over the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The command palette.
+    Palette,
+    /// The sheet of shortcuts.
+    Shortcuts,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -178,6 +207,10 @@ pub enum Selection {
     PdpteRegister(usize),
     /// A page of guest memory.
     Page(Gfn),
+    /// A shadow page.
+    Shadow(PageId),
+    /// A shadow entry.
+    Spte(SpteRef),
 }
 
 /// How a command ended, in one word.
@@ -284,7 +317,14 @@ pub struct ViewState {
     pub text_scale: f32,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
+    /// What lies over the window.
+    pub overlay: Option<Overlay>,
+    /// Bookmarks, in the order in which they were set.
+    pub bookmarks: Vec<Bookmark>,
 }
+
+/// A bookmarked place in time: after this command, or at the start.
+pub type Bookmark = Option<NodeId>;
 
 impl ViewState {
     /// The view of a session that was just opened.
@@ -299,6 +339,8 @@ impl ViewState {
             full: Vec::new(),
             text_scale: 1.0,
             notice: None,
+            overlay: None,
+            bookmarks: Vec::new(),
         }
     }
 }
@@ -322,10 +364,10 @@ impl Focus {
         Self { before: lab.state_at(cursor.saturating_sub(1)), shown: events.len(), micro, events }
     }
 
-    /// The machine before the command.
+    /// The machine before the command, under its engine.
     #[must_use]
-    pub const fn before(&self) -> &Machine {
-        self.before.machine()
+    pub const fn before(&self) -> &AnyVm {
+        &self.before
     }
 
     /// Everything that the command did.

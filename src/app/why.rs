@@ -21,7 +21,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         match cx.command() {
             Some(command) => {
                 let step = cx.session.lab.cursor();
-                let what = format!("#{step}  {}", explain::command(command));
+                let what = format!("#{}  {}", cx.session.step_number(step), explain::command(command));
                 ui.label(RichText::new(what).color(t.weak));
                 explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before));
             }
@@ -32,8 +32,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 /// What the scenario itself says at this point.
 fn captions_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let here = cx.session.lab.cursor();
-    for caption in cx.session.captions.iter().filter(|caption| caption.after == here) {
+    for caption in cx.session.captions_here() {
         ui.label(RichText::new(caption.text.get("en")).color(cx.tokens.strong));
         ui.separator();
     }

@@ -122,9 +122,13 @@ impl ListRow<'_> {
         ui.painter().rect_filled(rect, RADIUS_SMALL, fill);
         let inner = rect.shrink2(Vec2::new(7.0, 0.0));
         let painter = ui.painter();
-        painter.text(inner.left_center(), Align2::LEFT_CENTER, self.left, theme::plain(TEXT), t.strong);
+        let left = painter.text(inner.left_center(), Align2::LEFT_CENTER, self.left, theme::plain(TEXT), t.strong);
         let color = self.color.unwrap_or(t.weak);
-        painter.text(inner.right_center(), Align2::RIGHT_CENTER, self.right, theme::plain(TEXT), color);
+        let mut job = egui::text::LayoutJob::simple_singleline(self.right.to_owned(), theme::plain(TEXT), color);
+        job.wrap = egui::text::TextWrapping::truncate_at_width((inner.right() - left.right() - 8.0).max(0.0));
+        let galley = painter.layout_job(job);
+        let at = Align2::RIGHT_CENTER.anchor_size(inner.right_center(), galley.size());
+        painter.galley(at.min, galley, color);
         focus_ring(ui, t, &response, rect);
         response
     }

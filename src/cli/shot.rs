@@ -51,6 +51,8 @@ pub struct Args {
 enum ThemeArg {
     Dark,
     Light,
+    HighContrast,
+    Projector,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -89,6 +91,8 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
     let theme = match args.theme {
         ThemeArg::Dark => app::Theme::Dark,
         ThemeArg::Light => app::Theme::Light,
+        ThemeArg::HighContrast => app::Theme::HighContrast,
+        ThemeArg::Projector => app::Theme::Projector,
     };
     let (ViewArg::Explore, LangArg::En) = (args.view, args.lang);
     let options = app::Options { theme: Some(theme), ..app::Options::default() };

@@ -28,6 +28,8 @@ pub struct Session {
     pub wants: Vec<Option<Want>>,
     /// For each step of the file, how many commands have been carried out after it.
     commands_after: Vec<usize>,
+    /// For each command of the file, its step number.
+    numbers: Vec<usize>,
     engine: EngineConfig,
     caches: Caches,
 }
@@ -50,11 +52,13 @@ impl Session {
         let engine = engine.into();
         let mut lab = Lab::new(scenario.start(engine, caches)?);
         let (mut captions, mut wants, mut commands_after) = (Vec::new(), Vec::new(), Vec::new());
-        for step in &scenario.steps {
+        let mut numbers = Vec::new();
+        for (index, step) in scenario.steps.iter().enumerate() {
             match &step.kind {
                 StepKind::Command(command) => {
                     lab.execute_with(command.clone(), &mut Quiet);
                     wants.push(step.want);
+                    numbers.push(index + 1);
                 }
                 StepKind::Note(text) => captions.push(Caption { after: lab.len(), text: text.clone() }),
                 StepKind::Expect(_) => {}
@@ -62,7 +66,7 @@ impl Session {
             commands_after.push(lab.len());
         }
         lab.seek(0);
-        Ok(Self { scenario, lab, captions, wants, commands_after, engine, caches })
+        Ok(Self { scenario, lab, captions, wants, commands_after, numbers, engine, caches })
     }
 
     /// An empty machine.
@@ -113,6 +117,40 @@ impl Session {
     pub fn cursor_after(&self, number: usize) -> usize {
         let Some(index) = number.checked_sub(1) else { return 0 };
         self.commands_after.get(index).or(self.commands_after.last()).copied().unwrap_or(0)
+    }
+
+    /// The number of command `position` of the path as the file counts its steps, notes and
+    /// expectations included; commands beyond the file go on from its last step. 0 is the start.
+    #[must_use]
+    pub fn step_number(&self, position: usize) -> usize {
+        let Some(index) = position.checked_sub(1) else { return 0 };
+        match self.numbers.get(index) {
+            Some(number) => *number,
+            None => self.scenario.steps.len() + position - self.numbers.len(),
+        }
+    }
+
+    /// How many steps there are: those of the file, and what was given after them.
+    #[must_use]
+    pub fn step_count(&self) -> usize {
+        self.scenario.steps.len().max(self.step_number(self.lab.len()))
+    }
+
+    /// The captions that belong to the command before the cursor: those that stand right before it,
+    /// and after the last command those at the end. At the start, the first.
+    pub fn captions_here(&self) -> impl Iterator<Item = &Caption> {
+        let (here, end) = (self.lab.cursor(), self.lab.len());
+        let belongs =
+            move |caption: &&Caption| caption.after + 1 == here || caption.after == here && (here == 0 || here == end);
+        self.captions.iter().filter(belongs)
+    }
+
+    /// The last caption up to the cursor.
+    #[must_use]
+    pub fn caption_in_force(&self) -> Option<&Caption> {
+        let (here, end) = (self.lab.cursor(), self.lab.len());
+        let begun = |caption: &&Caption| caption.after < here || caption.after == here && (here == 0 || here == end);
+        self.captions.iter().rfind(begun)
     }
 
     /// Carries out steps at the cursor; notes become captions, expectations are left out.

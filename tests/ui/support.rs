@@ -22,10 +22,19 @@ pub const SIZES: Sizes =
 
 const EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remembers.json");
 
+#[allow(dead_code, reason = "each test program uses some of them")]
 /// The example on bare hardware in a window, its cursor at `at`.
 pub fn open(size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
     let scenario = Scenario::from_json("example", EXAMPLE).expect("the example is a scenario");
     let session = Session::open_on(scenario, EngineName::Native, Caches::default()).expect("the example can begin");
+    open_scenario(session, size, theme, at)
+}
+
+/// The example under an engine in a window.
+#[allow(dead_code, reason = "each test program uses some of them")]
+pub fn open_on(engine: EngineName, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
+    let scenario = Scenario::from_json("example", EXAMPLE).expect("the example is a scenario");
+    let session = Session::open_on(scenario, engine, Caches::default()).expect("the example can begin");
     open_scenario(session, size, theme, at)
 }
 

@@ -1,5 +1,6 @@
-//! Arrows: from the row that was read to the row read next, as far as the shown events have come;
-//! and the ghost, where a stale PDPTE in memory would have led.
+//! Arrows: from the row that was read to the row read next, as far as the shown events have come, in
+//! the guest's half and in the hypervisor's; and the ghost, where a stale PDPTE in memory would have
+//! led.
 
 use egui::{Align2, Color32, Pos2, Shape, Stroke, Ui, pos2, vec2};
 
@@ -10,13 +11,22 @@ use crate::arch::{Level, pdpte};
 
 /// Seconds that a new arrow takes to grow.
 const GROWTH: f32 = 0.4;
+/// How far from the cards arrows run where levels stand below each other, in points.
+const GUTTER: f32 = 9.0;
 
 /// The places that arrows join.
 #[derive(Default)]
 pub struct Arrows {
     hops: Vec<(Level, Anchor)>,
+    lower: Vec<(Level, Anchor, Reach)>,
+    /// Where rails leave the guest's tables.
+    pub(super) ends: Vec<(Level, Pos2)>,
+    /// CR3, where it is shown.
+    pub cr3: Option<Anchor>,
     /// The page.
     pub page: Option<Anchor>,
+    /// The host frame.
+    pub host: Option<Anchor>,
     /// The structure-cache entry that answered.
     pub structure_hit: Option<(Level, Anchor)>,
     /// The TLB entry that answered.
@@ -32,8 +42,17 @@ enum Manner {
     Taken,
     /// An access would go there now.
     Possible,
+    /// It was not read: a cache or the hypervisor's tables answered for it.
+    Passed,
     /// Not at all.
     No,
+}
+
+/// On which side of stacked cards arrows run.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Guest,
+    Lower,
 }
 
 impl Arrows {
@@ -41,6 +60,13 @@ impl Arrows {
     pub fn put(&mut self, level: Level, anchor: Option<Anchor>) {
         if let Some(anchor) = anchor {
             self.hops.push((level, anchor));
+        }
+    }
+
+    /// Where it crosses the hypervisor's card of a level, and how far the walk has come with it.
+    pub fn put_lower(&mut self, level: Level, anchor: Option<Anchor>, reach: Reach) {
+        if let Some(anchor) = anchor {
+            self.lower.push((level, anchor, reach));
         }
     }
 
@@ -52,21 +78,51 @@ impl Arrows {
     pub fn draw(&self, look: &Look<'_>, ui: &Ui) {
         let path = &look.stage.path;
         let color = look.t().guest.line;
+        if let (Some(from), Some(first)) = (self.cr3, path.hops.first())
+            && let Some(to) = self.at(first.level)
+        {
+            let manner = if first.reach == Reach::Read { Manner::Taken } else { Manner::Possible };
+            arrow(look, ui, 9, (from, to), manner, color, Side::Guest);
+        }
         for pair in path.hops.windows(2) {
             let [from, to] = pair else { continue };
             if let (Some(a), Some(b)) = (self.at(from.level), self.at(to.level)) {
-                let passed = from.reach == Reach::Cached && to.reach == Reach::Cached;
-                let manner = if passed { Manner::Possible } else { manner(look, from, to.reach == Reach::Read) };
-                arrow(look, ui, from.level.0, a.right, b.left, manner, color);
+                let manner = manner(look, from, to.reach == Reach::Read, to.reach == Reach::Cached);
+                arrow(look, ui, from.level.0, (a, b), manner, color, Side::Guest);
             }
         }
         if let (Some(last), End::Page { .. }, Some(page)) = (path.hops.last(), path.end, self.page)
             && let Some(from) = self.at(last.level)
         {
-            arrow(look, ui, last.level.0, from.right, page.left, manner(look, last, path.arrived), color);
+            let manner = manner(look, last, path.arrived, path.arrived);
+            arrow(look, ui, last.level.0, (from, page), manner, color, Side::Guest);
         }
+        self.lower(look, ui);
         self.hits(look, ui);
         self.ghost(look, ui);
+    }
+
+    /// The hardware's walk through the hypervisor's tables.
+    fn lower(&self, look: &Look<'_>, ui: &Ui) {
+        let Some(lower) = &look.stage.lower else { return };
+        let color = look.t().shadow.line;
+        let recorded = look.stage.path.recorded;
+        let manner = |from: Reach, to: Reach| match (recorded, from, to) {
+            (true, Reach::Read, Reach::Read) => Manner::Taken,
+            (true, _, Reach::Cached) => Manner::Passed,
+            (true, ..) => Manner::No,
+            (false, ..) => Manner::Possible,
+        };
+        for pair in self.lower.windows(2) {
+            let [(level, a, from), (_, b, to)] = pair else { continue };
+            arrow(look, ui, 30 + level.0, (*a, *b), manner(*from, *to), color, Side::Lower);
+        }
+        if let (Some((Level(1), from, reach)), Some(host)) = (self.lower.last(), self.host)
+            && lower.walked(Level(1)).is_some_and(super::lower::LowerCard::leads_on)
+        {
+            let to = if lower.arrived { *reach } else { Reach::Ahead };
+            arrow(look, ui, 31, (*from, host), manner(*reach, to), color, Side::Lower);
+        }
     }
 
     /// From the cache that answered to where the walk goes on.
@@ -78,40 +134,52 @@ impl Arrows {
             && let Some(to) = self.at(next.level)
         {
             let manner = if path.recorded && next.reach == Reach::Read { Manner::Taken } else { Manner::No };
-            arrow(look, ui, 10 + level.0, from.right, to.left, manner, color);
+            arrow(look, ui, 10 + level.0, (from, to), manner, color, Side::Guest);
         }
-        if let (Some(Hit::Tlb(_)), true, Some(_), Some(page)) = (path.hit, path.arrived, self.tlb_hit, self.page) {
+        let target = self.host.filter(|_| look.stage.lower.is_some()).or(self.page);
+        if let (Some(Hit::Tlb(_)), true, Some(hit), Some(page)) = (path.hit, path.arrived, self.tlb_hit, target) {
             let x = page.left.x.midpoint(page.right.x);
-            let from = pos2(x, look.layout.cached.min);
+            let from = pos2(x, hit.top);
             let to = pos2(x, page.bottom + 2.0);
-            let part = growth(ui, 20, true);
-            let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], part);
-            stroke(ui, &points, color, 2.0);
+            if from.y > to.y {
+                let part = growth(ui, 20, true);
+                let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], part);
+                stroke(ui, &points, color, 2.0);
+            }
         }
     }
 
     fn ghost(&self, look: &Look<'_>, ui: &Ui) {
         let (Some(ghost), Some(from)) = (look.stage.ghost, self.at(pdpte::LEVEL)) else { return };
         let (t, m) = (look.t(), look.m());
+        let words = words::ghost(ghost);
+        let colors = (t.stale.text, t.stage);
+        if look.layout.stacked {
+            let at = pos2(look.layout.guest_label.x, look.layout.ghost);
+            let room = look.layout.page().right().max(look.layout.host().right()) - at.x;
+            let text = format!("◔ {words}");
+            paint::text_over(ui.painter(), at, Align2::LEFT_CENTER, &text, plain(m.small), colors, room);
+            return;
+        }
         let start = from.right + vec2(0.0, 0.26 * m.row);
         // Below the cards that the real walk leads through, close to where it leaves them.
         let below = self.hops.iter().filter(|(level, _)| level.0 < 3).map(|(_, anchor)| anchor.bottom);
         let lowest = below.chain(self.page.map(|page| page.bottom)).chain(self.aside).fold(start.y + m.row, f32::max);
-        let end = pos2(look.layout.column(Level(2)).min - 2.0, (lowest + 0.9 * m.row).min(look.layout.ghost));
+        let end = pos2(look.layout.guest(Level(2)).left() - 2.0, (lowest + 0.9 * m.row).min(look.layout.ghost));
         let bend = 0.9 * (end.x - start.x);
         let points = paint::bezier([start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end], 1.0);
         ui.painter().extend(Shape::dashed_line(&points[..points.len() - 3], Stroke::new(1.5, t.stale.line), 4.0, 3.5));
         paint::arrow_head(ui.painter(), &points, 9.0, t.stale.line);
         let at = end + vec2(0.8 * m.pad, 0.0);
-        let room = look.layout.page().max - at.x;
-        let words = words::ghost(ghost);
-        paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.stale.text, room);
+        let room = look.layout.page().right() - at.x;
+        paint::text_over(ui.painter(), at, Align2::LEFT_CENTER, &words, plain(m.small), colors, room);
     }
 }
 
-fn manner(look: &Look<'_>, from: &Hop, reached: bool) -> Manner {
+fn manner(look: &Look<'_>, from: &Hop, reached: bool, passed: bool) -> Manner {
     match (look.stage.path.recorded, from.reach, reached) {
         (true, Reach::Read, true) => Manner::Taken,
+        (true, Reach::Cached, _) if passed => Manner::Passed,
         (false, _, _) => Manner::Possible,
         _ => Manner::No,
     }
@@ -124,13 +192,47 @@ fn growth(ui: &Ui, key: u8, there: bool) -> f32 {
     ui.ctx().animate_bool_with_time_and_easing(id, there, time, egui::emath::easing::cubic_in_out)
 }
 
-fn arrow(look: &Look<'_>, ui: &Ui, key: u8, from: Pos2, to: Pos2, manner: Manner, color: Color32) {
+fn arrow(look: &Look<'_>, ui: &Ui, key: u8, ends: (Anchor, Anchor), manner: Manner, color: Color32, side: Side) {
     let part = growth(ui, key, manner == Manner::Taken);
+    let points = |part: f32| route(look, ends, part, side);
+    let soft = if side == Side::Guest { look.t().guest.edge } else { look.t().shadow.edge };
     if part > 0.0 {
-        stroke(ui, &paint::curve(from, to, part), color, 2.0);
+        stroke(ui, &points(part), color, 2.0);
     } else if manner == Manner::Possible {
-        stroke(ui, &paint::curve(from, to, 1.0), look.t().guest.edge, 1.5);
+        stroke(ui, &points(1.0), soft, 1.5);
+    } else if manner == Manner::Passed {
+        let points = points(1.0);
+        ui.painter().extend(Shape::dashed_line(&points[..points.len() - 2], Stroke::new(1.5, color), 3.0, 4.0));
+        paint::arrow_head(ui.painter(), &points, 9.0, color);
     }
+}
+
+/// The way of an arrow: a curve between columns, or around the cards where levels are stacked.
+fn route(look: &Look<'_>, (from, to): (Anchor, Anchor), part: f32, side: Side) -> Vec<Pos2> {
+    if !look.layout.stacked {
+        return paint::curve(from.right, to.left, part);
+    }
+    let (a, b, out) = match side {
+        Side::Guest => (from.left, to.left, -GUTTER),
+        Side::Lower => (from.right, to.right, GUTTER),
+    };
+    // Wide cards end where narrow ones do not: the outer one decides where the way runs.
+    let x = if side == Side::Guest { a.x.min(b.x) } else { a.x.max(b.x) } + out;
+    let corners = [a, pos2(x, a.y), pos2(x, b.y), b];
+    let lengths: Vec<f32> = corners.windows(2).map(|pair| pair[0].distance(pair[1])).collect();
+    let mut left = part * lengths.iter().sum::<f32>();
+    let mut points = vec![a];
+    for (pair, length) in corners.windows(2).zip(lengths) {
+        let share = (left / length.max(0.1)).clamp(0.0, 1.0);
+        for step in 1..=6 {
+            points.push(pair[0].lerp(pair[1], share * step as f32 / 6.0));
+        }
+        left -= length;
+        if left <= 0.0 {
+            break;
+        }
+    }
+    points
 }
 
 /// A line that ends in a head; the line stops short so that the head's tip stays sharp.

@@ -3,7 +3,7 @@
 //! An entry that memory contradicts by now is marked stale: the processor may use it until it is
 //! invalidated (SDM 4.10.2, 4.10.3).
 
-use egui::{Align2, Color32, Rangef, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::arrows::Arrows;
 use super::cached::{StructureCard, StructureRow, TlbRow};
@@ -25,7 +25,7 @@ struct Line {
     tooltip: String,
 }
 
-/// Draws the row and tells the arrows where a hit is.
+/// Draws the row of bare hardware and tells the arrows where a hit is.
 pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     if look.stage.pdptes.is_some() {
         reloads::reloads_ui(look, ui);
@@ -34,19 +34,53 @@ pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     for card in &look.stage.structures {
         let title = format!("{} cache", Mode::entry_name(card.level));
         let lines: Vec<Line> = card.rows.iter().map(|row| structure_line(look, card, row)).collect();
-        let x = look.layout.column(card.level);
-        let hit = card_ui(look, ui, &title, x, &lines, caches.structures);
+        let room = look.layout.lower(card.level);
+        let (hit, bottom) = card_ui(look, ui, &title, room, &lines, caches.structures);
+        about(look, ui, room, bottom, &structure_words(card.level));
         if let Some(anchor) = hit {
             arrows.structure_hit = Some((card.level, anchor));
         }
     }
-    let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row)).collect();
-    let page = look.layout.page();
-    let first = look.layout.column(Level(1)).min;
-    // Without paging there is one narrow column, and room beside it.
-    let widest = if look.stage.mode == Mode::Off { first + 2.0 * page.span() } else { page.max };
-    let x = Rangef::new(first, widest);
-    arrows.tlb_hit = card_ui(look, ui, "TLB", x, &lines, caches.tlb);
+    let (leaf, page) = (look.layout.lower(Level(1)), look.layout.host());
+    let room = match (look.stage.mode, look.layout.stacked) {
+        // Without paging there is one narrow column, and room beside it.
+        (Mode::Off, false) => Rect::from_min_size(page.min, vec2(2.0 * page.width(), page.height())),
+        (_, true) => page,
+        (_, false) => leaf.union(page),
+    };
+    let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row, false)).collect();
+    let (hit, bottom) = card_ui(look, ui, "TLB", room, &lines, caches.tlb);
+    arrows.tlb_hit = hit;
+    about(look, ui, room, bottom, TLB_WORDS);
+}
+
+/// The TLB in a narrow room, under a hypervisor; where its hit is, if it has one.
+pub fn tlb_ui(look: &Look<'_>, ui: &mut Ui, room: Rect) -> Option<Anchor> {
+    let m = look.m();
+    if room.height() < m.head + m.row {
+        return None;
+    }
+    let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row, true)).collect();
+    card_ui(look, ui, "TLB", room, &lines, look.cx.machine.caches.tlb).0
+}
+
+const TLB_WORDS: &str = "A hit answers without a walk, with the rights that were found then. INVLPG drops one page, \
+                         MOV CR3 all that are not global.";
+
+fn structure_words(level: Level) -> String {
+    let below = Mode::table_name(Level(level.0 - 1));
+    format!("Leads straight to a {below}. Any INVLPG empties it.")
+}
+
+/// What a cache is for, below its card, where there is room.
+fn about(look: &Look<'_>, ui: &Ui, room: Rect, top: f32, words: &str) {
+    let (t, m) = (look.t(), look.m());
+    let width = room.width() - 0.6 * m.pad;
+    let galley = ui.painter().layout(words.to_owned(), plain(m.small), t.weak, width);
+    let at = pos2(room.left() + 0.3 * m.pad, top + 0.4 * m.row);
+    if at.y + galley.size().y <= room.bottom() && !look.layout.stacked {
+        ui.painter().galley(at, galley, t.weak);
+    }
 }
 
 /// A cached prefix, written as the indices that it stands for.
@@ -74,7 +108,8 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
     }
 }
 
-fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
+/// `short` leaves the offset in the page out: it is zero.
+fn tlb_line(look: &Look<'_>, row: &TlbRow, short: bool) -> Line {
     let entry = &row.entry;
     let rights = entry.rights;
     let mut notes = vec![if rights.rw { "W" } else { "·" }, if rights.us { "U" } else { "·" }];
@@ -88,11 +123,11 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
     let stale = if row.stale { "\nmemory says something else by now" } else { "" };
     let native = look.inputs.engine == EngineName::Native;
     // Under a hypervisor the hardware caches host frames.
-    let (space, prefix) = if native { ("GPA", "") } else { ("HPA", "hfn ") };
+    let space = if native { "GPA" } else { "HPA" };
     Line {
-        key: words::gva(look.stage.mode, entry.page),
-        target: format!("{prefix}{:05x}", Gpa(entry.frame).gfn().0),
-        notes,
+        key: if short { short_page(entry.page) } else { words::gva(look.stage.mode, entry.page) },
+        target: format!("{:05x}", Gpa(entry.frame).gfn().0),
+        notes: if short && row.new { String::new() } else { notes },
         hit: row.hit,
         stale: row.stale,
         new: row.new,
@@ -106,17 +141,22 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow) -> Line {
     }
 }
 
+/// The page's number; of a long one its end, which tells pages apart.
+fn short_page(page: crate::arch::Gva) -> String {
+    let number = format!("{:x}", page.0 >> 12);
+    if number.len() > 6 { format!("…{}", &number[number.len() - 4..]) } else { number }
+}
+
 fn pcid(pcid: u16) -> String {
     if pcid == 0 { String::new() } else { format!(" pcid {pcid}") }
 }
 
-/// One card; where its hit is, if it has one.
-fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line], on: bool) -> Option<Anchor> {
+/// One card; where its hit is, if it has one, and its lower end.
+fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line], on: bool) -> (Option<Anchor>, f32) {
     let (t, m) = (look.t(), look.m());
-    let room = look.layout.cached;
-    let fit = (((room.span() - m.head - 2.0) / m.row) as usize).max(1);
+    let fit = (((room.height() - m.head - 2.0) / m.row) as usize).max(1);
     let shown = lines.len().clamp(1, fit);
-    let rect = Rect::from_min_size(pos2(x.min, room.min), vec2(x.span(), m.head + shown as f32 * m.row + 1.0));
+    let rect = paint::top_of(room, m.head + shown as f32 * m.row + 1.0);
     paint::card_body(ui.painter(), t, rect);
     let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
     paint::card_head(ui.painter(), head, &t.hit);
@@ -148,7 +188,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, x: Rangef, lines: &[Line],
         });
     }
     paint::card_edge(ui.painter(), rect, t.hit.edge);
-    anchor
+    (anchor.map(|anchor: Anchor| Anchor { top: rect.top(), ..anchor }), rect.bottom())
 }
 
 fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
@@ -187,6 +227,13 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
         (false, false, true) => ("new", t.changed.text),
         (false, false, false) => ("", t.weak),
     };
+    let narrow = rect.width() < 10.0 * m.small;
+    let word = match word {
+        "hit, STALE" | "STALE" if narrow => "◔",
+        "hit" if narrow => "✓",
+        "new" if narrow => "+",
+        word => word,
+    };
     let right = rect.right_center() - vec2(m.pad, 0.0);
     let mut end = right.x;
     if !word.is_empty() {
@@ -207,7 +254,8 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
     let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
     let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
     let at = target.right_center() + vec2(1.2 * m.pad, 0.0);
-    if end - at.x > m.small {
-        paint::text_within(painter, at, Align2::LEFT_CENTER, &line.notes, plain(m.small), t.weak, end - at.x);
+    let galley = painter.layout_no_wrap(line.notes.clone(), plain(m.small), t.weak);
+    if at.x + galley.size().x <= end {
+        painter.galley(at - vec2(0.0, 0.5 * galley.size().y), galley, t.weak);
     }
 }

@@ -7,13 +7,19 @@ mod arrows; // from row to table, and the ghost
 mod cache_row; // paging-structure caches and TLB
 pub mod cached; // what they hold, as values
 pub mod history; // since when registers are as they are
+mod hover; // what the pointer is on
 pub mod layout; // columns, rows, densities
+mod letters; // flags of a row
+pub mod lower; // the hypervisor's half, as values
+mod lower_row; // the hypervisor's half, painted
 pub mod model; // what is shown, as values
 mod paint; // strokes shared by the files here
 pub mod path; // the walk of the address in view
 mod pdpte_card; // the PDPTE registers
+mod rails; // from a guest table to its shadows
 mod reloads; // the table "what reloads these registers"
 mod ribbon; // the address and its fields
+mod root_register; // CR3, where a column is free for it
 pub mod rows; // 512 entries in a dozen lines
 mod table_card; // one table
 pub mod words; // short words
@@ -22,10 +28,11 @@ use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
 use super::theme::{Tokens, bold};
 use super::view::{AppCommand, Composer, Selection, ViewCx};
-use crate::arch::{Access, Level, Mode};
+use crate::arch::{Access, Level, Mode, pdpte};
+use crate::engine::AnyVm;
 use crate::machine::Event;
 use history::{History, HistoryCache};
-use layout::{Layout, Metrics};
+use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
 pub use paint::hatch;
 
@@ -65,13 +72,15 @@ impl Look<'_> {
 struct Anchor {
     left: Pos2,
     right: Pos2,
+    /// The upper end of the card.
+    top: f32,
     /// The lower end of the card.
     bottom: f32,
 }
 
 impl Anchor {
     fn of(row: Rect, card: Rect) -> Self {
-        Self { left: row.left_center(), right: row.right_center(), bottom: card.bottom() }
+        Self { left: row.left_center(), right: row.right_center(), top: card.top(), bottom: card.bottom() }
     }
 }
 
@@ -80,32 +89,25 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let room = ui.available_rect_before_wrap();
     ui.painter().rect_filled(room, 0, cx.tokens.stage);
     zoom(cx, ui, room);
-    let mode = cx.machine.cpu.mode();
-    let fitted = Layout::new(mode, Pos2::ZERO, room.size(), cx.view.zoom);
+    let shape = Shape::of(cx.vm);
+    let fitted = Layout::new(shape, Pos2::ZERO, room.size(), cx.view.zoom);
     let scrolls = fitted.size.x > room.width() + 0.5 || fitted.size.y > room.height() + 0.5;
     let area = ScrollArea::both().id_salt("stage").auto_shrink(false);
     let area = if scrolls { area.scroll_source(egui::containers::scroll_area::ScrollSource::ALL) } else { area };
     area.show(ui, |ui| {
         let size = if scrolls { fitted.size } else { room.size() };
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-        let layout = Layout::new(mode, rect.min, room.size(), cx.view.zoom);
+        let layout = Layout::new(shape, rect.min, room.size(), cx.view.zoom);
         draw(cx, ui, &layout);
     });
 }
 
-/// Ctrl and the wheel, two fingers, or the keys + and − (0 fits all): how large the cards are.
+/// Ctrl and the wheel, or two fingers: how large the cards are. The keys are among the actions.
 fn zoom(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
     if !ui.rect_contains_pointer(room) {
         return;
     }
-    let keyboard = ui.memory(|memory| memory.focused().is_none());
-    let pressed = |key| keyboard && ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
-    if pressed(egui::Key::Num0) {
-        cx.send(AppCommand::Zoom(1.0));
-    }
-    let keys = [(egui::Key::Plus, 1.25), (egui::Key::Equals, 1.25), (egui::Key::Minus, 0.8)];
-    let by_keys: f32 = keys.into_iter().filter(|(key, _)| pressed(*key)).map(|(_, factor)| factor).product();
-    let delta = ui.input(egui::InputState::zoom_delta) * by_keys;
+    let delta = ui.input(egui::InputState::zoom_delta);
     if (delta - 1.0).abs() > 1e-3 {
         cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(0.5, 3.0)));
     }
@@ -115,6 +117,7 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     let (selected_entry, selected_register) = match cx.view.selection {
         Selection::Entry { gpa, .. } => (Some(gpa), None),
         Selection::PdpteRegister(index) => (None, Some(index)),
+        Selection::Spte(at) => (mirrored(cx, at), None),
         _ => (None, None),
     };
     let selected_table = match cx.view.selection {
@@ -125,6 +128,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     let composer = cx.view.composer;
     let command = if composing(cx, ui) { None } else { cx.command() };
     let inputs = Inputs {
+        vm: cx.vm,
+        before_vm: cx.before_vm,
         machine: cx.machine,
         before: cx.before,
         engine: cx.session.engine(),
@@ -134,27 +139,51 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         selected_entry,
         selected_register,
         selected_table,
-        row_budget: layout.row_budget(),
+        selection: cx.view.selection,
+        row_budget: layout.guest_rows(),
+        lower_budget: layout.lower_rows(),
     };
     let stage = Stage::new(&inputs);
     let history = history(cx, ui, stage.mode);
     let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history };
     ribbon::ribbon_ui(&look, ui);
-    labels(&look, ui);
     let mut arrows = arrows::Arrows::default();
     if let Some(card) = &stage.pdptes {
-        arrows.put(crate::arch::pdpte::LEVEL, pdpte_card::pdpte_card_ui(&look, ui, card));
+        let (anchor, bottom) = pdpte_card::pdpte_card_ui(&look, ui, card);
+        arrows.put(pdpte::LEVEL, anchor);
+        arrows.put_end(&look, pdpte::LEVEL, bottom);
+    }
+    let spare = Level::down_from(layout.shape.columns()).filter(|level| level.0 > stage.mode.top_level());
+    if stage.mode == Mode::Off && layout.shape.has_lower() {
+        root_register::no_tables_ui(&look, ui);
+    } else if let Some(level) = spare.min().filter(|_| !layout.stacked) {
+        arrows.cr3 = root_register::root_register_ui(&look, ui, level);
     }
     for card in &stage.tables {
         let (anchor, bottom) = table_card::table_card_ui(&look, ui, card);
         arrows.put(card.level, anchor);
+        arrows.put_end(&look, card.level, bottom);
         if let Some(aside) = stage.aside.as_ref().filter(|aside| aside.level == card.level) {
             arrows.aside = table_card::aside_ui(&look, ui, aside, bottom);
         }
     }
     arrows.page = table_card::page_card_ui(&look, ui);
-    cache_row::cache_row_ui(&look, ui, &mut arrows);
+    match &stage.lower {
+        Some(lower) => lower_row::lower_row_ui(&look, ui, lower, &mut arrows),
+        None => cache_row::cache_row_ui(&look, ui, &mut arrows),
+    }
+    // After the rails, which they interrupt.
+    labels(&look, ui);
     arrows.draw(&look, ui);
+    hover::settle(ui);
+}
+
+/// The guest entry that a shadow entry mirrors.
+fn mirrored(cx: &ViewCx<'_>, at: crate::engine::shadow::SpteRef) -> Option<crate::arch::Gpa> {
+    match cx.vm {
+        AnyVm::Shadow(vm) => vm.mirrored_entry(at),
+        AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
+    }
 }
 
 /// The path that the stage shows.
@@ -199,22 +228,30 @@ fn history(cx: &ViewCx<'_>, ui: &Ui, mode: Mode) -> History {
     if cursor == 0 { before } else { before.within(cursor, cx.machine, cx.happened()) }
 }
 
-/// The labels of the two rows.
+/// The labels of the two halves.
 fn labels(look: &Look<'_>, ui: &Ui) {
     let (t, m) = (look.t(), look.m());
     let painter = ui.painter();
-    let x = look.layout.left();
-    let label = |y: f32, text: &str, color| {
-        paint::text(painter, egui::pos2(x, y), Align2::LEFT_CENTER, text, bold(m.small), color)
+    let layout = look.layout;
+    let label = |at: Pos2, text: &str, color, width: f32| {
+        let width = if layout.stacked { layout.host().width() } else { width };
+        paint::text_over(painter, at, Align2::LEFT_CENTER, text, bold(m.small), (color, t.stage), width)
     };
-    let guest = if look.stage.mode == Mode::Off {
-        "Paging is off — the linear address is the physical address"
-    } else {
-        "Guest — what the guest wrote"
+    let guest = match (look.stage.mode, layout.stacked) {
+        (Mode::Off, _) => "Paging is off — the linear address is the physical address",
+        (_, true) => "Guest",
+        (_, false) => "Guest — what the guest wrote",
     };
-    let covered = label(look.layout.guest_label, guest, t.guest.text);
-    label(look.layout.cached_label, "Cached — what the processor remembers of it", t.hit.text);
-    if look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4] {
+    let covered = label(layout.guest_label, guest, t.guest.text, layout.size.x);
+    let (lower, color) = match &look.stage.lower {
+        Some(lower) if layout.stacked => (lower.name, t.shadow.text),
+        Some(lower) => (lower.title.as_str(), t.shadow.text),
+        None if layout.stacked => ("Cached", t.hit.text),
+        None => ("Cached — what the processor remembers of it", t.hit.text),
+    };
+    label(layout.lower_label, lower, color, layout.page().right() - layout.lower_label.x);
+    let kept = look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4];
+    if kept && !layout.stacked && look.stage.mode != Mode::Off {
         let words = format!("PDPTE registers: not used in {} mode, content kept", look.stage.mode.name());
         let at = covered.right_center() + vec2(2.0 * m.pad, 0.0);
         paint::text(painter, at, Align2::LEFT_CENTER, words, super::theme::plain(m.small), t.weak);

@@ -7,19 +7,25 @@
 use std::ops::RangeInclusive;
 
 use super::cached::{self, StructureCard, TlbRow};
+use super::lower::Lower;
 use super::path::{self, End, Path, Reach};
 use super::rows::{self, Class, Line};
+use crate::app::view::Selection;
 use crate::arch::address::PAGE_SIZE;
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::walk::{Start, TableMemory};
 use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
-use crate::engine::EngineName;
+use crate::engine::{AnyVm, EngineName};
 use crate::machine::{Command, Event, Machine};
 
 /// What the stage is built from.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
+    /// The machine to show, under its engine.
+    pub vm: &'a AnyVm,
+    /// As it was before the command in focus.
+    pub before_vm: &'a AnyVm,
     /// The machine to show.
     pub machine: &'a Machine,
     /// The machine before the command in focus.
@@ -38,8 +44,12 @@ pub struct Inputs<'a> {
     pub selected_register: Option<usize>,
     /// The table that is selected, or that holds the selected entry: its level and first byte.
     pub selected_table: Option<(Level, Gpa)>,
+    /// What is selected, in the hypervisor's half too.
+    pub selection: Selection,
     /// How many rows a table card may have.
     pub row_budget: usize,
+    /// How many rows a table of the hypervisor may have.
+    pub lower_budget: usize,
 }
 
 /// The stage.
@@ -59,6 +69,8 @@ pub struct Stage {
     pub page: PageCard,
     /// Where a stale PDPTE in memory would have led.
     pub ghost: Option<Ghost>,
+    /// The hypervisor's half, if there is a hypervisor.
+    pub lower: Option<Lower>,
     /// The paging-structure caches, by level from the top.
     pub structures: Vec<StructureCard>,
     /// The TLB, the entries for the address in view first.
@@ -80,6 +92,8 @@ pub struct TableCard {
     pub leaf_bit: u64,
     /// The index that the address selects.
     pub walked: usize,
+    /// The hypervisor has taken W from its frame, so that it sees every store.
+    pub locked: bool,
 }
 
 /// A row of a table card.
@@ -128,6 +142,8 @@ pub enum PdpteStatus {
     Fresh,
     /// They differ.
     Stale,
+    /// The engine reads memory at each walk, and finds it present.
+    Present,
     /// Equal, and not present.
     NotPresent,
     /// Memory has reserved bits set: the next load is refused, whatever the register holds.
@@ -146,6 +162,8 @@ pub struct PdpteCard {
     pub rows: [PdpteRow; pdpte::COUNT],
     /// A load of the registers is among the shown events.
     pub just_loaded: bool,
+    /// Walks go by the registers; else the engine reads memory at each walk.
+    pub registers: bool,
 }
 
 /// One PDPTE register beside its memory.
@@ -241,6 +259,7 @@ impl Stage {
             aside: aside(inputs, &path),
             page: page_card(inputs, &path),
             ghost,
+            lower: Lower::new(inputs, &path),
             structures: cached::structure_cards(inputs, &path),
             tlb: cached::tlb_rows(inputs, &path),
             path,
@@ -308,10 +327,16 @@ fn table_card(inputs: &Inputs<'_>, path: &Path, level: Level) -> TableCard {
         // The top table is there even if a non-canonical address never gets to it.
         let base = (level.0 == mode.top_level()).then_some(machine.cpu.paging.root);
         let rows = base.map_or_else(Vec::new, |base| folded(inputs, path, level, base, leaf_bit, &[]));
-        return TableCard { level, base, reach: Reach::Ahead, rows, leaf_bit, walked };
+        let locked = base.is_some_and(|base| locked(inputs, base));
+        return TableCard { level, base, reach: Reach::Ahead, rows, leaf_bit, walked, locked };
     };
     let rows = folded(inputs, path, level, hop.table, leaf_bit, &[hop.index]);
-    TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked }
+    let locked = locked(inputs, hop.table);
+    TableCard { level, base: Some(hop.table), reach: hop.reach, rows, leaf_bit, walked, locked }
+}
+
+fn locked(inputs: &Inputs<'_>, table: Gpa) -> bool {
+    inputs.vm.shadow_facts(table.gfn(), None).write_protected
 }
 
 /// The selected table, unless the path crosses it anyway or the mode has no such level.
@@ -324,7 +349,8 @@ fn aside(inputs: &Inputs<'_>, path: &Path) -> Option<TableCard> {
     let leaf_bit = leaf_bit(inputs.machine, level);
     let rows = folded(inputs, path, level, base, leaf_bit, &[]);
     let walked = inputs.machine.cpu.mode().index(level, path.gva);
-    Some(TableCard { level, base: Some(base), reach: Reach::Ahead, rows, leaf_bit, walked })
+    let locked = locked(inputs, base);
+    Some(TableCard { level, base: Some(base), reach: Reach::Ahead, rows, leaf_bit, walked, locked })
 }
 
 fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u64, walked: &[usize]) -> Vec<Row> {
@@ -354,6 +380,15 @@ fn pdpte_card(inputs: &Inputs<'_>, path: &Path) -> PdpteCard {
     let cpu = &machine.cpu;
     let root = cpu.paging.root;
     let memory = machine.pdptes_in_memory();
+    let registers = !inputs.engine.reads_pdptes_from_memory();
+    let status = |index: usize| match registers {
+        true => pdpte_status(machine, cpu.pdptes[index], memory[index]),
+        // What is in force is memory: register and memory are one.
+        false => match pdpte_status(machine, memory[index], memory[index]) {
+            PdpteStatus::Fresh => PdpteStatus::Present,
+            other => other,
+        },
+    };
     let rows = std::array::from_fn(|index| {
         let gpa = pdpte::address(root, index);
         let hop = path.hop(pdpte::LEVEL).filter(|hop| hop.index == index);
@@ -362,7 +397,7 @@ fn pdpte_card(inputs: &Inputs<'_>, path: &Path) -> PdpteCard {
             register: cpu.pdptes[index],
             memory: memory[index],
             gpa,
-            status: pdpte_status(machine, cpu.pdptes[index], memory[index]),
+            status: status(index),
             walked: hop.map(|hop| hop.reach),
             changed_register: cpu.pdptes[index] ^ before.cpu.pdptes[index],
             changed_memory: changed(inputs, gpa, 3),
@@ -371,7 +406,7 @@ fn pdpte_card(inputs: &Inputs<'_>, path: &Path) -> PdpteCard {
         }
     });
     let just_loaded = inputs.events.iter().any(|event| matches!(event, Event::PdpteLoad { .. }));
-    PdpteCard { root, rows, just_loaded }
+    PdpteCard { root, rows, just_loaded, registers }
 }
 
 fn pdpte_status(machine: &Machine, register: u64, memory: u64) -> PdpteStatus {
@@ -390,7 +425,7 @@ fn pdpte_status(machine: &Machine, register: u64, memory: u64) -> PdpteStatus {
 fn ghost(machine: &Machine, path: &Path, card: &PdpteCard) -> Option<Ghost> {
     let row = &card.rows[path.hop(pdpte::LEVEL)?.index];
     match row.status {
-        PdpteStatus::Fresh | PdpteStatus::NotPresent => None,
+        PdpteStatus::Fresh | PdpteStatus::Present | PdpteStatus::NotPresent => None,
         PdpteStatus::Refused { bits } => Some(Ghost::Refused { bits }),
         PdpteStatus::Stale if row.memory & P == 0 => Some(Ghost::NotPresent),
         PdpteStatus::Stale => {
@@ -422,160 +457,4 @@ fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::path::Hit;
-    use super::*;
-    use crate::arch::AccessKind;
-    use crate::scenario::{Scenario, Session};
-
-    const VA: Gva = Gva(0x4120_1abc);
-    const USER_READ: Access = Access { kind: AccessKind::Read, user: true, implicit: false, ac: false, stack: false };
-
-    fn session() -> Session {
-        let json = include_str!("../../../assets/scenarios/the-register-remembers.json");
-        let scenario = Scenario::from_json("the-register-remembers", json).expect("the file is a scenario");
-        Session::open_on(scenario, EngineName::Native, crate::machine::Caches::default()).expect("it can be started")
-    }
-
-    /// The stage in the middle of command `step`, after `shown` of its events.
-    fn stage_at(session: &Session, step: usize, shown: usize) -> Stage {
-        let lab = &session.lab;
-        let before = lab.state_at(step.saturating_sub(1));
-        let micro = lab.micro_steps(step);
-        let events: Vec<Event> = micro.iter().take(shown).map(|step| step.event.clone()).collect();
-        let machine = match shown.min(micro.len()) {
-            0 => before.machine(),
-            last => micro[last - 1].vm.machine(),
-        };
-        Stage::new(&Inputs {
-            machine,
-            before: before.machine(),
-            engine: EngineName::Native,
-            command: lab.command(step),
-            events: &events,
-            composed: (VA, USER_READ),
-            selected_entry: None,
-            selected_register: None,
-            selected_table: None,
-            row_budget: 10,
-        })
-    }
-
-    fn reaches(stage: &Stage) -> Vec<Reach> {
-        stage.path.hops.iter().map(|hop| hop.reach).collect()
-    }
-
-    fn walked_entry(card: &TableCard) -> &Entry {
-        let walked = card.rows.iter().find_map(|row| match row {
-            Row::Entry(entry) if entry.index == card.walked => Some(entry),
-            _ => None,
-        });
-        walked.expect("the walked entry stays open")
-    }
-
-    #[test]
-    fn before_any_access_the_path_is_what_an_access_would_do() {
-        let stage = stage_at(&session(), 0, 0);
-        assert!(!stage.path.recorded && !stage.path.arrived);
-        assert_eq!(reaches(&stage), [Reach::Ahead; 3]);
-        assert_eq!(stage.path.gpa(), Some(Gpa(0x2babc)));
-        let pd = &stage.tables[0];
-        assert_eq!((pd.base, pd.walked), (Some(Gpa(0x6000)), 9));
-        let words: Vec<String> = pd
-            .rows
-            .iter()
-            .map(|row| match row {
-                Row::Entry(entry) => entry.index.to_string(),
-                Row::Run { words, .. } => words.clone(),
-            })
-            .collect();
-        assert_eq!(words, ["0–8 · not present", "9", "10–511 · not present"]);
-        assert!(stage.tlb.is_empty() && stage.ghost.is_none());
-    }
-
-    #[test]
-    fn a_walk_comes_as_far_as_the_shown_events() {
-        let session = session();
-        assert_eq!(reaches(&stage_at(&session, 1, 0)), [Reach::Ahead; 3]);
-        assert_eq!(reaches(&stage_at(&session, 1, 2)), [Reach::Read, Reach::Read, Reach::Ahead]);
-        let done = stage_at(&session, 1, usize::MAX);
-        assert_eq!(reaches(&done), [Reach::Read; 3]);
-        assert!(done.path.arrived);
-        assert_eq!(walked_entry(&done.tables[1]).changed, entry::A, "A was set by the walk");
-        assert_eq!(done.page.page.map(|page| page.gpa), Some(Gpa(0x2babc)));
-        assert!(done.tlb.len() == 1 && done.tlb[0].new && !done.tlb[0].stale);
-    }
-
-    #[test]
-    fn a_store_to_the_table_leaves_the_register_stale_and_a_ghost() {
-        let stage = stage_at(&session(), 2, usize::MAX);
-        let card = stage.pdptes.as_ref().expect("PAE paging is on");
-        let row = &card.rows[1];
-        assert_eq!((row.register, row.memory, row.status), (0x6001, 0x9001, PdpteStatus::Stale));
-        assert_eq!((row.changed_register, row.changed_memory), (0, 0x6001 ^ 0x9001));
-        let fault = Some(FaultReason::NotPresent { level: Level(2) });
-        assert_eq!(stage.ghost, Some(Ghost::Leads { table: Gpa(0x9000), page: None, fault }));
-        assert_eq!(stage.path.gpa(), Some(Gpa(0x2babc)), "the register leads on");
-    }
-
-    #[test]
-    fn after_the_load_the_walk_ends_in_a_fault() {
-        let stage = stage_at(&session(), 6, usize::MAX);
-        let entry = walked_entry(&stage.tables[0]);
-        assert_eq!(entry.fault, Some(FaultReason::NotPresent { level: Level(2) }));
-        assert_eq!(stage.tables[1].base, None, "the walk never comes to the PT");
-        assert!(stage.page.page.is_none() && stage.page.arrived);
-        assert!(stage.ghost.is_none());
-    }
-
-    #[test]
-    fn a_tlb_hit_passes_every_table_over() {
-        let mut session = session();
-        session.lab.seek(1);
-        let again = session.lab.command(1).cloned().expect("an access");
-        session.lab.execute(again);
-        let stage = stage_at(&session, 2, usize::MAX);
-        assert_eq!(stage.path.hit, Some(Hit::Tlb(Gva(0x4120_1000))));
-        assert_eq!(reaches(&stage), [Reach::Cached; 3]);
-        assert!(stage.tlb[0].hit && stage.path.arrived);
-    }
-
-    #[test]
-    fn a_structure_cache_hit_starts_below_it() {
-        let mut session = session();
-        session.lab.seek(1);
-        session.lab.execute(Command::Access {
-            va: Gva(0x4120_2000),
-            kind: AccessKind::Read,
-            user: true,
-            ac: false,
-            stack: false,
-        });
-        let stage = stage_at(&session, 2, usize::MAX);
-        assert_eq!(stage.path.hit, Some(Hit::Structure(Level(2))));
-        assert_eq!(reaches(&stage), [Reach::Cached, Reach::Cached, Reach::Read]);
-        assert!(stage.structures[0].rows.is_empty(), "the fault dropped it");
-        let hit = stage_at(&session, 2, 1);
-        assert!(hit.structures[0].rows.iter().any(|row| row.hit));
-    }
-
-    #[test]
-    fn memory_that_must_not_be_loaded_says_so() {
-        let mut session = session();
-        session.lab.seek(1);
-        let size = crate::machine::command::Size::WORD;
-        session.lab.execute(Command::Poke { pa: Gpa(0x3038), val: crate::arch::address::Num(0x7007), size });
-        let stage = stage_at(&session, 2, usize::MAX);
-        let card = stage.pdptes.expect("PAE paging is on");
-        assert_eq!(card.rows[3].status, PdpteStatus::Refused { bits: 0b110 });
-    }
-
-    #[test]
-    fn an_empty_machine_has_one_column() {
-        let session = Session::empty();
-        let stage = stage_at(&session, 0, 0);
-        assert_eq!(stage.mode, Mode::Off);
-        assert!(stage.tables.is_empty() && stage.pdptes.is_none());
-        assert_eq!(stage.path.gpa(), Some(Gpa(VA.0)));
-    }
-}
+mod tests;

@@ -29,6 +29,45 @@ pub fn text_within(
     rect
 }
 
+/// A rectangle in a column.
+#[must_use]
+pub fn at(x: egui::Rangef, top: f32, height: f32) -> Rect {
+    Rect::from_min_size(pos2(x.min, top), vec2(x.span(), height))
+}
+
+/// The upper part of a room, as high as a card is.
+#[must_use]
+pub fn top_of(room: Rect, height: f32) -> Rect {
+    at(room.x_range(), room.top(), height)
+}
+
+/// The first of several ways to say something that is at most `width` wide; else the last.
+#[must_use]
+pub fn first_that_fits<'a, S: AsRef<str>>(painter: &Painter, ways: &'a [S], font: &FontId, width: f32) -> &'a str {
+    let fits =
+        |way: &&S| painter.layout_no_wrap(way.as_ref().to_owned(), font.clone(), Color32::WHITE).size().x <= width;
+    ways.iter().find(fits).or(ways.last()).map_or("", AsRef::as_ref)
+}
+
+/// Text on a ground of its own, so that lines behind it are interrupted.
+pub fn text_over(
+    painter: &Painter,
+    at: Pos2,
+    align: Align2,
+    text: &str,
+    font: FontId,
+    (color, ground): (Color32, Color32),
+    width: f32,
+) -> Rect {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
+    let galley = painter.layout_job(job);
+    let rect = align.anchor_size(at, galley.size());
+    painter.rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::ZERO, ground);
+    painter.galley(rect.min, galley, color);
+    rect
+}
+
 /// The body of a card, to be closed by [`card_edge`] after its rows.
 pub fn card_body(painter: &Painter, t: &Tokens, rect: Rect) {
     painter.rect_filled(rect, CornerRadius::same(RADIUS), t.card);

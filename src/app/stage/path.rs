@@ -165,6 +165,15 @@ pub fn pdptes_in_force(machine: &Machine, engine: EngineName) -> Pdptes {
     if engine.reads_pdptes_from_memory() { machine.pdptes_in_memory() } else { machine.cpu.pdptes }
 }
 
+/// The events of the page being translated: all of them unless the command crosses a page end.
+#[must_use]
+pub fn events_in_view<'a>(command: Option<&Command>, events: &'a [Event]) -> &'a [Event] {
+    match command.and_then(|command| Some((command, command.access()?))) {
+        Some((command, (va, _))) => piece_in_view(command, va, events).1,
+        None => events,
+    }
+}
+
 /// The part of a command's events that belongs to the page being translated, with its address: a
 /// data access across a page end is translated twice.
 fn piece_in_view<'a>(command: &Command, va: Gva, events: &'a [Event]) -> (Gva, &'a [Event]) {

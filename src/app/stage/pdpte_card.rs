@@ -7,10 +7,10 @@ use egui::{
     Align2, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::layout::Layout;
 use super::model::{PdpteCard, PdpteRow, PdpteStatus};
 use super::path::Reach;
 use super::{Anchor, Look, paint, reloads, words};
+use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::pdpte;
@@ -38,65 +38,71 @@ impl Grid {
     }
 }
 
-/// Draws the card; where the path leaves it, if it does.
-pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> Option<Anchor> {
+/// Draws the card; where the path leaves it, if it does, and its lower end.
+pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anchor>, f32) {
     let m = look.m();
-    let column = look.layout.column(pdpte::LEVEL);
-    let rect = Layout::at(column, look.layout.guest.min, m.head + 5.9 * m.row);
+    let rect = paint::top_of(look.layout.guest(pdpte::LEVEL), m.head + 5.9 * m.row);
     let t = look.t();
     paint::card_body(ui.painter(), t, rect);
-    head(look, ui, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)));
+    head(look, ui, card, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)));
     let grid = Grid::new(look, card, rect);
     let mut y = rect.top() + m.head + 0.45 * m.row;
-    for (x, name) in [(grid.register.min, "register"), (grid.memory.min, "memory")] {
+    let register = if card.registers { "register" } else { "not used" };
+    for (x, name) in [(grid.register.min, register), (grid.memory.min, "memory")] {
         paint::text(ui.painter(), pos2(x, y), Align2::LEFT_CENTER, name, plain(m.small), t.weak);
     }
     y += 0.45 * m.row;
     let mut anchor = None;
     for row in &card.rows {
-        let line = Layout::at(column, y, m.row);
-        row_ui(look, ui, &grid, row, line);
+        let line = paint::at(rect.x_range(), y, m.row);
+        row_ui(look, ui, &grid, row, line, card.registers);
         if row.walked.is_some() {
             anchor = Some(Anchor::of(line, rect));
         }
         y += m.row;
     }
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
-    let foot = format!("PDPT 0x{:x} · 32 of 4096 bytes in its page", card.root.0);
+    let what = if card.registers { "32 of 4096 bytes in its page" } else { "read at each walk" };
+    let foot = format!("PDPT 0x{:x} · {what}", card.root.0);
+    let foot = if rect.width() < 20.0 * m.small { foot.replace(" in its page", "") } else { foot };
     let at = pos2(rect.left() + 1.6 * m.pad, y + 0.5 * m.row);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, foot, plain(m.small), t.weak, rect.width() - 2.0 * m.pad);
     paint::card_edge(ui.painter(), rect, t.guest.edge);
-    anchor
+    (anchor, rect.bottom())
 }
 
-fn head(look: &Look<'_>, ui: &Ui, rect: Rect) {
+fn head(look: &Look<'_>, ui: &Ui, card: &PdpteCard, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     paint::card_head(ui.painter(), rect, &t.guest);
     let left = rect.left_center() + vec2(m.pad, 0.0);
-    let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, "PDPTE registers", bold(m.font), t.guest.text);
+    let title = if card.registers { "PDPTE registers" } else { "PDPT in memory" };
+    let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.guest.text);
     let loaded = match look.history.loaded_at {
+        _ if !card.registers => "no registers in use".to_owned(),
         Some(0) => "loaded at the start".to_owned(),
-        Some(step) => format!("loaded at #{step}"),
+        Some(step) => format!("loaded at #{}", look.cx.session.step_number(step)),
         None => "loaded long ago".to_owned(),
     };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
-    let just = look.stage.pdptes.as_ref().is_some_and(|card| card.just_loaded);
-    let color = if just { t.changed.text } else { t.guest.text };
+    let color = if card.just_loaded { t.changed.text } else { t.guest.text };
     let room = rect.right() - at.x - 2.4 * m.small;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, loaded, plain(m.small), color, room);
     reloads::toggle_ui(look, ui, rect);
 }
 
-fn row_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect) {
+fn row_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, registers: bool) {
     paint_back(look, ui, row, rect);
     let part = |x: Rangef| Rect::from_x_y_ranges(x.expand(4.0), rect.y_range());
-    let register = number_ui(look, ui, grid, row, part(grid.register), true);
-    let memory = number_ui(look, ui, grid, row, part(grid.memory), false);
+    let register = number_ui(look, ui, grid, row, part(grid.register), (true, registers));
+    let memory = number_ui(look, ui, grid, row, part(grid.memory), (false, !registers));
     let (t, m) = (look.t(), look.m());
     let color = if row.walked.is_some() { t.strong } else { t.weak };
     let at = pos2(grid.index, rect.center().y);
     paint::text(ui.painter(), at, Align2::RIGHT_CENTER, row.index, mono(m.font), color);
     status_ui(look, ui, grid, row, rect);
+    for response in [&register, &memory] {
+        menu::register_menu(look.cx, response, row.index, row.gpa);
+    }
     if register.clicked() {
         look.cx.send(AppCommand::Select(Selection::PdpteRegister(row.index)));
     }
@@ -130,7 +136,14 @@ fn paint_back(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect) {
 }
 
 /// The register, or its memory: what is clicked is selected.
-fn number_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, register: bool) -> Response {
+fn number_ui(
+    look: &Look<'_>,
+    ui: &Ui,
+    grid: &Grid,
+    row: &PdpteRow,
+    rect: Rect,
+    (register, in_force): (bool, bool),
+) -> Response {
     let (t, m) = (look.t(), look.m());
     let (what, value, changed) = if register {
         ("register", row.register, row.changed_register)
@@ -148,7 +161,7 @@ fn number_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, 
             t.button_hover.gamma_multiply(0.6),
         );
     }
-    let color = match (changed != 0, register) {
+    let color = match (changed != 0, in_force) {
         (true, _) => t.changed.text,
         (false, true) => t.strong,
         (false, false) => t.weak,
@@ -176,7 +189,7 @@ fn status_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect) 
     let right = pos2(grid.status.max, rect.center().y);
     let word = words::pdpte_status(row.status);
     let (font, color) = match row.status {
-        PdpteStatus::Fresh => (plain(m.small), t.shadow.text),
+        PdpteStatus::Fresh | PdpteStatus::Present => (plain(m.small), t.shadow.text),
         PdpteStatus::Stale => (bold(m.small), t.stale.text),
         PdpteStatus::NotPresent if row.fault.is_some() => (bold(m.small), t.fault.text),
         PdpteStatus::NotPresent => (plain(m.small), t.weak),
@@ -193,7 +206,7 @@ fn status_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect) 
 
 fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &str, color: Color32) {
     let id = ui.scope_id().with(("PDPTE status", row.index));
-    let since = look.history.stale_since[row.index].filter(|_| row.register != row.memory);
+    let since = look.history.stale_since[row.index].filter(|_| row.status == PdpteStatus::Stale);
     let sense = if since.is_some() { Sense::click() } else { Sense::hover() };
     let response = ui.interact(rect, id, sense);
     let index = row.index;
@@ -205,8 +218,13 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
             )
         }
         (_, Some(0)) => "The register differs from memory since the start".to_owned(),
-        (_, Some(step)) => format!("The register differs from memory since step {step}: click to go there"),
+        (_, Some(step)) => {
+            let step = look.cx.session.step_number(step);
+            format!("The register differs from memory since step {step}: click to go there")
+        }
         (PdpteStatus::Fresh, _) => "Register and memory agree".to_owned(),
+        (PdpteStatus::Present, _) => "This engine reads memory at each walk: no register stands between".to_owned(),
+        (PdpteStatus::NotPresent, _) => "P = 0: a walk ends here".to_owned(),
         _ => "The register differs from memory".to_owned(),
     };
     let role = if since.is_some() { Role::Button } else { Role::Label };

@@ -56,8 +56,12 @@ fn open_id() -> Id {
     Id::unique("stage: what reloads these registers")
 }
 
-fn is_open(ui: &Ui) -> bool {
-    ui.data(|data| data.get_temp(open_id()).unwrap_or(false))
+/// Open from the start where its place is free: under a hypervisor the root is there.
+pub fn is_open(look: &Look<'_>, ui: &Ui) -> bool {
+    let m = look.m();
+    let fits = look.layout.lower(pdpte::LEVEL).height() >= m.head + 8.0 * 0.85 * m.row;
+    let place_is_free = !look.layout.shape.has_lower() && !look.layout.stacked && fits;
+    ui.data(|data| data.get_temp(open_id()).unwrap_or(place_is_free))
 }
 
 /// The question mark in the head of the card.
@@ -66,7 +70,7 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     let center = pos2(head.right() - m.pad - 0.6 * m.small, head.center().y);
     let rect = Rect::from_center_size(center, vec2(1.6 * m.small, 0.8 * head.height()));
     let response = ui.interact(rect, ui.scope_id().with("what reloads"), Sense::click());
-    let open = is_open(ui);
+    let open = is_open(look, ui);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, open, "What reloads these registers"));
     let fill = if open || response.hovered() { t.selected } else { t.guest.tint };
     ui.painter().circle(center, 0.68 * m.small, fill, Stroke::new(1.0, t.guest.edge));
@@ -81,9 +85,8 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
 /// Below the card: the table if it is open, else the one sentence that it proves.
 pub fn reloads_ui(look: &Look<'_>, ui: &Ui) {
     let (t, m) = (look.t(), look.m());
-    let x = look.layout.column(pdpte::LEVEL);
-    let room = Rect::from_x_y_ranges(x, look.layout.cached);
-    if !is_open(ui) {
+    let room = look.layout.lower(pdpte::LEVEL);
+    if !is_open(look, ui) {
         let sentence = "The registers are no cache: INVLPG and TLB flushes leave them as they are. \
                         Only a load replaces them, all four at once.";
         let galley = ui.painter().layout(sentence.to_owned(), plain(m.small), t.weak, room.width() - 2.0 * m.pad);

@@ -1,7 +1,7 @@
 //! The address ribbon: the address in view, where it leads, and its fields above the columns that
 //! they index.
 
-use egui::{Align2, CornerRadius, Pos2, Rangef, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, CornerRadius, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2};
 
 use super::path::{End, Hit, Reach};
 use super::{Look, paint, words};
@@ -14,7 +14,7 @@ struct Field {
     high: u32,
     low: u32,
     value: u64,
-    x: Rangef,
+    rect: Rect,
     lit: bool,
 }
 
@@ -31,38 +31,48 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     let (t, m, path) = (look.t(), look.m(), &look.stage.path);
     let painter = ui.painter();
     let line = look.layout.address;
-    let mut at = pos2(line.left(), line.center().y);
-    let mut put = |text: String, font, color, after: f32| {
-        let rect = paint::text(painter, at, Align2::LEFT_CENTER, text, font, color);
+    let (first, second) = if look.layout.stacked { (0.25, 0.75) } else { (0.5, 0.5) };
+    let mut at = pos2(line.left(), line.top() + first * line.height());
+    let put = |at: &mut Pos2, text: String, font, color, after: f32| {
+        let room = line.right() - at.x;
+        let rect = paint::text_within(painter, *at, Align2::LEFT_CENTER, text, font, color, room);
         at.x = rect.right() + after;
         rect
     };
-    put("GVA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
-    put(words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
-    put(words::access(path.access.kind, path.access.user).to_owned(), plain(m.small), t.weak, 1.2 * m.pad);
+    // Two addresses are on the screen: that of the command in focus, and the composer's.
+    let whose = match (path.recorded, look.cx.session.lab.cursor()) {
+        (true, step) => format!("#{} GVA", look.cx.session.step_number(step)),
+        (false, _) => "next GVA".to_owned(),
+    };
+    put(&mut at, whose, plain(m.small), t.weak, 0.6 * m.pad);
+    put(&mut at, words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
+    put(&mut at, words::access(path.access.kind, path.access.user).to_owned(), plain(m.small), t.weak, 1.2 * m.pad);
+    if look.layout.stacked {
+        at = pos2(line.left(), line.top() + second * line.height());
+    }
     let known = path.arrived || !path.recorded;
     if !known {
-        put("walk in progress".to_owned(), plain(m.small), t.weak, 0.0);
+        put(&mut at, "walk in progress".to_owned(), plain(m.small), t.weak, 0.0);
         return;
     }
     let would = if path.arrived { "→" } else { "would →" };
     match path.end {
         End::Page { .. } => {
             let gpa = path.gpa().unwrap_or_default();
-            put(would.to_owned(), plain(m.font), t.weak, m.pad);
-            put("GPA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
-            put(words::gpa(gpa), mono(m.font + 1.0), t.guest.text, 1.2 * m.pad);
+            put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
+            put(&mut at, "GPA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
+            put(&mut at, words::gpa(gpa), mono(m.font + 1.0), t.guest.text, 1.2 * m.pad);
         }
         End::Fault { reason, .. } => {
-            put(would.to_owned(), plain(m.font), t.weak, m.pad);
+            put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
             let exception = look.exception().map_or_else(String::new, |exception| format!("{exception}, "));
-            put(format!("✕ {exception}{}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
+            put(&mut at, format!("✕ {exception}{}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
         }
     }
     match path.hit {
-        Some(Hit::Tlb(_)) => put("TLB hit".to_owned(), bold(m.small), t.hit.text, 0.0),
+        Some(Hit::Tlb(_)) => put(&mut at, "TLB hit".to_owned(), bold(m.small), t.hit.text, 0.0),
         Some(Hit::Structure(level)) => {
-            put(format!("{} cache hit", Mode::entry_name(level)), bold(m.small), t.hit.text, 0.0)
+            put(&mut at, format!("{} cache hit", Mode::entry_name(level)), bold(m.small), t.hit.text, 0.0)
         }
         None => Rect::NOTHING,
     };
@@ -78,26 +88,25 @@ fn fields(look: &Look<'_>) -> Vec<Field> {
             let (high, low) = mode.index_range(level);
             let lit = path.hop(level).is_some_and(|hop| hop.reach == Reach::Read);
             let value = mode.index(level, path.gva) as u64;
-            Field { level: Some(level), high, low, value, x: look.layout.column(level), lit }
+            Field { level: Some(level), high, low, value, rect: look.layout.field(Some(level)), lit }
         })
         .collect();
-    let page = look.layout.page();
+    let page = look.layout.field(None);
     let first_offset_level = Level::down_from(mode.top_level()).find(|level| mode.index_shift(*level) < shift);
-    let (high, x) = match (mode, first_offset_level) {
+    let (high, rect) = match (mode, first_offset_level) {
         (Mode::Off, _) => (31, page),
         // The offset into a large page takes the columns of the tables that are not used.
-        (_, Some(level)) => (shift - 1, Rangef::new(look.layout.column(level).min, page.max)),
+        (_, Some(level)) => (shift - 1, look.layout.field(Some(level)).union(page)),
         (_, None) => (11, page),
     };
     let value = path.gva.0 & crate::arch::address::bits(0, high);
-    fields.push(Field { level: None, high, low: 0, value, x, lit: path.arrived });
+    fields.push(Field { level: None, high, low: 0, value, rect, lit: path.arrived });
     fields
 }
 
 fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     let (t, m) = (look.t(), look.m());
-    let y = look.layout.fields;
-    let rect = Rect::from_x_y_ranges(look.layout.field(field.x), y).shrink2(vec2(0.0, 1.0));
+    let rect = field.rect;
     let painter = ui.painter();
     let edge = if field.lit { t.guest.edge } else { t.border };
     painter.rect(rect, CornerRadius::same(RADIUS), t.card, Stroke::new(1.0, edge), StrokeKind::Inside);
@@ -111,7 +120,8 @@ fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     let range = format!("{}:{}", field.high, field.low);
     let left = pos2(rect.left() + m.pad, mid);
     let mut used = left;
-    if rect.width() > 60.0 {
+    let width = ui.painter().layout_no_wrap(range.clone(), plain(m.small), t.weak).size().x;
+    if left.x + width + 6.0 < number.left() {
         used = paint::text(painter, left, Align2::LEFT_CENTER, range, plain(m.small), t.weak).right_center();
     }
     binary(look, ui, field, used, number.left());

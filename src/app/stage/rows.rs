@@ -102,7 +102,7 @@ const SHORTEST_RUN: usize = 3;
 pub fn fold(classes: &[Class], pinned: &[usize], budget: usize) -> Vec<Line> {
     let natural = natural_lines(classes, pinned);
     if natural.len() <= budget {
-        return natural;
+        return unfold(natural, budget);
     }
     // Too long: keep the lines nearest to a pinned entry and fold the rest, whatever it holds.
     let is_pinned = |line: &Line| matches!(line, Line::Entry(index) if pinned.binary_search(index).is_ok());
@@ -121,6 +121,20 @@ pub fn fold(classes: &[Class], pinned: &[usize], budget: usize) -> Vec<Line> {
         }
     }
     merge(classes, natural, &keep)
+}
+
+/// Writes runs of present entries out where there is room, the shortest first.
+fn unfold(mut lines: Vec<Line>, budget: usize) -> Vec<Line> {
+    loop {
+        let spare = budget - lines.len();
+        let fits =
+            |line: &Line| matches!(line, Line::Run { present, .. } if *present > 0) && line.entries() <= spare + 1;
+        let runs = lines.iter().enumerate().filter(|(_, line)| fits(line));
+        let Some((at, _)) = runs.min_by_key(|(_, line)| line.entries()) else { return lines };
+        if let Line::Run { range, .. } = lines[at].clone() {
+            lines.splice(at..=at, range.map(Line::Entry));
+        }
+    }
 }
 
 fn natural_lines(classes: &[Class], pinned: &[usize]) -> Vec<Line> {
@@ -249,6 +263,14 @@ mod tests {
         let mut classes = [RW_USER; 512];
         classes[2] = R_USER;
         assert_eq!(words(&classes, &[1], 12), ["0", "1", "2", "3–510 · 508 × RW user", "511"]);
+    }
+
+    #[test]
+    fn short_runs_are_written_out_where_there_is_room() {
+        let mut classes = [Class::NotPresent; 512];
+        classes[..4].fill(RW_USER);
+        assert_eq!(words(&classes, &[0], 4), ["0", "1–3 · 3 × RW user", "4–511 · not present"]);
+        assert_eq!(words(&classes, &[0], 5), ["0", "1", "2", "3", "4–511 · not present"]);
     }
 
     #[test]

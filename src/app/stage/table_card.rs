@@ -1,15 +1,15 @@
 //! A table as a card: head, rows, runs; and the page at the end of the path.
 
-use egui::text::{LayoutJob, TextFormat};
 use egui::{
     Align2, Color32, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2,
     vec2,
 };
 
-use super::layout::Layout;
+use super::letters::letters_ui;
 use super::model::{self, Entry, Row, TableCard};
 use super::path::Reach;
-use super::{Anchor, Look, paint, rows, words};
+use super::{Anchor, Look, hover, paint, rows, words};
+use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
@@ -17,9 +17,9 @@ use crate::arch::{Gpa, Level, Mode};
 
 /// Draws a table in its column; where the path crosses it, if it does, and its lower end.
 pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<Anchor>, f32) {
-    let top = look.layout.guest.min;
+    let room = look.layout.guest(card.level);
     match card.base {
-        Some(base) => present_table(look, ui, card, base, top, look.layout.row_budget()),
+        Some(base) => present_table(look, ui, card, base, room.top(), look.layout.rows_in(room)),
         None => (None, absent_table(look, ui, card)),
     }
 }
@@ -29,7 +29,9 @@ pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<
 pub fn aside_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, above: f32) -> Option<f32> {
     let m = look.m();
     let top = above + 0.6 * m.row;
-    let lines = ((look.layout.ghost + 0.5 * m.row - top - m.head) / m.row).floor();
+    let end =
+        if look.layout.stacked { look.layout.guest(card.level).bottom() } else { look.layout.ghost + 0.5 * m.row };
+    let lines = ((end - top - m.head) / m.row).floor();
     let base = card.base?;
     if lines < 2.0 {
         return None;
@@ -48,7 +50,7 @@ fn present_table(
     let m = look.m();
     let full = look.cx.view.full.contains(&base) || card.rows.len() > budget;
     let lines = if full { budget } else { card.rows.len() };
-    let rect = Layout::at(look.layout.column(card.level), top, m.head + lines as f32 * m.row + 1.0);
+    let rect = paint::at(look.layout.guest(card.level).x_range(), top, m.head + lines as f32 * m.row + 1.0);
     paint::card_body(ui.painter(), look.t(), rect);
     head(look, ui, card, base, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), full);
     let body = Rect::from_min_max(pos2(rect.left(), rect.top() + m.head), rect.max);
@@ -72,14 +74,22 @@ fn present_table(
 /// A table that the path does not come to: its place stays.
 fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) -> f32 {
     let (t, m) = (look.t(), look.m());
-    let rect = Layout::at(look.layout.column(card.level), look.layout.guest.min, m.head + m.row);
+    let large = look.stage.path.large.filter(|_| card.level.0 < look.stage.mode.top_level());
+    let height = if large.is_some() { m.head } else { m.head + m.row };
+    let rect = paint::top_of(look.layout.guest(card.level), height);
     paint::dashed_box(ui.painter(), rect, t.border);
     let left = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-    paint::text(ui.painter(), left, Align2::LEFT_CENTER, Mode::table_name(card.level), bold(m.font), t.weak);
-    let why = match look.stage.path.large {
-        Some(shift) => format!("no table: {} page", words::page_size(shift)),
-        None => "not reached".to_owned(),
-    };
+    let name = Mode::table_name(card.level);
+    if let Some(shift) = large {
+        // One line: the arrow to the page runs below it.
+        let (size, width) = (words::page_size(shift), rect.width() - 1.2 * m.pad);
+        let ways = [format!("no {name}: {size} page"), format!("{name}: {size}")];
+        let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
+        paint::text_within(ui.painter(), left, Align2::LEFT_CENTER, words, plain(m.small), t.weak, width);
+        return rect.bottom();
+    }
+    paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
+    let why = if card.level.0 > look.stage.mode.top_level() { "no such level" } else { "not reached" };
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
@@ -97,27 +107,40 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
-    let prefix = if rect.width() > 11.5 * m.font { "gfn " } else { "" };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
-    let number = format!("{prefix}{}", words::gfn(base));
-    let shown = paint::text_within(
-        ui.painter(),
-        at,
-        Align2::LEFT_CENTER,
-        number,
-        mono(m.small),
-        t.guest.text,
-        rect.right() - at.x - 0.5 * m.pad,
-    );
-    list_toggle(look, ui, card, base, rect, shown.right(), full);
+    let lock = if card.locked { 1.9 * m.small + 0.5 * m.pad } else { 0.0 };
+    let room = rect.right() - at.x - 0.4 * m.pad - lock;
+    let (short, bare) = (words::gfn(base), format!("{:x}", base.gfn().0));
+    let ways = [format!("gfn {short}"), short, bare];
+    let number = paint::first_that_fits(ui.painter(), &ways, &mono(m.small), room);
+    let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
+    let head = if card.locked { lock_ui(look, ui, base, rect, shown.right()) } else { rect };
+    list_toggle(look, ui, card, base, head, shown.right(), full);
     paint::focus_ring(ui.painter(), &response, t);
     if response.double_clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
     } else if response.clicked() {
         look.cx.send(AppCommand::Select(selection));
     }
+    menu::table_menu(look.cx, &response, card.level, base);
     let more = if full { "Double-click to fold it" } else { "Double-click to list every entry" };
     response.on_hover_text(format!("{words}\n{more}"));
+}
+
+/// The mark of a frame from which the hypervisor has taken W; what is left of the head.
+fn lock_ui(look: &Look<'_>, ui: &Ui, base: Gpa, head: Rect, taken: f32) -> Rect {
+    let (t, m) = (look.t(), look.m());
+    let word = if head.right() - taken > 3.6 * m.small { "⊘ W" } else { "⊘" };
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), bold(m.small - 1.0), t.guest.text);
+    let size = vec2(galley.size().x + 0.8 * m.small, 0.7 * head.height());
+    let rect = Rect::from_center_size(pos2(head.right() - 0.5 * m.pad - 0.5 * size.x, head.center().y), size);
+    let response = ui.interact(rect, ui.scope_id().with(("lock", base.0)), Sense::hover());
+    let words = format!("gfn {} is write-protected: the hypervisor sees every store to it", words::gfn(base));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+    ui.painter().rect(rect, CornerRadius::same(4), t.card, Stroke::new(1.0, t.guest.line), StrokeKind::Inside);
+    ui.painter().galley(rect.center() - 0.5 * galley.size(), galley, t.guest.text);
+    response.on_hover_text(words);
+    Rect::from_min_max(head.min, pos2(rect.left(), head.bottom()))
 }
 
 /// The small switch between runs and the full list.
@@ -194,7 +217,8 @@ fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, re
     let color = if response.hovered() { t.strong } else { t.weak };
     let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    let shown = if m.wordy { words.to_owned() } else { words.replace("not present", "P = 0") };
+    let ways = [words, &words.replace("not present", "P = 0"), words.split(' ').next().unwrap_or(words)];
+    let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
@@ -208,12 +232,18 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     let response = ui.interact(rect, ui.scope_id().with(("entry", entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
-    paint_entry_back(look, ui, entry, rect, response.hovered());
+    let pointed = hover::pointed_at(ui) == Some(entry.gpa);
+    paint_entry_back(look, ui, entry, rect, response.hovered() || pointed);
+    if response.hovered() {
+        hover::point_at(ui, Some(entry.gpa));
+    }
     paint_entry_text(look, ui, entry, rect);
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
     }
+    let Entry { gpa, value, frame, leaf, .. } = *entry;
+    menu::entry_menu(look.cx, &response, menu::EntryTarget { level, gpa, value, frame, leaf });
     response.on_hover_ui(|ui| entry_tooltip(look, ui, level, entry));
 }
 
@@ -278,7 +308,9 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
     }
     let room = right.x - frame_end - 0.5 * digit;
     if entry.fault.is_none() && present {
-        flags(look, ui, entry, right, room);
+        let has_xd = look.stage.mode != Mode::Bits32;
+        let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
+        letters_ui(look, ui, &letters, entry.changed, right, room);
     }
 }
 
@@ -292,46 +324,6 @@ fn verdict(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32
     };
     let words = if m.wordy || entry.fault.is_some() { words } else { "P = 0".to_owned() };
     paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, words, font, color, room)
-}
-
-/// The flag letters; those that just changed in pink and underlined.
-fn flags(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) {
-    let (t, m) = (look.t(), look.m());
-    let has_xd = look.stage.mode != Mode::Bits32;
-    let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
-    let lay_out = |gap: f32, left_out: &[&str]| {
-        let mut job = LayoutJob::default();
-        for letter in letters.iter().filter(|letter| !left_out.contains(&letter.text)) {
-            let changed = entry.changed & letter.bit != 0;
-            let color = if changed { t.changed.text } else { t.text };
-            let underline = if changed { Stroke::new(1.5, t.changed.line) } else { Stroke::NONE };
-            let format = TextFormat { font_id: plain(m.small), color, underline, ..TextFormat::default() };
-            let space = if job.is_empty() { 0.0 } else { gap * m.small };
-            job.append(letter.text, space, format);
-        }
-        ui.painter().layout_job(job)
-    };
-    // With less room letters move together, then those go that the rest of the row implies or that
-    // decide least; the tooltip has them all.
-    let ways: [(f32, &[&str]); 6] = [
-        (0.3, &[]),
-        (0.16, &[]),
-        (0.16, &["P"]),
-        (0.06, &["P"]),
-        (0.06, &["P", "G", "A"]),
-        (0.06, &["P", "G", "A", "D", "PS"]),
-    ];
-    let first = if m.spaced_flags { 0 } else { 1 };
-    let galleys = ways[first..].iter().map(|(gap, left_out)| lay_out(*gap, left_out));
-    let mut galley = lay_out(ways[5].0, ways[5].1);
-    for candidate in galleys {
-        if candidate.size().x <= room {
-            galley = candidate;
-            break;
-        }
-    }
-    let at = Align2::RIGHT_CENTER.anchor_size(right, galley.size()).min;
-    ui.painter().galley(at, galley, t.text);
 }
 
 fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
@@ -363,12 +355,12 @@ fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
 /// Draws the page, or the fault in its place; returns where arrows end.
 pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
     let (t, m, card) = (look.t(), look.m(), &look.stage.page);
-    let x = look.layout.page();
+    let room = look.layout.page();
     let shown = card.arrived || !look.stage.path.recorded;
     match (card.page, card.fault) {
         (Some(page), _) if shown => Some(reached_page(look, ui, &page)),
         (_, Some(reason)) if shown => {
-            let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
+            let rect = paint::top_of(room, m.head + m.row);
             let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fault: {}", words::fault(reason))));
             let title = look.exception().map_or_else(|| "✕ would fault".to_owned(), |name| format!("✕ {name}"));
@@ -384,7 +376,7 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             None
         }
         _ => {
-            let rect = Layout::at(x, look.layout.guest.min, m.head + m.row);
+            let rect = paint::top_of(room, m.head + m.row);
             paint::dashed_box(ui.painter(), rect, t.border);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
             paint::text(ui.painter(), at, Align2::LEFT_CENTER, "Page", bold(m.font), t.weak);
@@ -398,7 +390,7 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
 fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let (t, m) = (look.t(), look.m());
     let lines = if page.in_slot { 2.0 } else { 3.0 };
-    let rect = Layout::at(look.layout.page(), look.layout.guest.min, m.head + lines * m.row + 1.0);
+    let rect = paint::top_of(look.layout.page(), m.head + lines * m.row + 1.0);
     let selection = Selection::Page(page.gpa.gfn());
     let response = ui.interact(rect, ui.scope_id().with("page"), Sense::click());
     let name = format!("Page at GPA {}, {}", words::gpa(page.base), words::page_size(page.shift.max(12)));
@@ -413,7 +405,8 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let title = paint::text(painter, at, Align2::LEFT_CENTER, "Page", bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let room = head.right() - at.x - 0.5 * m.pad;
-    let number = if room < 9.0 * 0.6 * m.small { words::gfn(page.base) } else { words::gpa(page.base) };
+    let ways = [words::gpa(page.base), words::gfn(page.base)];
+    let number = paint::first_that_fits(painter, &ways, &mono(m.small), room);
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
     let width = rect.width() - 2.0 * m.pad;
     let within = page.gpa.0 - page.base.0;
@@ -442,6 +435,11 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
         look.cx.send(AppCommand::Select(selection));
     }
     response.on_hover_text(format!("{name}\nfour bytes at {}: 0x{:08x}", words::gpa(Gpa(page.gpa.0 & !3)), page.word));
-    let entry_y = look.layout.guest.min + m.head + 0.5 * m.row;
-    Anchor { left: pos2(rect.left(), entry_y), right: pos2(rect.right(), entry_y), bottom: rect.bottom() }
+    let entry_y = rect.top() + m.head + 0.5 * m.row;
+    Anchor {
+        left: pos2(rect.left(), entry_y),
+        right: pos2(rect.right(), entry_y),
+        top: rect.top(),
+        bottom: rect.bottom(),
+    }
 }

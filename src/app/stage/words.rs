@@ -72,6 +72,7 @@ pub fn pdpte_status(status: PdpteStatus) -> String {
     match status {
         PdpteStatus::Fresh => "= fresh".to_owned(),
         PdpteStatus::Stale => "STALE".to_owned(),
+        PdpteStatus::Present => "present".to_owned(),
         PdpteStatus::NotPresent => "not present".to_owned(),
         PdpteStatus::Refused { bits: mask } => format!("✕ {}", explain::bit_list(mask)),
     }

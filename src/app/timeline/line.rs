@@ -72,6 +72,10 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         let filled = if lab.cursor() == 0 { t.guest.line } else { t.cell_used };
         ui.painter().circle_filled(window.at(0), if lab.cursor() == 0 { 6.0 } else { 4.0 }, filled);
     }
+    for step in (window.first - 1..window.end).filter(|step| cx.view.bookmarks.contains(&lab.node(*step))) {
+        let at = window.at(step) - vec2(0.0, 0.5 * SIDE + 6.0);
+        ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
+    }
     let failed = failures(cx, ui, &window);
     for step in window.first..window.end {
         let Some(command) = lab.command(step) else { break };
@@ -83,11 +87,13 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         let failed = failed.get(step - window.first).copied().unwrap_or(false);
         marks::mark_ui(ui, t, window.at(step), command, failed, place);
     }
-    let below = y + 0.5 * SIDE + 6.0;
+    let mut below = y + 0.5 * SIDE + 7.0;
     if window.end - 1 < lab.len() || window.first > 1 {
-        overview(cx, ui, &window, Rect::from_x_y_ranges(x, Rangef::new(below + 16.0, below + 22.0)));
+        overview(cx, ui, &window, Rect::from_x_y_ranges(x, Rangef::new(below, below + 5.0)));
+        below += 8.0;
     }
-    annotations(cx, ui, &window, below, x.max);
+    stubs(cx, ui, &window, below, x.max);
+    caption(cx, ui, &window, below + 0.5 * CAPTION + 18.0, x);
     describe(cx, ui, &window, response);
 }
 
@@ -121,8 +127,11 @@ fn scrub(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: &Response) {
 fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     let lab = &cx.session.lab;
     let sentence = match cx.command() {
-        Some(command) => format!("step {} of {}, {}", lab.cursor(), lab.len(), explain::command(command)),
-        None => format!("the start, before {} steps", lab.len()),
+        Some(command) => {
+            let number = cx.session.step_number(lab.cursor());
+            format!("step {number} of {}, {}", cx.session.step_count(), explain::command(command))
+        }
+        None => format!("the start, before {} steps", cx.session.step_count()),
     };
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, format!("Time: {sentence}")));
     if response.has_focus() {
@@ -133,7 +142,11 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     let step = window.cursor_at(pointer.x);
     let near = (pointer.x - window.at(step).x).abs() <= 0.5 * SIDE;
     if let (true, Some(command)) = (near, lab.command(step)) {
-        response.on_hover_text_at_pointer(format!("#{step}  {}", explain::command(command)));
+        let mut text = format!("#{}  {}", cx.session.step_number(step), explain::command(command));
+        for caption in cx.session.captions.iter().filter(|caption| caption.after + 1 == step) {
+            text += &format!("\n{}", caption.text.get("en"));
+        }
+        response.on_hover_text_at_pointer(text);
     } else if near && step == 0 {
         response.on_hover_text_at_pointer("the start");
     }
@@ -159,44 +172,47 @@ fn overview(cx: &ViewCx<'_>, ui: &Ui, window: &Window, rect: Rect) {
     }
 }
 
-/// Captions and branch stubs below the line, each as wide as the room up to the next one.
-fn annotations(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
-    struct Note {
-        at: usize,
-        text: String,
-        tip: Option<NodeId>,
-    }
-    let captions = cx.session.captions.iter().filter(|caption| window.shows(caption.after + 1));
-    let captions =
-        captions.map(|caption| Note { at: caption.after, text: caption.text.get("en").to_owned(), tip: None });
-    let branches = branches(cx, ui);
-    let stubs = branches.stubs.iter().filter(|stub| window.shows(stub.at + 1) || stub.at + 1 == window.end);
-    let stubs = stubs.map(|stub| Note { at: stub.at, text: stub.text.clone(), tip: Some(stub.tip) });
-    let mut notes: Vec<Note> = captions.chain(stubs).collect();
-    notes.sort_by_key(|note| (note.at, note.tip));
+/// The caption in force, in full, and a dot below each command that one begins with.
+fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef) {
     let t = cx.tokens;
-    for (i, note) in notes.iter().enumerate() {
-        let start = pos2(window.at(note.at).x + if note.tip.is_some() { 0.25 * window.step } else { 0.0 }, y);
-        let end = notes[i + 1..].iter().find(|next| next.at > note.at).map_or(right, |next| window.at(next.at).x);
-        let at = start + vec2(if note.tip.is_some() { 12.0 } else { 4.0 }, 0.5 * CAPTION + 2.0);
-        let mut job = egui::text::LayoutJob::simple_singleline(note.text.clone(), plain(CAPTION), t.weak);
-        job.wrap.max_width = (end - at.x - PAD).max(24.0);
-        job.wrap.max_rows = 1;
+    for caption in cx.session.captions.iter().filter(|caption| window.shows(caption.after + 1)) {
+        let at = window.at(caption.after + 1) + vec2(0.0, 0.5 * SIDE + 5.0);
+        ui.painter().circle_filled(at, 2.5, t.weak);
+    }
+    let Some(caption) = cx.session.caption_in_force() else { return };
+    let font = plain(CAPTION + 1.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(caption.text.get("en").to_owned(), font, t.text);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(x.span() - 4.0);
+    let galley = ui.painter().layout_job(job);
+    let rect = Align2::LEFT_CENTER.anchor_size(pos2(x.min + 2.0, y), galley.size());
+    let response = ui.interact(rect, ui.scope_id().with("caption"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, caption.text.get("en")));
+    ui.painter().galley(rect.min, galley, t.text);
+    response.on_hover_text(caption.text.get("en"));
+}
+
+/// The beginnings of other branches, below the commands that they go on from.
+fn stubs(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
+    let t = cx.tokens;
+    let branches = branches(cx, ui);
+    let seen: Vec<&Stub> =
+        branches.stubs.iter().filter(|stub| window.shows(stub.at + 1) || stub.at + 1 == window.end).collect();
+    for (i, stub) in seen.iter().enumerate() {
+        let start = pos2(window.at(stub.at).x + 0.25 * window.step, y);
+        let end = seen[i + 1..].iter().find(|next| next.at > stub.at).map_or(right, |next| window.at(next.at).x);
+        let at = start + vec2(12.0, 0.5 * CAPTION);
+        let mut job = egui::text::LayoutJob::simple_singleline(stub.text.clone(), plain(CAPTION), t.weak);
+        job.wrap = egui::text::TextWrapping::truncate_at_width((end - at.x - PAD).max(24.0));
         let galley = ui.painter().layout_job(job);
         let rect = Align2::LEFT_CENTER.anchor_size(at, galley.size());
-        let mut color = t.weak;
-        if let Some(tip) = note.tip {
-            let response = ui.interact(rect.expand(3.0), ui.scope_id().with(("branch", tip)), Sense::click());
-            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Go to branch: {}", note.text)));
-            if response.hovered() || response.has_focus() {
-                color = t.strong;
-            }
-            if response.clicked() {
-                cx.send(AppCommand::SwitchBranch(tip));
-            }
-            let elbow = vec![start - vec2(0.0, 12.0), pos2(start.x, at.y), at - vec2(3.0, 0.0)];
-            ui.painter().line(elbow, Stroke::new(1.0, t.weak));
+        let response = ui.interact(rect.expand(3.0), ui.scope_id().with(("branch", stub.tip)), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Go to branch: {}", stub.text)));
+        let color = if response.hovered() || response.has_focus() { t.strong } else { t.weak };
+        if response.clicked() {
+            cx.send(AppCommand::SwitchBranch(stub.tip));
         }
+        let elbow = vec![start - vec2(0.0, 12.0), pos2(start.x, at.y), at - vec2(3.0, 0.0)];
+        ui.painter().line(elbow, Stroke::new(1.0, t.weak));
         ui.painter().galley_with_override_text_color(rect.min, galley, color);
     }
 }

@@ -10,10 +10,10 @@ mod hw;
 mod page;
 mod policy;
 mod rmap;
-
 mod root;
-mod spte;
+pub mod spte;
 mod unsync;
+mod view;
 mod walk;
 mod write;
 mod zap;

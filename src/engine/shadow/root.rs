@@ -365,7 +365,7 @@ fn bring_up_to_date<S: Sink>(vm: &mut Vm<Shadow>, scope: Scope, sink: &mut S) {
 }
 
 /// Index of an address at a level.
-const fn index_at(level: u32, gva: Gva) -> u16 {
+pub const fn index_at(level: u32, gva: Gva) -> u16 {
     (gva.0 >> (12 + 9 * (level - 1))) as u16 & 0x1ff
 }
 

@@ -18,7 +18,7 @@ use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mo
 use crate::machine::command::SlotAction;
 use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
 
-pub use nested::{Kind, Nested};
+pub use nested::{Kind, LEVELS, Nested, NestedEntry};
 
 /// The state of a two-dimensional MMU.
 #[derive(Clone, Debug)]

@@ -65,6 +65,33 @@ pub struct Violation {
     pub write: bool,
 }
 
+/// An entry of the second dimension, with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NestedEntry {
+    /// 1 to 4.
+    pub level: u8,
+    /// Its table; 0 is the root.
+    pub table: u64,
+    /// Its index.
+    pub index: usize,
+    /// Its value.
+    pub value: u64,
+}
+
+impl NestedEntry {
+    /// Present (NPT), or readable (EPT).
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        self.value & PRESENT != 0
+    }
+
+    /// The host frame that it names.
+    #[must_use]
+    pub const fn frame(&self) -> Hfn {
+        Hfn((self.value & FRAME) >> 12)
+    }
+}
+
 type Table = [u64; ENTRIES];
 
 /// The nested tables. Table 0 is the root.
@@ -88,6 +115,38 @@ impl Nested {
     #[must_use]
     pub const fn table_count(&self) -> u64 {
         self.count
+    }
+
+    /// The entries of a table; table 0 is the root.
+    #[must_use]
+    pub fn table(&self, table: u64) -> Option<&[u64; ENTRIES]> {
+        self.tables.get(table).map(|entries| &**entries)
+    }
+
+    /// The host frame that holds a table.
+    #[must_use]
+    pub const fn frame_of(table: u64) -> Hfn {
+        Hfn(FIRST_TABLE_FRAME + table)
+    }
+
+    /// The entries that a walk of a guest-physical address would read, from the top, down to the leaf
+    /// or to the first that is not present.
+    #[must_use]
+    pub fn path(&self, gpa: Gpa) -> Vec<NestedEntry> {
+        let mut path = Vec::new();
+        let mut table = 0;
+        for level in (1..=LEVELS).rev() {
+            let index = index(gpa.gfn(), level);
+            let value = self.entry(table, index);
+            path.push(NestedEntry { level, table, index, value });
+            if value & PRESENT == 0 {
+                break;
+            }
+            if level > 1 {
+                table = table_of(value);
+            }
+        }
+        path
     }
 
     fn entry(&self, table: u64, index: usize) -> u64 {

@@ -1,0 +1,319 @@
+//! Everything that can be asked for, once: its words, its key and its sign. The palette, the sheet of
+//! shortcuts, the keyboard and the menus are views of this list.
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::Theme;
+use super::engines;
+use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
+use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
+use crate::arch::address::Num;
+use crate::arch::{Gva, Mode};
+use crate::engine::EngineName;
+use crate::machine::{Caches, Command};
+
+/// Something that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// One step on.
+    Step,
+    /// One step back.
+    StepBack,
+    /// One event on.
+    MicroStep,
+    /// One event back.
+    MicroBack,
+    /// To the start of time.
+    ToStart,
+    /// To the end of the path.
+    ToEnd,
+    /// To the next step that faults or is refused.
+    NextFault,
+    /// To the next step that leads to the hypervisor.
+    NextExit,
+    /// Sets or takes away a bookmark.
+    Bookmark,
+    /// To the next bookmark.
+    NextBookmark,
+    /// The composed access.
+    Access,
+    /// The composed access, event by event.
+    AccessStep,
+    /// MOV CR3 with the value that it has.
+    LoadCr3,
+    /// INVLPG of the composed address.
+    Invlpg,
+    /// INVPCID of all contexts.
+    FlushAll,
+    /// The instructions that lead to a paging mode.
+    Mode(Mode),
+    /// Flips a control bit, by its place in the strip.
+    Bit(u8),
+    /// The same commands on another engine.
+    Engine(EngineName),
+    /// The same commands with or without a TLB.
+    Tlb,
+    /// The same commands with or without paging-structure caches.
+    Structures,
+    /// A tab of the drawer.
+    Tab(Tab),
+    /// Nothing selected: the drawer follows the walk.
+    Deselect,
+    /// Larger cards on the stage.
+    ZoomIn,
+    /// Smaller ones.
+    ZoomOut,
+    /// As large as fits.
+    ZoomFit,
+    /// A theme.
+    Theme(Theme),
+    /// Larger text.
+    LargerText,
+    /// Smaller text.
+    SmallerText,
+    /// The command palette.
+    Palette,
+    /// The sheet of shortcuts.
+    Shortcuts,
+    /// Puts an address into the composer: not listed, made from what is typed.
+    Compose(Gva),
+}
+
+/// What an action is about, for headings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Moving in time.
+    Time,
+    /// Instructions and accesses.
+    Processor,
+    /// Who runs the guest.
+    Engine,
+    /// What is shown.
+    View,
+}
+
+impl Group {
+    /// Every group, in order.
+    pub const ALL: [Self; 4] = [Self::Time, Self::Processor, Self::Engine, Self::View];
+
+    /// Its heading.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "Time",
+            Self::Processor => "Processor",
+            Self::Engine => "Engine",
+            Self::View => "View",
+        }
+    }
+}
+
+impl Action {
+    /// Every action that is listed.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::Step,
+            Self::StepBack,
+            Self::MicroStep,
+            Self::MicroBack,
+            Self::ToStart,
+            Self::ToEnd,
+            Self::NextFault,
+            Self::NextExit,
+            Self::Bookmark,
+            Self::NextBookmark,
+            Self::Access,
+            Self::AccessStep,
+            Self::LoadCr3,
+            Self::Invlpg,
+            Self::FlushAll,
+        ];
+        all.extend(Mode::ALL.map(Self::Mode));
+        all.extend((0..BIT_COUNT as u8).map(Self::Bit));
+        all.extend(EngineName::ALL.map(Self::Engine));
+        all.extend([Self::Tlb, Self::Structures]);
+        all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
+        all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
+        all.extend(Theme::ALL.map(Self::Theme));
+        all.extend([Self::LargerText, Self::SmallerText, Self::Palette, Self::Shortcuts]);
+        all
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn group(self) -> Group {
+        match self {
+            Self::Step | Self::StepBack | Self::MicroStep | Self::MicroBack | Self::ToStart | Self::ToEnd => {
+                Group::Time
+            }
+            Self::NextFault | Self::NextExit | Self::Bookmark | Self::NextBookmark => Group::Time,
+            Self::Access | Self::AccessStep | Self::LoadCr3 | Self::Invlpg | Self::FlushAll => Group::Processor,
+            Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
+            Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
+            _ => Group::View,
+        }
+    }
+
+    /// What it does, in words.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Step => "Step".into(),
+            Self::StepBack => "Step back".into(),
+            Self::MicroStep => "One event on".into(),
+            Self::MicroBack => "One event back".into(),
+            Self::ToStart => "To the start of time".into(),
+            Self::ToEnd => "To the end".into(),
+            Self::NextFault => "To the next fault or refusal".into(),
+            Self::NextExit => "To the next exit to the hypervisor".into(),
+            Self::Bookmark => "Set or remove a bookmark here".into(),
+            Self::NextBookmark => "To the next bookmark".into(),
+            Self::Access => "Give the composed access".into(),
+            Self::AccessStep => "Step into the composed access".into(),
+            Self::LoadCr3 => "MOV CR3 with the same value: flush, load the PDPTE registers".into(),
+            Self::Invlpg => "INVLPG of the composed address".into(),
+            Self::FlushAll => "INVPCID, all contexts: empty the caches".into(),
+            Self::Mode(mode) => format!("Paging: {}", mode.name()),
+            Self::Bit(index) => {
+                let (name, meaning) = bit_name(usize::from(index));
+                format!("Flip {name}: {meaning}")
+            }
+            Self::Engine(engine) => format!("Engine: {}, {}", engines::label(engine), engines::meaning(engine)),
+            Self::Tlb => "TLB on or off".into(),
+            Self::Structures => "Paging-structure caches on or off".into(),
+            Self::Tab(Tab::Inspect) => "Drawer: Inspect".into(),
+            Self::Tab(Tab::Why) => "Drawer: Why".into(),
+            Self::Tab(Tab::Log) => "Drawer: Log".into(),
+            Self::Deselect => "Select nothing: follow the walk".into(),
+            Self::ZoomIn => "Stage: larger".into(),
+            Self::ZoomOut => "Stage: smaller".into(),
+            Self::ZoomFit => "Stage: fit all".into(),
+            Self::Theme(theme) => format!("Theme: {}", theme.name()),
+            Self::LargerText => "Larger text".into(),
+            Self::SmallerText => "Smaller text".into(),
+            Self::Palette => "Search or run a command".into(),
+            Self::Shortcuts => "Show the shortcuts".into(),
+            Self::Compose(gva) => format!("Next access at GVA {}", crate::explain::hex(gva.0)),
+        }
+    }
+
+    /// Its sign.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Step | Self::MicroStep => "▶",
+            Self::StepBack | Self::MicroBack => "◀",
+            Self::ToStart => "|◀",
+            Self::ToEnd => "▶|",
+            Self::NextFault => "✕",
+            Self::NextExit => "⇥",
+            Self::Bookmark | Self::NextBookmark => "★",
+            Self::Access | Self::AccessStep | Self::Compose(_) => "→",
+            Self::LoadCr3 | Self::Invlpg | Self::FlushAll => "↻",
+            Self::Mode(_) | Self::Bit(_) => "■",
+            Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
+            Self::Theme(_) => "◔",
+            _ => "●",
+        }
+    }
+
+    /// Its key.
+    #[must_use]
+    pub const fn shortcut(self) -> Option<KeyboardShortcut> {
+        match self {
+            Self::Step => key(Modifiers::NONE, Key::ArrowRight),
+            Self::StepBack => key(Modifiers::NONE, Key::ArrowLeft),
+            Self::MicroStep => key(Modifiers::SHIFT, Key::ArrowRight),
+            Self::MicroBack => key(Modifiers::SHIFT, Key::ArrowLeft),
+            Self::ToStart => key(Modifiers::NONE, Key::Home),
+            Self::ToEnd => key(Modifiers::NONE, Key::End),
+            Self::NextFault => key(Modifiers::NONE, Key::F),
+            Self::NextExit => key(Modifiers::NONE, Key::E),
+            Self::Bookmark => key(Modifiers::NONE, Key::B),
+            Self::NextBookmark => key(Modifiers::NONE, Key::N),
+            Self::Access => key(Modifiers::NONE, Key::A),
+            Self::AccessStep => key(Modifiers::SHIFT, Key::A),
+            Self::LoadCr3 => key(Modifiers::NONE, Key::C),
+            Self::Tab(Tab::Inspect) => key(Modifiers::NONE, Key::I),
+            Self::Tab(Tab::Why) => key(Modifiers::NONE, Key::W),
+            Self::Tab(Tab::Log) => key(Modifiers::NONE, Key::L),
+            Self::Deselect => key(Modifiers::NONE, Key::Escape),
+            Self::ZoomIn => key(Modifiers::NONE, Key::Plus),
+            Self::ZoomOut => key(Modifiers::NONE, Key::Minus),
+            Self::ZoomFit => key(Modifiers::NONE, Key::Num0),
+            Self::Palette => key(Modifiers::COMMAND, Key::K),
+            Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
+            _ => None,
+        }
+    }
+
+    /// What it asks for, given what is shown.
+    #[must_use]
+    pub fn command(self, cx: &ViewCx<'_>) -> AppCommand {
+        let caches = cx.session.caches();
+        let scale =
+            |by: f32| AppCommand::SetTextScale(((cx.view.text_scale + by) * 10.0).round().clamp(8.0, 20.0) / 10.0);
+        match self {
+            Self::Step => AppCommand::Step,
+            Self::StepBack => AppCommand::StepBack,
+            Self::MicroStep => AppCommand::MicroStep,
+            Self::MicroBack => AppCommand::MicroBack,
+            Self::ToStart => AppCommand::ToStart,
+            Self::ToEnd => AppCommand::ToEnd,
+            Self::NextFault => AppCommand::NextFault,
+            Self::NextExit => AppCommand::NextExit,
+            Self::Bookmark => AppCommand::ToggleBookmark,
+            Self::NextBookmark => AppCommand::NextBookmark,
+            Self::Access => AppCommand::Access,
+            Self::AccessStep => AppCommand::AccessStep,
+            Self::LoadCr3 => AppCommand::Run(Command::MovCr3 { val: Num(cx.machine.cpu.regs.cr3), compat: false }),
+            Self::Invlpg => AppCommand::Run(Command::Invlpg { va: cx.view.composer.va }),
+            Self::FlushAll => AppCommand::Run(Command::Invpcid { kind: Num(2), pcid: Num(0), va: Gva(0) }),
+            Self::Mode(mode) => AppCommand::SwitchMode(mode),
+            Self::Bit(index) => AppCommand::Run(flip_bit(cx, usize::from(index))),
+            Self::Engine(engine) => AppCommand::SetEngine(engine),
+            Self::Tlb => AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }),
+            Self::Structures => AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }),
+            Self::Tab(tab) => AppCommand::OpenTab(tab),
+            Self::Deselect => AppCommand::Select(Selection::None),
+            Self::ZoomIn => AppCommand::Zoom((cx.view.zoom * 1.25).clamp(0.5, 3.0)),
+            Self::ZoomOut => AppCommand::Zoom((cx.view.zoom * 0.8).clamp(0.5, 3.0)),
+            Self::ZoomFit => AppCommand::Zoom(1.0),
+            Self::Theme(theme) => AppCommand::SetTheme(theme),
+            Self::LargerText => scale(0.1),
+            Self::SmallerText => scale(-0.1),
+            Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
+            Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),
+            Self::Compose(va) => AppCommand::Compose(super::view::Composer { va, ..cx.view.composer }),
+        }
+    }
+
+    /// Asks for it.
+    pub fn send(self, cx: &ViewCx<'_>) {
+        if let Self::Tab(_) = self {
+            cx.send(AppCommand::OpenPage(Page::Drawer));
+        }
+        cx.send(self.command(cx));
+    }
+}
+
+const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(modifiers, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_words_and_no_two_share_a_key() {
+        let all = Action::all();
+        for (i, action) in all.iter().enumerate() {
+            assert!(action.text().len() > 3 && !action.sign().is_empty(), "{action:?}");
+            let same = |other: &&Action| action.shortcut().is_some() && other.shortcut() == action.shortcut();
+            assert_eq!(all[i + 1..].iter().find(same), None, "{action:?}");
+            assert!(all[i + 1..].iter().all(|other| other.text() != action.text()), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What lies over the window: the command palette, and the sheet of shortcuts.
+
+use egui::{
+    Align2, Area, Color32, Context, Frame, Id, Key, Margin, Modifiers, Order, Rect, RichText, Role, ScrollArea, Sense,
+    Stroke, TextEdit, Ui, Vec2, WidgetInfo, vec2,
+};
+
+use super::actions::{Action, Group};
+use super::theme::{self, RADIUS, RADIUS_SMALL, ROW, TEXT};
+use super::view::{AppCommand, Overlay, ViewCx};
+use super::widgets::heading;
+use crate::arch::Gva;
+use crate::arch::address::number_from_text;
+
+/// Width of the palette and of the sheet, in points, at most.
+const PALETTE: f32 = 620.0;
+const SHEET: f32 = 760.0;
+/// So many actions are in view at once.
+const ROWS: usize = 12;
+
+/// What the palette remembers while it is open.
+#[derive(Clone, Debug, Default)]
+struct Search {
+    text: String,
+    chosen: usize,
+}
+
+/// Draws what is open.
+pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
+    let Some(overlay) = cx.view.overlay else { return };
+    let width = match overlay {
+        Overlay::Palette => PALETTE,
+        Overlay::Shortcuts => SHEET,
+    };
+    let width = width.min(ctx.content_rect().width() - 24.0);
+    let t = cx.tokens;
+    let area = Area::new(Id::unique("overlay")).order(Order::Foreground).anchor(Align2::CENTER_TOP, vec2(0.0, 48.0));
+    let shown = area.show(ctx, |ui| {
+        let frame = Frame::new().fill(t.card).stroke(Stroke::new(1.0, t.guest.edge)).corner_radius(RADIUS);
+        frame.shadow(ui.visuals().window_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
+            ui.set_width(width - 24.0);
+            match overlay {
+                Overlay::Palette => palette_ui(cx, ui),
+                Overlay::Shortcuts => sheet_ui(cx, ui),
+            }
+        });
+    });
+    let escape = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+    if escape || shown.response.clicked_elsewhere() && !just_opened(ctx, overlay) {
+        close(cx, ctx);
+    }
+}
+
+/// The click that opened it is no click beside it.
+fn just_opened(ctx: &Context, overlay: Overlay) -> bool {
+    let id = Id::unique("overlay: open since");
+    let key = overlay == Overlay::Palette;
+    let pass = ctx.cumulative_pass_nr();
+    let since = ctx.data_mut(|data| *data.get_temp_mut_or_insert_with(id, || (key, pass)));
+    since.0 != key || pass <= since.1 + 1
+}
+
+fn close(cx: &ViewCx<'_>, ctx: &Context) {
+    cx.send(AppCommand::Overlay(None));
+    ctx.data_mut(|data| {
+        data.remove::<Search>(Id::unique("palette: search"));
+        data.remove::<(bool, u64)>(Id::unique("overlay: open since"));
+    });
+}
+
+fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let id = Id::unique("palette: search");
+    let mut search = ui.data(|data| data.get_temp::<Search>(id)).unwrap_or_default();
+    let up = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowUp));
+    let down = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowDown));
+    let enter = ui.input(|input| input.key_pressed(Key::Enter));
+    let before = search.text.clone();
+    let edit = TextEdit::singleline(&mut search.text)
+        .id(Id::unique("palette: field"))
+        .hint_text("Search or run a command; a hex number is an address")
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(10, 8));
+    let response = ui.add(edit).accessible_name("Search or run a command");
+    response.request_focus();
+    let found = matching(&search.text);
+    if before != search.text {
+        search.chosen = 0;
+    }
+    let last = found.len().saturating_sub(1);
+    search.chosen = match (up, down) {
+        (true, _) => search.chosen.saturating_sub(1),
+        (_, true) => (search.chosen + 1).min(last),
+        _ => search.chosen.min(last),
+    };
+    ui.add_space(6.0);
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let mut wanted = found.get(search.chosen).copied().filter(|_| enter);
+    let area = ScrollArea::vertical().max_height(ROWS as f32 * ROW).auto_shrink([false, true]);
+    area.show(ui, |ui| {
+        for (i, action) in found.iter().enumerate() {
+            let response = row_ui(cx, ui, *action, i == search.chosen);
+            if i == search.chosen && (up || down) {
+                response.scroll_to_me(None);
+            }
+            if response.clicked() {
+                wanted = Some(*action);
+            }
+        }
+    });
+    if found.is_empty() {
+        ui.label(RichText::new("Nothing of that name.").color(cx.tokens.weak));
+    }
+    ui.data_mut(|data| data.insert_temp(id, search));
+    if let Some(action) = wanted {
+        close(cx, ui.ctx());
+        action.send(cx);
+    }
+}
+
+/// The actions whose words hold every word of the search, those that begin with it first.
+fn matching(search: &str) -> Vec<Action> {
+    let search = search.trim().to_lowercase();
+    let mut found: Vec<(usize, Action)> = Vec::new();
+    let digits = search.trim_start_matches("0x");
+    let number = number_from_text(&format!("0x{digits}")).ok();
+    if let Some(number) = number.filter(|_| !digits.is_empty() && digits.starts_with(|c: char| c.is_ascii_digit())) {
+        found.push((0, Action::Compose(Gva(number))));
+    }
+    for action in Action::all().into_iter().filter(|action| *action != Action::Palette) {
+        let text = action.text().to_lowercase();
+        let all = format!("{text} {}", action.group().name().to_lowercase());
+        if search.split_whitespace().all(|word| all.contains(word)) {
+            let rank = if text.starts_with(&search) { 1 } else { 2 };
+            found.push((rank, action));
+        }
+    }
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, action)| action).collect()
+}
+
+fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::Response {
+    let t = cx.tokens;
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let text = action.text();
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, format!("Run: {text}")));
+    let fill = match (chosen, response.hovered()) {
+        (true, _) => t.selected,
+        (false, true) => t.button_hover,
+        (false, false) => Color32::TRANSPARENT,
+    };
+    ui.painter().rect_filled(rect, RADIUS_SMALL, fill);
+    let mid = rect.center().y;
+    let painter = ui.painter();
+    painter.text(egui::pos2(rect.left() + 18.0, mid), Align2::CENTER_CENTER, action.sign(), theme::plain(TEXT), t.weak);
+    let key = action.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let right = egui::pos2(rect.right() - 8.0, mid);
+    let shown = painter.text(right, Align2::RIGHT_CENTER, key, theme::mono(TEXT), t.weak);
+    let mut job = egui::text::LayoutJob::simple_singleline(text, theme::plain(TEXT), t.strong);
+    job.wrap = egui::text::TextWrapping::truncate_at_width((shown.left() - rect.left() - 46.0).max(20.0));
+    let galley = painter.layout_job(job);
+    painter.galley(egui::pos2(rect.left() + 36.0, mid - 0.5 * galley.size().y), galley, t.strong);
+    response
+}
+
+fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    ui.label(RichText::new("Shortcuts").font(theme::bold(18.0)).color(t.strong));
+    ui.add_space(4.0);
+    let columns = if ui.available_width() > 560.0 { 2 } else { 1 };
+    let keyed = |group: Group| Action::all().into_iter().filter(move |a| a.group() == group && a.shortcut().is_some());
+    let groups: Vec<Group> = Group::ALL.into_iter().filter(|group| keyed(*group).next().is_some()).collect();
+    let room = ui.ctx().content_rect().height() - 150.0;
+    ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+        ui.columns(columns, |uis| {
+            for (i, group) in groups.iter().enumerate() {
+                let ui = &mut uis[i % columns];
+                heading(ui, t, group.name());
+                ui.scope(|ui| {
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    keyed(*group).for_each(|action| shortcut_ui(cx, ui, action));
+                });
+                ui.add_space(8.0);
+            }
+        });
+        let words = "Space steps, too. In the bits of an entry: arrows move, Space toggles, P W U A D G S X jump to a \
+                     flag. Tab reaches every control.";
+        ui.label(RichText::new(words).color(t.weak));
+    });
+}
+
+/// A line of the sheet: a click does what the key does.
+fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
+    let t = cx.tokens;
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let key = action.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let text = action.text();
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{text}: {key}")));
+    if response.hovered() {
+        ui.painter().rect_filled(rect, RADIUS_SMALL, t.button_hover);
+    }
+    let painter = ui.painter();
+    let galley = painter.layout_no_wrap(key, theme::mono(TEXT), t.strong);
+    let cap = Rect::from_min_size(
+        egui::pos2(rect.left() + 2.0, rect.center().y - 11.0),
+        vec2(galley.size().x.max(16.0) + 12.0, 22.0),
+    );
+    painter.rect(cap, RADIUS_SMALL, t.button, Stroke::new(1.0, t.border), egui::StrokeKind::Inside);
+    painter.galley(cap.center() - 0.5 * galley.size(), galley, t.strong);
+    let mut job = egui::text::LayoutJob::simple_singleline(text, theme::plain(TEXT), t.text);
+    job.wrap = egui::text::TextWrapping::truncate_at_width((rect.width() - 136.0).max(40.0));
+    let galley = painter.layout_job(job);
+    painter.galley(egui::pos2(rect.left() + 132.0, rect.center().y - 0.5 * galley.size().y), galley, t.text);
+    if response.clicked() {
+        close(cx, ui.ctx());
+        action.send(cx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_find_actions_in_any_order() {
+        assert_eq!(matching("ept engine").first(), Some(&Action::Engine(crate::engine::EngineName::Ept)));
+        assert_eq!(matching("0x4120_1abc").first(), Some(&Action::Compose(Gva(0x4120_1abc))));
+        assert_eq!(matching("step").first(), Some(&Action::Step));
+        assert!(matching("nothing like that").is_empty());
+        assert_eq!(matching("").len(), Action::all().len() - 1);
+    }
+}

@@ -1,0 +1,156 @@
+//! The role card: what a shadow page is, besides the frame that it shadows
+//! (2.6.20 kvm.h `kvm_mmu_page`, 6.8 mmu_internal.h `kvm_mmu_page`).
+
+use egui::{RichText, Ui, vec2};
+
+use super::theme::{TEXT, bold, mono};
+use super::view::{AppCommand, Selection, ViewCx};
+use crate::arch::{Level, Mode};
+use crate::engine::shadow::{PageId, ShadowPage, SpteRef, spte};
+
+/// Parents listed by name; the rest is counted.
+const PARENTS: usize = 4;
+
+/// Draws the card of a shadow page of the state shown.
+pub fn role_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId) {
+    if let Some(page) = title_ui(cx, ui, id) {
+        facts_ui(cx, ui, id, page);
+    }
+}
+
+/// The name of the page, if it exists.
+fn title_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui, id: PageId) -> Option<&'a ShadowPage> {
+    let t = cx.tokens;
+    let page = cx.shadow_page(id);
+    match page {
+        Some(page) => {
+            let title = format!("Shadow {} {:05x}", Mode::table_name(Level(page.role.level)), id.frame().0);
+            ui.label(RichText::new(title).font(bold(15.0)).color(t.shadow.text));
+        }
+        None => {
+            ui.label(RichText::new("This shadow page does not exist here.").color(t.weak));
+        }
+    }
+    page
+}
+
+fn facts_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId, page: &ShadowPage) {
+    let t = cx.tokens;
+    egui::Grid::new(("role", id)).num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
+        for (name, value) in facts(cx, id, page) {
+            ui.label(RichText::new(name).color(t.weak));
+            ui.label(RichText::new(value).font(mono(TEXT)).color(t.strong));
+            ui.end_row();
+        }
+    });
+}
+
+fn facts(cx: &ViewCx<'_>, id: PageId, page: &ShadowPage) -> Vec<(&'static str, String)> {
+    let role = &page.role;
+    let yes = |on: bool| if on { "1" } else { "0" }.to_owned();
+    let access = [(role.access.user, 'u'), (role.access.write, 'w'), (role.access.exec, 'x')];
+    let access: String = access.iter().map(|(on, letter)| if *on { *letter } else { '-' }).collect();
+    let mut facts = vec![
+        (if role.direct { "maps from gfn" } else { "shadows gfn" }, format!("{:#x}", page.gfn.0)),
+        ("glevels", role.glevels.to_string()),
+        ("level", role.level.to_string()),
+        ("quadrant", role.quadrant.to_string()),
+        ("direct", yes(role.direct)),
+        ("access", access),
+        ("nxe", yes(role.nxe)),
+        ("cr0_wp", yes(role.cr0_wp)),
+        ("smep_andnot_wp", yes(role.smep_andnot_wp)),
+        ("smap_andnot_wp", yes(role.smap_andnot_wp)),
+        ("role word, 2.6.20", format!("{:#07x}", role.word_2007())),
+        ("role word, 6.x", format!("{:#07x}", role.word_now())),
+        ("root_count", page.root_count.to_string()),
+        ("unsync", yes(page.unsync)),
+        ("unsync_children", page.unsync_children.to_string()),
+        ("parents", parents(cx, page)),
+    ];
+    let leaf = role.level == 1;
+    let used = page.spt.iter().filter(|entry| spte::is_present(**entry)).count();
+    facts.push((if leaf { "pages mapped" } else { "tables linked" }, used.to_string()));
+    if page.invalid {
+        facts.push(("invalid", "1".to_owned()));
+    }
+    facts.push(("host frame", format!("{:05x}", id.frame().0)));
+    facts
+}
+
+fn parents(cx: &ViewCx<'_>, page: &ShadowPage) -> String {
+    let all = page.parents.as_slice();
+    let name = |at: &SpteRef| {
+        let level = cx.shadow_page(at.page).map_or(0, |page| page.role.level);
+        format!("{:05x}[{}] L{level}", at.page.frame().0, at.index)
+    };
+    let mut words: Vec<String> = all.iter().take(PARENTS).map(name).collect();
+    if all.is_empty() {
+        words.push("none".to_owned());
+    } else if all.len() > PARENTS {
+        words.push(format!("and {} more", all.len() - PARENTS));
+    }
+    words.join("\n")
+}
+
+/// A shadow page in the drawer: the way to the guest table that it shadows, and its card.
+pub fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: PageId) {
+    let Some(page) = title_ui(cx, ui, id) else { return };
+    if page.role.direct {
+        let words = "A direct page mirrors no guest table, so the frame that it begins with is not write-protected.";
+        ui.label(RichText::new(words).color(cx.tokens.text));
+    } else {
+        let (level, base) = (page.role.level, page.gfn.base());
+        let name = format!("→ guest {}", Mode::table_name(Level(level)));
+        let tip = "Select the guest table that it shadows";
+        if ui.button(name).on_hover_text(tip).accessible_name(tip).clicked() {
+            cx.send(AppCommand::Select(Selection::Table { level, base }));
+        }
+    }
+    facts_ui(cx, ui, id, page);
+}
+
+/// A shadow entry in the drawer: its value bit by bit beside the guest entry that it mirrors.
+pub fn spte_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: SpteRef) {
+    let t = cx.tokens;
+    let Some(page) = cx.shadow_page(at.page) else {
+        ui.label(RichText::new("This shadow entry does not exist here.").color(t.weak));
+        return;
+    };
+    let value = page.spt[usize::from(at.index)];
+    let level = Level(page.role.level);
+    let title = format!("Shadow {} {:05x} [{}]", Mode::table_name(level), at.page.frame().0, at.index);
+    ui.label(RichText::new(title).font(bold(15.0)).color(t.shadow.text));
+    let hex = format!("0x{}", super::stage::words::grouped(value, 16));
+    ui.label(RichText::new(hex).font(mono(TEXT)).color(t.strong));
+    let leaf = page.role.level == 1;
+    let mut lines = vec![super::stage::words::entry_bits(value, leaf, false)];
+    if leaf && spte::is_present(value) {
+        let guest = |bit: u64| if value & bit != 0 { "allows" } else { "forbids" };
+        lines.push(format!("Soft bit 10: the guest {} writes", guest(spte::GUEST_WRITE)));
+        lines.push(format!("Soft bit 11: the guest {} user accesses", guest(spte::GUEST_USER)));
+    }
+    if !leaf && value & spte::PS_MARK != 0 {
+        lines.push("Soft bit 9: a direct page below splits a large guest page".to_owned());
+    }
+    if leaf && !spte::is_present(value) && value & spte::IO_MARK != 0 {
+        lines.push("Soft bit 9: no memory slot behind it, every access is emulated".to_owned());
+    }
+    for line in lines {
+        ui.label(RichText::new(line).color(t.text));
+    }
+    ui.label(RichText::new("Only the hypervisor writes this entry.").color(t.weak));
+    ui.horizontal_wrapped(|ui| {
+        if ui.button("→ its page").accessible_name("Select the shadow page").clicked() {
+            cx.send(AppCommand::Select(Selection::Shadow(at.page)));
+        }
+        if let crate::engine::AnyVm::Shadow(vm) = cx.vm
+            && let Some(gpa) = vm.mirrored_entry(at)
+        {
+            let name = "Select the guest entry that it mirrors";
+            if ui.button("→ guest entry").on_hover_text(name).accessible_name(name).clicked() {
+                cx.send(AppCommand::Select(Selection::Entry { level: page.role.level, gpa }));
+            }
+        }
+    });
+}

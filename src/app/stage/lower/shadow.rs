@@ -1,0 +1,343 @@
+//! Shadow pages of a 2006, 2007 or present-day shadow MMU (2.6.20 mmu.c, 6.8 mmu.c).
+
+use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, RootCard, RootSlot, TableId, host};
+use crate::app::stage::model::Inputs;
+use crate::app::stage::path::{self, Path, Reach};
+use crate::app::stage::rows::{self, Class, Line};
+use crate::app::view::Selection;
+use crate::arch::entry::P;
+use crate::arch::walk::TableMemory;
+use crate::arch::{Gfn, Level, Mode, pdpte};
+use crate::engine::shadow::{PageId, Root, Shadow, ShadowPage, SpteRef, spte};
+use crate::engine::{AnyVm, Vm};
+use crate::machine::Event;
+
+/// So many tables of a level are listed at most.
+const MOST: usize = 8;
+
+/// What the hardware read in its last attempt at the access.
+struct Reads<'a> {
+    events: Vec<&'a Event>,
+    recorded: bool,
+    arrived: bool,
+}
+
+impl<'a> Reads<'a> {
+    fn of(inputs: &Inputs<'a>, path: &Path) -> Self {
+        let mut reads: Vec<&Event> = Vec::new();
+        let mut last = 0;
+        for event in path::events_in_view(inputs.command, inputs.events) {
+            if let Event::ShadowRead { level, .. } = event {
+                if *level >= last {
+                    reads.clear();
+                }
+                last = *level;
+                reads.push(event);
+            } else if matches!(event, Event::VmExit { .. }) {
+                last = 0;
+            }
+        }
+        Self { events: reads, recorded: path.recorded, arrived: path.arrived && path.gpa().is_some() }
+    }
+
+    fn reach(&self, at: SpteRef) -> Reach {
+        let place = at.page.frame().base().0 + 8 * u64::from(at.index);
+        let read = self.events.iter().any(|event| matches!(event, Event::ShadowRead { hpa, .. } if hpa.0 == place));
+        self.or_passed(read)
+    }
+
+    fn or_passed(&self, read: bool) -> Reach {
+        match (read, self.recorded && self.arrived) {
+            (true, _) => Reach::Read,
+            (false, true) => Reach::Cached,
+            (false, false) => Reach::Ahead,
+        }
+    }
+}
+
+pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
+    let reads = Reads::of(inputs, path);
+    let walked = vm.shadow_path(path.gva);
+    let before = match inputs.before_vm {
+        AnyVm::Shadow(vm) => Some(vm),
+        _ => None,
+    };
+    let look = View { inputs, vm, before, reads: &reads };
+    let (mut cards, mut left_out) = (Vec::new(), Vec::new());
+    let top = if vm.machine.cpu.mode().is_long() { vm.machine.cpu.mode().top_level() } else { 3 };
+    let root = root(&look, path);
+    for level in Level::down_from(top) {
+        let here = walked.iter().find(|at| vm.engine.pool.page(at.page).role.level == level.0).copied();
+        let table = path.hop(level).map(|hop| hop.table.gfn());
+        let mut rest = others(vm, level, here, table).into_iter().peekable();
+        let first = match here {
+            Some(at) => Some((at.page, Some(at))),
+            // Nothing leads there from the root, but the table on the path still has a shadow.
+            None => rest.next_if(|page| shadows(vm, *page, table)).map(|page| (page, None)),
+        };
+        if let Some((page, at)) = first {
+            cards.push(card(&look, page, at, true, table));
+        }
+        let rest: Vec<PageId> = rest.collect();
+        cards.extend(rest.iter().take(MOST).map(|page| card(&look, *page, None, false, table)));
+        if rest.len() > MOST {
+            left_out.push((level, rest.len() - MOST));
+        }
+    }
+    let rails = rails(&look, path, &cards, root.is_some());
+    let title = "Shadow — what the CPU really walks".to_owned();
+    Lower { title, name: "Shadow", root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
+}
+
+/// What every part is built from.
+struct View<'a> {
+    inputs: &'a Inputs<'a>,
+    vm: &'a Vm<Shadow>,
+    before: Option<&'a Vm<Shadow>>,
+    reads: &'a Reads<'a>,
+}
+
+impl View<'_> {
+    /// The page as it was before the command in focus, if it was the same page then.
+    fn before(&self, id: PageId) -> Option<&ShadowPage> {
+        let now = self.vm.engine.pool.page(id);
+        self.before?.engine.pool.get(id).filter(|old| old.gfn == now.gfn && old.role == now.role)
+    }
+}
+
+/// Other pages of a level: first those of the guest table on the path, then the newest.
+fn others(vm: &Vm<Shadow>, level: Level, here: Option<SpteRef>, table: Option<Gfn>) -> Vec<PageId> {
+    let of_level = |page: &ShadowPage| page.role.level == level.0;
+    let pages = vm.engine.pool.active().filter(|(_, page)| of_level(page));
+    let mut ids: Vec<PageId> = pages.map(|(id, _)| id).filter(|id| here.is_none_or(|at| at.page != *id)).collect();
+    ids.sort_by_key(|id| !shadows(vm, *id, table));
+    ids
+}
+
+fn shadows(vm: &Vm<Shadow>, id: PageId, table: Option<Gfn>) -> bool {
+    let page = vm.engine.pool.page(id);
+    !page.role.direct && Some(page.gfn) == table
+}
+
+fn root(look: &View<'_>, path: &Path) -> Option<RootCard> {
+    let Root::Pae(slots) = look.vm.engine.root else { return None };
+    let before = look.before.map(|vm| vm.engine.root);
+    let slot = |i: usize| {
+        let value = slots[i];
+        let page = spte::is_present(value).then(|| PageId::of_frame(spte::frame(value)));
+        let changed = match before {
+            Some(Root::Pae(old)) => old[i] != value,
+            _ => true,
+        };
+        RootSlot { value, page: page.map(|id| (id, look.vm.engine.pool.page(id).root_count)), changed }
+    };
+    let walked = pdpte::index(path.gva);
+    // The four slots are loaded with CR3: the walk uses one as soon as it reads anything.
+    let reach = look.reads.or_passed(!look.reads.events.is_empty());
+    Some(RootCard { slots: std::array::from_fn(slot), walked, reach })
+}
+
+/// `table` is the guest table on the path.
+fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool, table: Option<Gfn>) -> LowerCard {
+    let page = look.vm.engine.pool.page(id);
+    let tag = tag(look.vm, id);
+    let same_table = !open && shadows(look.vm, id, table);
+    let level = Level(page.role.level);
+    let marks = [
+        (page.unsync, Mark::Unsync),
+        (page.invalid, Mark::Invalid),
+        (look.before(id).is_none(), Mark::New),
+        (page.root_count > 0, Mark::Pinned),
+        (page.role.direct, Mark::Direct),
+    ];
+    let selected = match look.inputs.selection {
+        Selection::Shadow(page) => page == id,
+        _ => false,
+    };
+    LowerCard {
+        level,
+        id: TableId::Shadow(id),
+        title: format!("Shadow {}", Mode::table_name(level)),
+        frame: id.frame().0,
+        rows: if open { table_rows(look, id, at) } else { Vec::new() },
+        walked: at.map(|at| (usize::from(at.index), look.reads.reach(at))),
+        marks: marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect(),
+        note: note(page, tag.as_ref(), same_table),
+        tag,
+        selected,
+    }
+}
+
+/// `gfn 00006`, or what tells a page from another one of the same table.
+fn note(page: &ShadowPage, tag: Option<&String>, same_table: bool) -> String {
+    match tag {
+        Some(tag) if same_table => tag.clone(),
+        _ => format!("{} {:05x}", if page.role.direct { "from gfn" } else { "gfn" }, page.gfn.0),
+    }
+}
+
+/// The part of a table of 4-byte entries, or the access that the upper entries grant, where that is
+/// not everything or another page of the table differs in it.
+fn tag(vm: &Vm<Shadow>, id: PageId) -> Option<String> {
+    let page = vm.engine.pool.page(id);
+    if page.role.glevels == 2 && !page.role.direct {
+        return Some(format!("quadrant {}", page.role.quadrant));
+    }
+    let access = page.role.access;
+    let differs = |other: &PageId| vm.engine.pool.page(*other).role.access != access;
+    let twin = || !page.role.direct && vm.engine.pool.of_gfn(page.gfn).any(|other| differs(&other));
+    if access.write && access.user && access.exec && !twin() {
+        return None;
+    }
+    let letter = |on: bool, letter| if on { letter } else { '-' };
+    Some([letter(access.user, 'u'), letter(access.write, 'w'), letter(access.exec, 'x')].iter().collect())
+}
+
+fn table_rows(look: &View<'_>, id: PageId, at: Option<SpteRef>) -> Vec<LowerRow> {
+    let page = look.vm.engine.pool.page(id);
+    let before = look.before(id);
+    let old = |i: usize| before.map_or(0, |page| page.spt[i]);
+    let leaf_bit = if page.role.level == 1 { P } else { 0 };
+    let classes: Vec<Class> = page.spt.iter().map(|entry| Class::of(*entry, leaf_bit)).collect();
+    let mut pinned: Vec<usize> = (0..page.spt.len()).filter(|i| old(*i) != page.spt[*i]).take(6).collect();
+    pinned.extend(at.map(|at| usize::from(at.index)));
+    if let Root::Pdpt { page, first } = look.vm.engine.root
+        && page == id
+    {
+        pinned.extend(usize::from(first)..usize::from(first) + 4);
+    }
+    if let Selection::Spte(at) = look.inputs.selection
+        && at.page == id
+    {
+        pinned.push(usize::from(at.index));
+    }
+    pinned.sort_unstable();
+    pinned.dedup();
+    let to_row = |line: Line| match line {
+        Line::Entry(index) => LowerRow::Entry(entry(look, id, index, at)),
+        Line::Run { ref range, class: Some(Class::NotPresent), .. } => LowerRow::Run {
+            range: range.clone(),
+            words: format!("{}–{} · not shadowed", range.start(), range.end()),
+        },
+        Line::Run { ref range, .. } => LowerRow::Run { range: range.clone(), words: line.words() },
+    };
+    rows::fold(&classes, &pinned, look.inputs.lower_budget).into_iter().map(to_row).collect()
+}
+
+fn entry(look: &View<'_>, id: PageId, index: usize, at: Option<SpteRef>) -> LowerEntry {
+    let vm = look.vm;
+    let page = vm.engine.pool.page(id);
+    let place = SpteRef { page: id, index: index as u16 };
+    let value = page.spt[index];
+    let present = spte::is_present(value);
+    let mirrors = vm.mirrored_entry(place);
+    let leaf = page.role.level == 1;
+    let guest_selected = match look.inputs.selection {
+        Selection::Entry { level, gpa } => level == page.role.level && mirrors == Some(gpa),
+        Selection::Spte(selected) => selected == place,
+        _ => false,
+    };
+    LowerEntry {
+        id: EntryId { table: TableId::Shadow(id), index },
+        value,
+        target: present.then(|| spte::frame(value).0),
+        letters: if present { rows::letters(value, leaf, false, true) } else { Vec::new() },
+        words: empty_words(vm, page, value, mirrors),
+        walked: at.filter(|at| usize::from(at.index) == index).map(|at| look.reads.reach(at)),
+        changed: look.before(id).map_or(0, |old| old.spt[index]) ^ value,
+        mirrors,
+        selected: guest_selected,
+        more: more(page, value),
+    }
+}
+
+/// What an entry that leads nowhere says: whether the guest has something there.
+fn empty_words(vm: &Vm<Shadow>, page: &ShadowPage, value: u64, mirrors: Option<crate::arch::Gpa>) -> &'static str {
+    if value & spte::IO_MARK != 0 && page.role.level == 1 {
+        return "no memory";
+    }
+    let shift = if page.role.glevels == 2 { 2 } else { 3 };
+    match mirrors {
+        Some(gpa) if vm.machine.memory.read_entry(gpa, shift) & P != 0 => "not yet",
+        _ => "—",
+    }
+}
+
+/// Why a present leaf grants less than the guest.
+fn more(page: &ShadowPage, value: u64) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    if page.role.level == 1 && spte::is_present(value) && !spte::is_writable(value) {
+        lines.push(if value & spte::GUEST_WRITE == 0 {
+            "W = 0: the guest does not allow writes"
+        } else {
+            "W = 0 although the guest allows writes: KVM must see the first one, or the frame is a page table"
+        });
+    }
+    if page.role.level > 1 && spte::is_present(value) {
+        lines.push("An upper entry grants everything: rights are restricted in leaves");
+        if value & spte::PS_MARK != 0 {
+            lines.push("It leads to a direct page that splits a large guest page");
+        }
+    }
+    if page.role.level == 1 && !spte::is_present(value) && value & spte::IO_MARK != 0 {
+        lines.push("No memory slot holds this address: every access is emulated");
+    }
+    lines.join("\n")
+}
+
+fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> Vec<Rail> {
+    let vm = look.vm;
+    let mut rails = Vec::new();
+    if pae_root {
+        let words = match vm.machine.cpu.mode() {
+            Mode::Pae => "special root, not shadowed by hash",
+            Mode::Off => "direct pages, no guest tables",
+            _ => "no guest table of this level",
+        };
+        rails.push(Rail { level: pdpte::LEVEL, ends: Vec::new(), words: words.to_owned(), nested: Vec::new() });
+    }
+    let protects = vm.engine.policy.caches_pages;
+    for hop in path.hops.iter().filter(|hop| !(pae_root && hop.level == pdpte::LEVEL)) {
+        let gfn = hop.table.gfn();
+        let of_table = |id: &PageId| shadows(vm, *id, Some(gfn));
+        let pages = cards.iter().filter(|card| card.level == hop.level).filter_map(|card| match card.id {
+            TableId::Shadow(id) => Some(id).filter(of_table),
+            TableId::Nested(_) => None,
+        });
+        let ends: Vec<(PageId, bool)> = pages.map(|id| (id, protects && !vm.engine.pool.page(id).unsync)).collect();
+        let below = cards.iter().find(|card| card.level == hop.level && card.walked.is_some());
+        let words = rail_words(vm, &ends, below, protects);
+        let ends = ends.into_iter().map(|(id, synced)| (TableId::Shadow(id), synced)).collect();
+        rails.push(Rail { level: hop.level, ends, words, nested: Vec::new() });
+    }
+    for card in cards.iter().filter(|card| card.walked.is_some() && card.marks.contains(&Mark::Direct)) {
+        if rails.iter().all(|rail: &Rail| rail.level != card.level) {
+            let words = "direct: no guest table".to_owned();
+            rails.push(Rail { level: card.level, ends: Vec::new(), words, nested: Vec::new() });
+        }
+    }
+    rails
+}
+
+fn rail_words(vm: &Vm<Shadow>, ends: &[(PageId, bool)], below: Option<&LowerCard>, protects: bool) -> String {
+    match ends {
+        // The hardware goes on through the shadow of another table.
+        [] if below.is_some() => format!("not shadowed; below: {}", below.map_or("", |card| &card.note)),
+        [] => "not shadowed".to_owned(),
+        [(id, synced)] => {
+            let page = vm.engine.pool.page(*id);
+            let state = match (protects, synced) {
+                (false, _) => "not protected",
+                (true, true) => "synced",
+                (true, false) => "out of sync",
+            };
+            match (page.parents.as_slice().len(), page.root_count) {
+                (0, 0) => format!("{state} · no parent"),
+                (0, _) => format!("{state} · root"),
+                (1, _) => format!("{state} · 1 parent"),
+                (n, _) => format!("{state} · {n} parents"),
+            }
+        }
+        more => format!("{} shadow pages", more.len()),
+    }
+}

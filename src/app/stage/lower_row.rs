@@ -1,0 +1,406 @@
+//! The lower row under a hypervisor: its tables as cards, `pae_root`, the host frame, the TLB.
+
+use egui::{Align2, Color32, CornerRadius, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::arrows::Arrows;
+use super::letters::letters_ui;
+use super::lower::{HostCard, Lower, LowerCard, LowerEntry, LowerRow, Mark, RootCard, TableId};
+use super::path::Reach;
+use super::{Anchor, Look, cache_row, paint, rails, reloads, words};
+use crate::app::theme::{Hue, bold, mono, plain};
+use crate::app::view::{AppCommand, Selection};
+use crate::arch::{Gpa, Level, pdpte};
+use crate::engine::shadow::{PageId, spte};
+
+/// Draws the row; tells the arrows where the hardware's walk crosses it.
+pub fn lower_row_ui(look: &Look<'_>, ui: &mut Ui, lower: &Lower, arrows: &mut Arrows) {
+    let mut places: Vec<(TableId, Rect)> = Vec::new();
+    let asked = look.stage.pdptes.is_some() && reloads::is_open(look, ui);
+    if let Some(root) = &lower.root {
+        let (anchor, rect) = root_ui(look, ui, root);
+        arrows.put_lower(pdpte::LEVEL, Some(anchor), root.reach);
+        rails::root_rail(look, ui, lower, rect, arrows);
+    }
+    for level in Level::down_from(look.layout.shape.lower) {
+        column_ui(look, ui, lower, level, arrows, &mut places);
+    }
+    rails::rails_ui(look, ui, lower, &places, arrows);
+    (arrows.host, arrows.tlb_hit) = host_ui(look, ui, lower);
+    if asked {
+        reloads::reloads_ui(look, ui);
+    }
+}
+
+/// The tables of a level: the one on the path open, the others as heads below it.
+fn column_ui(
+    look: &Look<'_>,
+    ui: &mut Ui,
+    lower: &Lower,
+    level: Level,
+    arrows: &mut Arrows,
+    places: &mut Vec<(TableId, Rect)>,
+) {
+    let m = look.m();
+    let room = look.layout.lower(level);
+    let cards: Vec<&LowerCard> = lower.of_level(level).collect();
+    if cards.is_empty() {
+        if !(lower.root.is_some() && level == pdpte::LEVEL) {
+            absent_ui(look, ui, level, room);
+        }
+        return;
+    }
+    let mut top = room.top();
+    for (i, card) in cards.iter().enumerate() {
+        let heads_below = (cards.len() - i - 1).min(1) as f32;
+        let space = room.bottom() - top - heads_below * (m.head + 4.0);
+        if i > 0 && space < m.head {
+            let left = cards.len() - i + lower.left_out.iter().find(|(l, _)| *l == level).map_or(0, |(_, n)| *n);
+            let at = pos2(room.left() + m.pad, top + 0.4 * m.row);
+            let words = format!("and {left} more");
+            paint::text_within(
+                ui.painter(),
+                at,
+                Align2::LEFT_CENTER,
+                words,
+                plain(m.small),
+                look.t().weak,
+                room.width(),
+            );
+            break;
+        }
+        let fit = ((space - m.head) / m.row).floor().max(0.0) as usize;
+        let (anchor, rect) = card_ui(look, ui, card, paint::at(room.x_range(), top, 0.0), fit);
+        if let Some((_, reach)) = card.walked {
+            arrows.put_lower(level, anchor, reach);
+        }
+        places.push((card.id, rect));
+        top = rect.bottom() + 6.0;
+    }
+}
+
+/// No table of this level: its place stays.
+fn absent_ui(look: &Look<'_>, ui: &Ui, level: Level, room: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let rect = paint::top_of(room, m.head + m.row);
+    paint::dashed_box(ui.painter(), rect, t.border);
+    let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
+    let name = crate::arch::Mode::table_name(level);
+    paint::text(ui.painter(), at, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
+    let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
+    let width = rect.width() - 2.0 * m.pad;
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, "not built yet", plain(m.small), t.weak, width);
+}
+
+fn card_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, at: Rect, fit: usize) -> (Option<Anchor>, Rect) {
+    let (t, m) = (look.t(), look.m());
+    let lines = card.rows.len().min(fit.max(usize::from(!card.rows.is_empty())));
+    let rect = paint::at(at.x_range(), at.top(), m.head + lines as f32 * m.row + if lines > 0 { 1.0 } else { 0.0 });
+    paint::card_body(ui.painter(), t, rect);
+    head_ui(look, ui, card, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)));
+    let mut anchor = None;
+    for (i, row) in visible(&card.rows, lines).enumerate() {
+        let line = paint::at(rect.x_range(), rect.top() + m.head + i as f32 * m.row, m.row);
+        ui.painter().hline(line.x_range(), line.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+        match row {
+            LowerRow::Entry(entry) => {
+                entry_ui(look, ui, card, entry, line);
+                if entry.walked.is_some() {
+                    anchor = Some(Anchor::of(line, rect));
+                }
+            }
+            LowerRow::Run { words, .. } => run_ui(look, ui, words, line),
+        }
+    }
+    let edge = if card.selected { t.shadow.line } else { t.shadow.edge };
+    paint::card_edge(ui.painter(), rect, edge);
+    (anchor, rect)
+}
+
+/// As many rows as fit, the walked one among them.
+fn visible(rows: &[LowerRow], fit: usize) -> impl Iterator<Item = &LowerRow> {
+    let walked = rows.iter().position(|row| matches!(row, LowerRow::Entry(entry) if entry.walked.is_some()));
+    let first = walked.map_or(0, |at| (at + 2).saturating_sub(fit)).min(rows.len().saturating_sub(fit));
+    rows.iter().skip(first).take(fit)
+}
+
+fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let compact = card.rows.is_empty();
+    if compact {
+        ui.painter().rect_filled(rect, CornerRadius::same(crate::app::theme::RADIUS), t.shadow.tint);
+    } else {
+        paint::card_head(ui.painter(), rect, &t.shadow);
+    }
+    let response = ui.interact(rect, ui.scope_id().with(("lower table", card.id)), Sense::click());
+    let marks: String = card.marks.iter().map(|mark| format!(", {}", mark.word())).collect();
+    let name = format!("{} in host frame {:05x}, {}{marks}", card.title, card.frame, card.note);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, card.selected, &name));
+    let left = rect.left_center() + vec2(m.pad, 0.0);
+    let mut right = rect.right() - 0.5 * m.pad;
+    let title = if m.wordy && !compact { card.title.clone() } else { card.title.replace("Shadow ", "") };
+    let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.shadow.text);
+    let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
+    let frame = format!("{:05x}", card.frame);
+    // Of a head alone the guest table that it shadows says most.
+    let both = format!("{frame} {}", card.note);
+    let ways: &[&str] = if compact { &[&both, &card.note, &frame] } else { &[&frame] };
+    let room = right - at.x - if compact && !card.marks.is_empty() { 3.2 * m.small } else { 0.0 };
+    let number = paint::first_that_fits(ui.painter(), ways, &mono(m.small), room);
+    let shown =
+        paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, right - at.x);
+    let at = |right: f32| pos2(right, rect.center().y);
+    if let Some(tag) = card.tag.as_ref().filter(|_| !compact) {
+        right = badge_ui(look, ui, tag, &t.shadow, at(right), shown.right());
+    }
+    for mark in &card.marks {
+        right = mark_ui(look, ui, *mark, at(right), shown.right());
+    }
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked()
+        && let TableId::Shadow(page) = card.id
+    {
+        look.cx.send(AppCommand::Select(Selection::Shadow(page)));
+    }
+    response.on_hover_ui(|ui| match card.id {
+        TableId::Shadow(page) => crate::app::role_card::role_ui(look.cx, ui, page),
+        TableId::Nested(_) => {
+            ui.label(&name);
+        }
+    });
+}
+
+/// A mark at the right end of a head, if there is room; where the next one ends.
+fn mark_ui(look: &Look<'_>, ui: &Ui, mark: Mark, right: egui::Pos2, taken: f32) -> f32 {
+    let t = look.t();
+    let hue: &Hue = match mark {
+        Mark::Unsync => &t.stale,
+        Mark::New => &t.changed,
+        Mark::Invalid => &t.fault,
+        Mark::Pinned | Mark::Direct => &t.shadow,
+    };
+    badge_ui(look, ui, mark.word(), hue, right, taken)
+}
+
+fn badge_ui(look: &Look<'_>, ui: &Ui, word: &str, hue: &Hue, right: egui::Pos2, taken: f32) -> f32 {
+    let (t, m) = (look.t(), look.m());
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), bold(m.small - 1.0), hue.text);
+    let size = vec2(galley.size().x + 0.7 * m.small, galley.size().y + 2.0);
+    if right.x - size.x < taken + 0.3 * m.pad {
+        return right.x;
+    }
+    let rect = Rect::from_center_size(pos2(right.x - 0.5 * size.x, right.y), size);
+    ui.painter().rect(rect, CornerRadius::same(4), t.card, Stroke::new(1.0, hue.edge), StrokeKind::Inside);
+    ui.painter().galley(rect.center() - 0.5 * galley.size(), galley, hue.text);
+    rect.left() - 4.0
+}
+
+fn run_ui(look: &Look<'_>, ui: &Ui, words: &str, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let at = rect.left_center() + vec2(if m.wordy { 1.8 } else { 1.0 } * m.pad, 0.0);
+    let width = rect.right() - at.x - 0.5 * m.pad;
+    let short = words.replace("not shadowed", "—").replace("not built", "—");
+    let ways = [words, &short, words.split(' ').next().unwrap_or(words)];
+    let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
+}
+
+fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect: Rect) {
+    let t = look.t();
+    let response = ui.interact(rect, ui.scope_id().with(("lower entry", entry.id)), Sense::click());
+    let flags: String = entry.letters.iter().map(|letter| letter.text).collect::<Vec<_>>().join(" ");
+    let what = entry.target.map_or_else(|| entry.words.to_owned(), |frame| format!("frame {frame:05x}, {flags}"));
+    let name = format!("{} {}: {what}", card.title, entry.id.index);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
+    let lit = response.hovered() || entry.mirrors.is_some() && super::hover::pointed_at(ui) == entry.mirrors;
+    let fill = match entry.walked {
+        _ if lit => t.button_hover,
+        Some(Reach::Read) => t.selected,
+        Some(Reach::Ahead | Reach::Cached) => t.selected.gamma_multiply(0.5),
+        None => Color32::TRANSPARENT,
+    };
+    let inner = rect.shrink2(vec2(1.0, 0.0));
+    ui.painter().rect_filled(inner, 0, fill);
+    let outline = |color| {
+        ui.painter().rect_stroke(inner, CornerRadius::same(2), Stroke::new(1.5, color), StrokeKind::Inside);
+    };
+    if entry.selected {
+        outline(t.shadow.line);
+    } else if entry.changed != 0 {
+        outline(t.changed.line);
+    }
+    entry_text(look, ui, entry, rect);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.hovered() {
+        super::hover::point_at(ui, entry.mirrors);
+    }
+    if response.clicked()
+        && let Some(at) = entry.id.spte()
+    {
+        look.cx.send(AppCommand::Select(Selection::Spte(at)));
+    }
+    response.on_hover_ui(|ui| tooltip(look, ui, &name, entry));
+}
+
+fn entry_text(look: &Look<'_>, ui: &Ui, entry: &LowerEntry, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    let mid = rect.center().y;
+    let digit = 0.6 * m.font;
+    let index_right = rect.left() + m.pad + 3.0 * digit;
+    let color = if entry.walked.is_some() { t.strong } else { t.weak };
+    painter.text(pos2(index_right, mid), Align2::RIGHT_CENTER, entry.id.index, mono(m.font), color);
+    let right = pos2(rect.right() - m.pad, mid);
+    let at = pos2(index_right + 0.9 * digit, mid);
+    match entry.target {
+        Some(frame) => {
+            let color = if entry.changed & !0xfff != 0 { t.changed.text } else { t.strong };
+            let shown = paint::text(painter, at, Align2::LEFT_CENTER, format!("{frame:05x}"), mono(m.font), color);
+            let room = right.x - shown.right() - 0.5 * digit;
+            letters_ui(look, ui, &entry.letters, entry.changed, right, room);
+        }
+        None => {
+            let color = if entry.changed != 0 { t.changed.text } else { t.weak };
+            let words = if entry.changed != 0 && entry.words == "—" { "cleared" } else { entry.words };
+            paint::text_within(painter, right, Align2::RIGHT_CENTER, words, plain(m.small), color, right.x - at.x);
+        }
+    }
+}
+
+fn tooltip(look: &Look<'_>, ui: &mut Ui, name: &str, entry: &LowerEntry) {
+    let t = look.t();
+    ui.label(egui::RichText::new(name).font(bold(14.0)));
+    ui.label(egui::RichText::new(format!("0x{}", words::grouped(entry.value, 16))).font(mono(14.0)).color(t.strong));
+    if let Some(gpa) = entry.mirrors {
+        ui.label(format!("mirrors the guest's entry at GPA {}", words::gpa(gpa)));
+    }
+    if !entry.more.is_empty() {
+        ui.label(&entry.more);
+    }
+}
+
+/// `pae_root`: four slots, loaded like PDPTEs.
+fn root_ui(look: &Look<'_>, ui: &Ui, root: &RootCard) -> (Anchor, Rect) {
+    let (t, m) = (look.t(), look.m());
+    let room = look.layout.lower(pdpte::LEVEL);
+    let rect = paint::top_of(room, m.head + 4.0 * m.row + 1.0);
+    paint::card_body(ui.painter(), t, rect);
+    let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
+    paint::card_head(ui.painter(), head, &t.shadow);
+    let at = head.left_center() + vec2(m.pad, 0.0);
+    let title = paint::text(ui.painter(), at, Align2::LEFT_CENTER, "pae_root", bold(m.font), t.shadow.text);
+    let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
+    let width = head.right() - at.x - 0.5 * m.pad;
+    let ways = ["4 slots, each pins its directory", "4 pinned slots", "4 slots", ""];
+    let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.shadow.text, width);
+    let mut anchor = Anchor::of(head, rect);
+    for (i, slot) in root.slots.iter().enumerate() {
+        let line = paint::at(rect.x_range(), head.bottom() + i as f32 * m.row, m.row);
+        let walked = (i == root.walked).then_some(root.reach);
+        slot_ui(look, ui, i, slot, walked, line);
+        if walked.is_some() {
+            anchor = Anchor::of(line, rect);
+        }
+    }
+    paint::card_edge(ui.painter(), rect, t.shadow.edge);
+    (anchor, rect)
+}
+
+fn slot_ui(look: &Look<'_>, ui: &Ui, index: usize, slot: &super::lower::RootSlot, walked: Option<Reach>, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let response = ui.interact(rect, ui.scope_id().with(("pae_root", index)), Sense::click());
+    let target = slot.page.map_or_else(|| "empty".to_owned(), |(page, _)| format!("{:05x}", page.frame().0));
+    let name = format!("pae_root {index}: {target}");
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    let painter = ui.painter();
+    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    let inner = rect.shrink2(vec2(1.0, 0.0));
+    match walked {
+        Some(Reach::Read) => painter.rect_filled(inner, 0, t.selected),
+        Some(_) => painter.rect_filled(inner, 0, t.selected.gamma_multiply(0.5)),
+        None if response.hovered() => painter.rect_filled(inner, 0, t.button_hover.gamma_multiply(0.6)),
+        None => painter.rect_filled(inner, 0, Color32::TRANSPARENT),
+    };
+    let digit = 0.6 * m.font;
+    let mid = rect.center().y;
+    let index_right = rect.left() + m.pad + digit;
+    let color = if walked.is_some() { t.strong } else { t.weak };
+    painter.text(pos2(index_right, mid), Align2::RIGHT_CENTER, index, mono(m.font), color);
+    let at = pos2(index_right + 1.2 * digit, mid);
+    let right = pos2(rect.right() - m.pad, mid);
+    match slot.page {
+        Some((page, count)) => {
+            let color = if slot.changed { t.changed.text } else { t.strong };
+            let text = format!("{:05x}", page.frame().0);
+            paint::text(painter, at, Align2::LEFT_CENTER, text, mono(m.font), color);
+            let words = if rect.width() > 200.0 { format!("P · root_count {count}") } else { "P".to_owned() };
+            paint::text(painter, right, Align2::RIGHT_CENTER, words, plain(m.small), t.weak);
+            if response.clicked() {
+                look.cx.send(AppCommand::Select(Selection::Shadow(PageId::of_frame(spte::frame(slot.value)))));
+            }
+        }
+        None => {
+            paint::text(painter, at, Align2::LEFT_CENTER, "—", mono(m.font), t.weak);
+        }
+    }
+    paint::focus_ring(ui.painter(), &response, t);
+    if let Some((page, _)) = slot.page {
+        response.on_hover_ui(|ui| crate::app::role_card::role_ui(look.cx, ui, page));
+    }
+}
+
+/// The host frame behind the page, and the TLB below it; where arrows end.
+fn host_ui(look: &Look<'_>, ui: &mut Ui, lower: &Lower) -> (Option<Anchor>, Option<Anchor>) {
+    let (t, m) = (look.t(), look.m());
+    let room = look.layout.host();
+    let rect = paint::top_of(room, m.head + m.row + 1.0);
+    let anchor = match lower.host.filter(|_| look.stage.page.arrived || !look.stage.path.recorded) {
+        Some(host) => Some(host_card(look, ui, &host, rect)),
+        None => {
+            paint::dashed_box(ui.painter(), rect, t.border);
+            let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "Host", bold(m.font), t.weak);
+            let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
+            let words = if look.stage.page.fault.is_some() { "not reached" } else { "not yet" };
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.weak);
+            None
+        }
+    };
+    let below = Rect::from_min_max(pos2(room.left(), rect.bottom() + 1.1 * m.row), room.max);
+    (anchor, cache_row::tlb_ui(look, ui, below))
+}
+
+fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    paint::card_body(painter, t, rect);
+    let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
+    paint::card_head(painter, head, &t.shadow);
+    let at = head.left_center() + vec2(m.pad, 0.0);
+    let title = paint::text(painter, at, Align2::LEFT_CENTER, "Host", bold(m.font), t.shadow.text);
+    let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
+    let room = head.right() - at.x - 0.4 * m.pad;
+    let (number, words) = match host.slot {
+        Some((slot, frame)) => {
+            let full = words::gpa(Gpa(host.hpa.0));
+            let narrow = full.len() as f32 * 0.6 * m.small > room;
+            let number = if narrow { format!("{:05x}", host.hpa.hfn().0) } else { full };
+            (number, format!("memslot {slot} + 0x{frame:x}"))
+        }
+        None => (String::new(), "no memory slot: emulated".to_owned()),
+    };
+    paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, room);
+    let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
+    let width = rect.width() - 2.0 * m.pad;
+    let (short, shorter) = (words.replace("memslot ", "slot ").replace("memory slot", "slot"), "no slot");
+    let ways: &[&str] = if host.slot.is_some() { &[&words, &short] } else { &[&words, &short, shorter] };
+    let shown = paint::first_that_fits(painter, ways, &plain(m.small), width);
+    paint::text_within(painter, at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
+    paint::card_edge(painter, rect, t.shadow.edge);
+    let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::hover());
+    let name = format!("Host frame at HPA {}, {words}", words::gpa(Gpa(host.hpa.0)));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
+    response.on_hover_text(name);
+    let y = head.bottom() + 0.5 * m.row;
+    Anchor { left: pos2(rect.left(), y), right: pos2(rect.right(), y), top: rect.top(), bottom: rect.bottom() }
+}
