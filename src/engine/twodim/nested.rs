@@ -90,6 +90,12 @@ impl Nested {
         self.count
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        self.tables.shared_bytes_beside(&older.tables)
+    }
+
     fn entry(&self, table: u64, index: usize) -> u64 {
         self.tables.get(table).map_or(0, |entries| entries[index])
     }
