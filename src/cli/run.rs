@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, Held, engine_arg, output};
+use super::{CliError, Held, engine_arg, link, output};
 use crate::arch::address::Num;
 use crate::engine::EngineName;
 use crate::machine::{Caches, Cost, Event};
@@ -21,7 +21,8 @@ Examples:
   mmuscope run my.json --json | jq 'select(.event == \"pdpte_load\")'
   mmuscope run my.json --caches off")]
 pub struct Args {
-    /// Scenario file (.json, .json.gz), or - for standard input
+    /// Scenario file (.json, .json.gz), share link, or - for standard input
+    #[arg(value_name = "FILE or LINK")]
     file: PathBuf,
 
     /// Engine to run it on; the file's own where it is missing
@@ -88,7 +89,7 @@ enum FailedLine {
     Memory { gpa: Num, got: Num, wanted: Num },
 }
 
-fn read(path: &Path) -> Result<Scenario, InputError> {
+pub(super) fn read(path: &Path) -> Result<Scenario, InputError> {
     if path.as_os_str() != "-" {
         return scenario::read_file(path);
     }
@@ -106,7 +107,10 @@ fn read(path: &Path) -> Result<Scenario, InputError> {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
-    let scenario = read(&args.file)?;
+    let scenario = match link::session(&args.file)? {
+        Some(session) => session.to_scenario(),
+        None => read(&args.file)?,
+    };
     let engine = args.engine.unwrap_or(scenario.engine);
     let mut out = BufWriter::new(anstream::stdout().lock());
     let held = if args.json {

@@ -94,6 +94,16 @@ impl Lab {
         Ok(lab)
     }
 
+    /// The same commands from another start. Cursor and branches stay.
+    pub fn restart(&mut self, start: AnyVm) {
+        let cursor = self.cursor;
+        self.snapshots = Snapshots::new(&start);
+        (self.vm, self.cursor, self.before) = (start.clone(), 0, None);
+        self.start = start;
+        self.seek(usize::MAX);
+        self.seek(cursor);
+    }
+
     /// Every command that was ever given, by [`NodeId`].
     #[must_use]
     pub fn log(&self) -> &[Node] {

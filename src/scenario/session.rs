@@ -3,7 +3,7 @@
 use super::file::{Scenario, StartError, Text};
 use super::step::{Step, StepKind, Want};
 use crate::engine::{EngineName, Quiet};
-use crate::lab::Lab;
+use crate::lab::{Lab, Node, NodeId};
 use crate::machine::{Caches, Event};
 
 /// A caption that stands between two commands.
@@ -28,6 +28,8 @@ pub struct Session {
     pub wants: Vec<Option<Want>>,
     /// For each step of the file, how many commands have been carried out after it.
     commands_after: Vec<usize>,
+    /// How many of the captions are the scenario's own.
+    own_captions: usize,
     engine: EngineName,
     caches: Caches,
 }
@@ -47,21 +49,55 @@ impl Session {
     /// # Errors
     /// [`StartError`].
     pub fn open_on(scenario: Scenario, engine: EngineName, caches: Caches) -> Result<Self, StartError> {
-        let mut lab = Lab::new(scenario.start(engine, caches)?);
+        let lab = Lab::new(scenario.start(engine, caches)?);
+        let mut session = Self::laid_out(scenario, lab, engine, caches);
+        for step in &session.scenario.steps {
+            if let StepKind::Command(command) = &step.kind {
+                session.lab.execute_with(command.clone(), &mut Quiet);
+            }
+        }
+        session.lab.seek(0);
+        Ok(session)
+    }
+
+    /// Opens a scenario with a log: every command that was given, the last command of the branch in
+    /// view, the cursor on it, and the captions that were added. A log that is none leaves the
+    /// machine at its start.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn with_log(
+        scenario: Scenario,
+        (engine, caches): (EngineName, Caches),
+        log: Vec<Node>,
+        at: (Option<NodeId>, usize),
+        added: Vec<Caption>,
+    ) -> Result<Self, StartError> {
+        let start = scenario.start(engine, caches)?;
+        let lab = Lab::with_log(start.clone(), log, at.0, at.1).unwrap_or_else(|_| Lab::new(start));
+        let mut session = Self::laid_out(scenario, lab, engine, caches);
+        session.captions.extend(added);
+        Ok(session)
+    }
+
+    fn laid_out(scenario: Scenario, lab: Lab, engine: EngineName, caches: Caches) -> Self {
         let (mut captions, mut wants, mut commands_after) = (Vec::new(), Vec::new(), Vec::new());
         for step in &scenario.steps {
             match &step.kind {
-                StepKind::Command(command) => {
-                    lab.execute_with(command.clone(), &mut Quiet);
-                    wants.push(step.want);
-                }
-                StepKind::Note(text) => captions.push(Caption { after: lab.len(), text: text.clone() }),
+                StepKind::Command(_) => wants.push(step.want),
+                StepKind::Note(text) => captions.push(Caption { after: wants.len(), text: text.clone() }),
                 StepKind::Expect(_) => {}
             }
-            commands_after.push(lab.len());
+            commands_after.push(wants.len());
         }
-        lab.seek(0);
-        Ok(Self { scenario, lab, captions, wants, commands_after, engine, caches })
+        let own_captions = captions.len();
+        Self { scenario, lab, captions, wants, commands_after, own_captions, engine, caches }
+    }
+
+    /// The captions that were added to those of the scenario.
+    #[must_use]
+    pub fn added_captions(&self) -> &[Caption] {
+        self.captions.get(self.own_captions..).unwrap_or_default()
     }
 
     /// An empty machine.
@@ -86,17 +122,14 @@ impl Session {
         self.caches
     }
 
-    /// The same commands from the start, on another engine or with other caches.
+    /// The same commands from the start, with every branch, on another engine or with other caches.
     ///
     /// # Errors
     /// [`StartError`]; the session stays as it is.
     pub fn replay_on(&mut self, engine: EngineName, caches: Caches) -> Result<(), StartError> {
-        let mut lab = Lab::new(self.scenario.start(engine, caches)?);
-        for command in self.lab.commands() {
-            lab.execute_with(command.clone(), &mut Quiet);
-        }
-        lab.seek(self.lab.cursor());
-        (self.lab, self.engine, self.caches) = (lab, engine, caches);
+        let start = self.scenario.start(engine, caches)?;
+        self.lab.restart(start);
+        (self.engine, self.caches) = (engine, caches);
         Ok(())
     }
 
