@@ -3,8 +3,10 @@
 //! A vector is a scenario on one line, so one reader serves both. All input is untrusted: a wrong
 //! file gives one sentence with line, column and JSON path, and nothing else happens.
 
+pub mod autosave;
 mod export;
 mod file;
+pub mod import;
 mod link;
 mod predicate;
 mod run;
