@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, Held, engine_arg, output};
+use super::{CliError, Held, engine_arg, link, output};
 use crate::arch::address::Num;
 use crate::engine::{AnyVm, EngineConfig};
 use crate::machine::{Caches, Cost, Event};
@@ -22,7 +22,8 @@ Examples:
   mmuscope run my.json --caches off
   mmuscope run my.json --engine kvm-now --audit")]
 pub struct Args {
-    /// Scenario file (.json, .json.gz), or - for standard input
+    /// Scenario file (.json, .json.gz), share link, or - for standard input
+    #[arg(value_name = "FILE or LINK")]
     file: PathBuf,
 
     /// Engine to run it on, as in kvm-2007 or kvm-2007+role-without-access; the file's own where it
@@ -94,7 +95,7 @@ enum FailedLine {
     Memory { gpa: Num, got: Num, wanted: Num },
 }
 
-fn read(path: &Path) -> Result<Scenario, InputError> {
+pub(super) fn read(path: &Path) -> Result<Scenario, InputError> {
     if path.as_os_str() != "-" {
         return scenario::read_file(path);
     }
@@ -112,7 +113,10 @@ fn read(path: &Path) -> Result<Scenario, InputError> {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
-    let scenario = read(&args.file)?;
+    let scenario = match link::session(&args.file)? {
+        Some(session) => session.to_scenario(),
+        None => read(&args.file)?,
+    };
     let setup = Setup { engine: args.engine.unwrap_or(scenario.engine), caches: args.caches.into(), audit: args.audit };
     let mut out = BufWriter::new(anstream::stdout().lock());
     let held = if args.json {

@@ -298,6 +298,18 @@ impl AnyVm {
         }
     }
 
+    /// About how many bytes `self` takes in addition to `older`, a state of the same engine with
+    /// which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let engine = match (self, older) {
+            (Self::Shadow(new), Self::Shadow(old)) => new.engine.bytes_beside(&old.engine),
+            (Self::TwoDim(new), Self::TwoDim(old)) => new.engine.nested.bytes_beside(&old.engine.nested),
+            _ => 0,
+        };
+        size_of::<Self>() + self.machine().bytes_beside(older.machine()) + engine
+    }
+
     /// Checks the engine's invariants.
     ///
     /// # Errors

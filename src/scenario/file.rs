@@ -10,7 +10,7 @@ use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
 use crate::engine::{AnyVm, EngineConfig, Quiet};
-use crate::machine::command::{InvalidCommand, check_physical};
+use crate::machine::command::check_physical;
 use crate::machine::{Caches, Machine};
 use crate::names::{nearest, shown};
 
@@ -141,7 +141,7 @@ impl Text {
 }
 
 /// The processor's registers that a scenario begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// CR0.
@@ -228,7 +228,7 @@ struct RawScenario {
 }
 
 /// A scenario: a machine's start state and what is done to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Its name.
     pub id: String,
@@ -299,6 +299,28 @@ impl Scenario {
         Ok(vm)
     }
 
+    /// What is wrong with it, `ram` apart: where, and a sentence.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        let width = self.cpu.maxphyaddr;
+        if !(CpuModel::MIN_WIDTH..=CpuModel::MAX_WIDTH).contains(&width) {
+            let what = format!("{width} is not a width of physical addresses: 32 to 52");
+            return Err(("cpu.maxphyaddr".to_owned(), what));
+        }
+        let after = self.mem_after.as_deref().unwrap_or_default();
+        for (field, words) in [("mem", &*self.mem), ("mem_after", after), ("ad_may", &*self.ad_may)] {
+            for (i, (gpa, _)) in words.iter().enumerate() {
+                word_error(&self.cpu, *gpa).map_or(Ok(()), |what| Err((format!("{field}[{i}]"), what)))?;
+            }
+        }
+        check_steps(&self.cpu, &self.steps)?;
+        let pkru = self.init.pkru.0;
+        u32::try_from(pkru)
+            .map_err(|_| ("init.pkru".to_owned(), format!("{pkru:#x} does not fit in PKRU, 32 bits")))?;
+        self.registers().map(|_| ()).map_err(|Refusal { rule, bits }| {
+            ("init".to_owned(), format!("no processor can be in this state: rule {rule:?}, bits {bits:#x}"))
+        })
+    }
+
     fn registers(&self) -> Result<ControlRegs, Refusal> {
         let State { cr0, cr3, cr4, efer, .. } = self.init;
         ControlRegs::set_at_once(&self.cpu, cr0.0, cr3.0, cr4.0, efer.0)
@@ -315,49 +337,27 @@ impl RawScenario {
         }
         let mut cpu = CpuModel::default();
         if let Some(raw) = self.cpu {
-            if let Some(width) = raw.maxphyaddr {
-                if !(CpuModel::MIN_WIDTH..=CpuModel::MAX_WIDTH).contains(&width) {
-                    return Err(wrong(
-                        "cpu.maxphyaddr",
-                        format!("{width} is not a width of physical addresses: 32 to 52"),
-                    ));
-                }
-                cpu.maxphyaddr = width;
-            }
+            cpu.maxphyaddr = raw.maxphyaddr.unwrap_or(cpu.maxphyaddr);
             cpu.vendor = raw.vendor.unwrap_or_default();
             if let Some(features) = raw.features {
                 cpu.features = features.iter().fold(Features::empty(), |all, f| all | f.0);
             }
         }
-        let words = |field: &str, list: Vec<Word>| {
-            let checked = list.into_iter().enumerate().map(|(i, (gpa, value))| match word_error(&cpu, gpa) {
-                Some(what) => Err(wrong(&format!("{field}[{i}]"), what)),
-                None => Ok((gpa, value.0)),
-            });
-            checked.collect::<Result<Vec<_>, _>>()
-        };
-        let mem = words("mem", self.mem)?;
-        let mem_after = self.mem_after.map(|list| words("mem_after", list)).transpose()?;
-        let ad_may = words("ad_may", self.ad_may)?;
-        let steps = check_steps(name, &cpu, self.steps)?;
-        u32::try_from(self.init.pkru.0)
-            .map_err(|_| wrong("init.pkru", format!("{:#x} does not fit in PKRU, 32 bits", self.init.pkru.0)))?;
-        let scenario = Scenario {
+        let words = |list: Vec<Word>| list.into_iter().map(|(gpa, value)| (gpa, value.0)).collect::<Vec<_>>();
+        let mut scenario = Scenario {
             id: self.id.unwrap_or_else(|| stem(name)),
             title: self.title,
             cpu,
             engine: self.engine,
-            ram: ram_bytes(self.ram, &cpu, &mem).map_err(|what| wrong("ram", what))?,
+            ram: DEFAULT_RAM,
             init: self.init,
-            mem,
-            steps,
-            mem_after,
-            ad_may,
+            mem: words(self.mem),
+            steps: self.steps,
+            mem_after: self.mem_after.map(words),
+            ad_may: words(self.ad_may),
         };
-        if let Err(refusal) = scenario.registers() {
-            let what = format!("no processor can be in this state: rule {:?}, bits {:#x}", refusal.rule, refusal.bits);
-            return Err(wrong("init", what));
-        }
+        scenario.check().map_err(|(path, what)| wrong(&path, what))?;
+        scenario.ram = ram_bytes(self.ram, &cpu, &scenario.mem).map_err(|what| wrong("ram", what))?;
         Ok(scenario)
     }
 }
@@ -374,7 +374,7 @@ fn word_error(cpu: &CpuModel, gpa: Gpa) -> Option<String> {
 }
 
 /// 16 MiB, or more where `mem` needs it.
-fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64, String> {
+pub(super) fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64, String> {
     let used = mem.iter().map(|(gpa, _)| gpa.0 + 8).max().unwrap_or(0).next_multiple_of(PAGE_SIZE);
     let Some(Num(ram)) = ram else { return Ok(used.max(DEFAULT_RAM)) };
     if ram == 0 || !ram.is_multiple_of(PAGE_SIZE) {
@@ -385,17 +385,13 @@ fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64
     Ok(ram.max(used))
 }
 
-fn check_steps(name: &str, cpu: &CpuModel, steps: Vec<Step>) -> Result<Vec<Step>, InputError> {
+fn check_steps(cpu: &CpuModel, steps: &[Step]) -> Result<(), (String, String)> {
     for (i, step) in steps.iter().enumerate() {
         if let StepKind::Command(command) = &step.kind {
-            command.check(cpu).map_err(|e: InvalidCommand| InputError::Content {
-                name: name.to_owned(),
-                path: format!("steps[{i}]"),
-                what: e.to_string(),
-            })?;
+            command.check(cpu).map_err(|e| (format!("steps[{i}]"), e.to_string()))?;
         }
     }
-    Ok(steps)
+    Ok(())
 }
 
 /// Parses JSON and says where and what went wrong.
@@ -472,7 +468,10 @@ pub fn read_file(path: &Path) -> Result<Scenario, InputError> {
 /// # Errors
 /// [`InputError`].
 pub fn read_steps(name: &str, json: &str, cpu: &CpuModel) -> Result<Vec<Step>, InputError> {
-    check_steps(name, cpu, from_json(name, json)?)
+    let steps: Vec<Step> = from_json(name, json)?;
+    let wrong = |(path, what)| InputError::Content { name: name.to_owned(), path, what };
+    check_steps(cpu, &steps).map_err(wrong)?;
+    Ok(steps)
 }
 
 /// The JSON Schema of a scenario file.

@@ -181,7 +181,7 @@ struct RawPredicate {
 }
 
 /// Entry bits by their names in predicates.
-const ENTRY_FLAGS: [(&str, u64); 12] = [
+pub(super) const ENTRY_FLAGS: [(&str, u64); 12] = [
     ("p", entry::P),
     ("rw", entry::RW),
     ("us", entry::US),

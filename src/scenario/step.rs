@@ -102,7 +102,7 @@ pub struct Step {
 }
 
 /// Leaf bits that `map` takes by name.
-const MAP_FLAGS: [(&str, u64); 9] = [
+pub(super) const MAP_FLAGS: [(&str, u64); 9] = [
     ("rw", entry::RW),
     ("us", entry::US),
     ("pwt", entry::PWT),

@@ -74,6 +74,13 @@ impl Shadow {
             outside_read_only: Sparse::default(),
         }
     }
+
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let outside = self.outside_read_only.bytes_beside(&older.outside_read_only, |(), _| 0);
+        self.pool.bytes_beside(&older.pool) + self.rmap.bytes_beside(&older.rmap) + outside
+    }
 }
 
 impl Engine for Shadow {

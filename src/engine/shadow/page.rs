@@ -229,6 +229,13 @@ impl Pool {
         self.live
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let free = if Arc::ptr_eq(&self.free, &older.free) { 0 } else { self.free.len() * size_of::<PageId>() };
+        self.pages.shared_bytes_beside(&older.pages) + self.buckets.shared_bytes_beside(&older.buckets) + free
+    }
+
     /// A page in use.
     ///
     /// # Panics
