@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+/// Names that people type, and the nearest known one.
+pub mod names;
 /// The manual as code: modes, entries, rights, legality rules, the walk.
 pub mod arch;
 /// What has state: processor, memory, slots, cached translations; commands and events.

@@ -14,7 +14,7 @@ use web_sys::HtmlCanvasElement;
 use crate::app::{App, Options, Theme};
 use crate::explain;
 use crate::machine::Event;
-use crate::scenario::{Scenario, Session, read_steps, state_json};
+use crate::scenario::{self, Scenario, Session, Shared, View, read_steps, state_json};
 
 /// What a page shows that names no scenario.
 const EXAMPLE: &str = include_str!("../assets/scenarios/the-register-remembers.json");
@@ -29,6 +29,8 @@ const TYPES: &str = r#"
 export interface LabOptions {
     /** JSON text of a scenario, or the object. Missing: the example. */
     scenario?: string | object;
+    /** A share link, in place of a scenario: an address with #m=, or that part alone. */
+    link?: string;
     /** "full". */
     view?: "full";
     /** "en". */
@@ -99,12 +101,12 @@ impl Lab {
         Ok(state_json(self.page()?.app.session()).to_string())
     }
 
-    /// A link that opens this state.
+    /// A link that opens this state, `#m=` and what follows: to stand behind a page's address.
     ///
     /// # Errors
-    /// This version makes no links.
+    /// The history is longer than a link can be.
     pub fn link(&self) -> Result<String, JsError> {
-        Err(JsError::new("share links are not in this version"))
+        Ok(scenario::link(self.page()?.app.session(), &View::default(), "en")?)
     }
 
     /// Calls `callback` from now on: "event" with an event as JSON text and in words, "error" with
@@ -167,19 +169,28 @@ impl Start {
         if !options.is_undefined() && !options.is_object() {
             return Err("the options of Lab.start must be an object".to_owned());
         }
-        for (name, what) in [("lesson", "lessons are"), ("link", "share links are")] {
-            if !field(options, name).is_undefined() {
-                return Err(format!("{what} not in this version"));
-            }
+        if !field(options, "lesson").is_undefined() {
+            return Err("lessons are not in this version".to_owned());
         }
         one_of(options, "view", &[("full", ())])?;
         one_of(options, "lang", &[("en", ())])?;
         let theme = one_of(options, "theme", &[("dark", Theme::Dark), ("light", Theme::Light)])?;
-        let json = scenario_text(&field(options, "scenario"))?;
-        let scenario = Scenario::from_json("scenario", &json).map_err(|error| error.to_string())?;
-        let session = Session::open(scenario).map_err(|error| error.to_string())?;
+        let session = Self::session(&field(options, "scenario"), &field(options, "link"))?;
         let options = Options { theme, ..Options::default() };
         Ok(Self { session, options })
+    }
+
+    fn session(scenario: &JsValue, link: &JsValue) -> Result<Session, String> {
+        let session = if link.is_undefined() {
+            let json = scenario_text(scenario)?;
+            Session::open(Scenario::from_json("scenario", &json).map_err(|error| error.to_string())?)
+        } else if scenario.is_undefined() {
+            let text = link.as_string().ok_or("`link` must be text")?;
+            Shared::from_link(&text).map_err(|error| error.to_string())?.open()
+        } else {
+            return Err("name a `scenario` or a `link`, not both".to_owned());
+        };
+        session.map_err(|error| error.to_string())
     }
 }
 

@@ -191,8 +191,19 @@ fn wrong_calls_say_what_to_do() {
     assert_eq!(status(&mmuscope(&["--version"])), 0);
     assert!(stdout(&mmuscope(&["--help"])).contains("Examples:"));
     let engines = stdout(&mmuscope(&["engines"]));
-    assert_eq!(engines.lines().count(), 7);
+    assert_eq!(engines.lines().take_while(|line| !line.is_empty()).count(), 7);
+    assert!(engines.contains("role-without-access"));
     assert!(stdout(&mmuscope(&["completions", "bash"])).contains("mmuscope"));
+}
+
+#[test]
+fn an_audit_names_the_broken_invariant() {
+    let scenario = "assets/scenarios/quirk-read-repair.json";
+    let run = |engine: &str| mmuscope(&["run", scenario, "--engine", engine, "--audit", "--json"]);
+    assert_eq!(status(&run("kvm-2007")), 0);
+    let broken = run("kvm-2007+fix-read-keeps-rmap");
+    assert_eq!(status(&broken), 1);
+    assert!(stdout(&broken).contains("\"event\":\"audit_failed\",\"invariant\":\"I2\""));
 }
 
 #[test]

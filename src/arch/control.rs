@@ -197,6 +197,12 @@ pub enum Rule {
     G19,
     /// INVPCID: type, descriptor, address or PCID out of range.
     G20,
+    /// No processor's rule, but one that Linux 2.6.20 enforced: bits 2:0 of CR3 outside long mode.
+    Q2,
+    /// Linux 2.6.20's: CR3 points to no memory slot.
+    Q3,
+    /// Linux 2.6.20's: reserved bits of CR0, which the processor ignores.
+    Q11,
     /// The instruction does not exist here: #UD, not #GP.
     Undefined,
 }

@@ -4,7 +4,7 @@
 //! itself only reads entries. The walk never writes: accessed and dirty bits are set afterwards
 //! with [`Walk::updates`], because a walk that faults sets none.
 
-use super::address::{Gpa, Gva, PAGE_SHIFT, bits};
+use super::address::{Gpa, Gva, MAX_PHYSICAL_WIDTH, PAGE_SHIFT, bits};
 use super::control::{ControlRegs, Cr4};
 use super::entry::{self, Level};
 use super::fault::{Fault, FaultReason};
@@ -74,6 +74,9 @@ pub struct EntryRead {
 /// The deepest path there is: PML5E, PML4E, PDPTE, PDE, PTE.
 pub const MAX_LEVELS: usize = 5;
 
+/// Address bits of a table that is read from memory: all such tables fill a page.
+const TABLE: u64 = bits(PAGE_SHIFT, MAX_PHYSICAL_WIDTH - 1);
+
 /// What the control registers fix about every walk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paging {
@@ -87,22 +90,23 @@ pub struct Paging {
     pub guard: Guard,
     /// CR4.PGE: the G bit counts.
     pub globals: bool,
-    geometry: [LevelGeometry; MAX_LEVELS + 1],
+    checks: [LevelChecks; MAX_LEVELS + 1],
     address_mask: u64,
     top_level: u8,
     /// 48 or 57; 64, which every address is, outside long mode.
     canonical_width: u32,
 }
 
+/// What is asked of an entry. P and the reserved bits stand in one mask: under it a good entry
+/// reads exactly P.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LevelGeometry {
-    reserved_table: u64,
-    reserved_leaf: u64,
-    /// PS where it makes the entry a leaf, else 0; bit 0 (always set by then) at level 1.
-    leaf_bit: u64,
-    index_shift: u32,
-    /// Shifts an address so that its index stands as a byte offset.
-    offset_shift: u32,
+struct LevelChecks {
+    /// For an entry that names a table; at level 1, a page of 4 KiB.
+    here: u64,
+    /// For an entry that maps a large page.
+    large: u64,
+    /// PS where it makes the entry a leaf, else 0.
+    page_size: u64,
 }
 
 /// Where a walk begins: the registers' root, or below a cached prefix.
@@ -133,12 +137,30 @@ pub struct Found {
     pub page: Gpa,
     /// log2 of the page's size: 12, 21, 22 or 30.
     pub page_shift: u32,
-    /// What the path grants.
-    pub rights: Rights,
-    /// AND of all entries of the path, those of a cached prefix included.
+    /// The path to it.
+    pub path: Path,
+}
+
+/// The entries that led to a page, folded into what rights and A bits need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// AND of all entries, those of a cached prefix included.
     pub and: u64,
+    /// OR of all entries.
+    pub or: u64,
+    /// The leaf entry.
+    pub leaf: u64,
     /// The level of the leaf.
     pub level: u8,
+}
+
+impl Path {
+    /// What the path grants.
+    #[must_use]
+    #[inline]
+    pub const fn rights(&self) -> Rights {
+        Rights::of_path(self.and, self.or, self.leaf)
+    }
 }
 
 impl Found {
@@ -225,21 +247,13 @@ impl Paging {
         let mode = regs.mode();
         let guard = Guard::of(regs);
         let nxe = guard.contains(Guard::NXE);
-        let mut geometry = [LevelGeometry::default(); MAX_LEVELS + 1];
+        let mut checks = [LevelChecks::default(); MAX_LEVELS + 1];
         for level in Level::down_from(mode.top_level_in_memory()) {
-            let leaf_bit = if level.0 == 1 {
-                entry::P
-            } else if entry::page_size_bit_counts(mode, level, regs.cr4) {
-                entry::PS
-            } else {
-                0
-            };
-            geometry[usize::from(level.0)] = LevelGeometry {
-                reserved_table: entry::reserved(mode, level, false, model, nxe),
-                reserved_leaf: entry::reserved(mode, level, true, model, nxe),
-                leaf_bit,
-                index_shift: mode.index_shift(level),
-                offset_shift: mode.index_shift(level) - mode.entry_shift(),
+            let check = |leaf| entry::P | entry::reserved(mode, level, leaf, model, nxe);
+            checks[usize::from(level.0)] = LevelChecks {
+                here: check(level.0 == 1),
+                large: check(true),
+                page_size: if entry::page_size_bit_counts(mode, level, regs.cr4) { entry::PS } else { 0 },
             };
         }
         Self {
@@ -248,7 +262,7 @@ impl Paging {
             root: mode.root(regs.cr3, model.maxphyaddr),
             guard,
             globals: regs.cr4.contains(Cr4::PGE),
-            geometry,
+            checks,
             address_mask: entry::frame_4k(!0, model).0,
             top_level: mode.top_level_in_memory(),
             canonical_width: if mode.is_long() { mode.linear_width() } else { 64 },
@@ -292,9 +306,9 @@ impl Paging {
         observer: &mut O,
     ) -> Result<Walk, Fault> {
         let mut recorder = Recorder { reads: [(Gpa(0), 0); MAX_LEVELS + 1], observer };
-        let Found { page, page_shift, rights, and, level } =
-            self.find(memory, start, gva, access, pkru, &mut recorder)?;
-        Ok(Walk { page, page_shift, rights, and, top: start.level, leaf: level, reads: recorder.reads })
+        let Found { page, page_shift, path } = self.find(memory, start, gva, access, pkru, &mut recorder)?;
+        let (rights, and) = (path.rights(), path.and);
+        Ok(Walk { page, page_shift, rights, and, top: start.level, leaf: path.level, reads: recorder.reads })
     }
 
     /// Walks from `start` to the leaf and checks the rights of the whole path.
@@ -312,57 +326,89 @@ impl Paging {
         pkru: u32,
         observer: &mut O,
     ) -> Result<Found, Fault> {
-        match self.mode {
-            Mode::Bits32 => self.find_by_entries::<2, M, O>(memory, start, gva, access, pkru, observer),
-            _ => self.find_by_entries::<3, M, O>(memory, start, gva, access, pkru, observer),
+        macro_rules! find_from {
+            ($shift:literal, $top:literal) => {
+                self.find_from::<$shift, $top, M, O>(memory, &start, gva, access, pkru, observer)
+            };
+        }
+        match (self.mode, start.level) {
+            (Mode::Bits32, 1) => find_from!(2, 1),
+            (Mode::Bits32, _) => find_from!(2, 2),
+            (_, 1) => find_from!(3, 1),
+            (_, 2) => find_from!(3, 2),
+            (_, 3) => find_from!(3, 3),
+            (_, 4) => find_from!(3, 4),
+            _ => find_from!(3, 5),
         }
     }
 
-    /// [`Paging::find`] over entries of 4 or 8 bytes: `SHIFT` is 2 or 3.
+    /// [`Paging::find`] over entries of 4 or 8 bytes (`SHIFT` 2 or 3) from level `TOP` on: with both
+    /// known the compiler unrolls the loop, and every shift is a constant.
     #[inline]
-    fn find_by_entries<const SHIFT: u32, M: TableMemory, O: WalkObserver>(
+    fn find_from<const SHIFT: u32, const TOP: u8, M: TableMemory, O: WalkObserver>(
         &self,
         memory: &M,
-        start: Start,
+        start: &Start,
         gva: Gva,
         access: &Access,
         pkru: u32,
         observer: &mut O,
     ) -> Result<Found, Fault> {
-        let Start { mut level, mut table, mut and, mut or } = start;
-        loop {
-            let geometry = &self.geometry[usize::from(level)];
-            let gpa = Gpa(table.0 + (gva.0 >> geometry.offset_shift & bits(SHIFT, PAGE_SHIFT - 1)));
+        let Start { mut table, mut and, mut or, .. } = *start;
+        for level in (1..=TOP).rev() {
+            let index_shift = PAGE_SHIFT + (PAGE_SHIFT - SHIFT) * (u32::from(level) - 1);
+            let offset = gva.0 >> (index_shift - SHIFT) & bits(SHIFT, PAGE_SHIFT - 1);
+            let gpa = Gpa(table.0 & TABLE | offset);
             let value = memory.read_entry(gpa, SHIFT);
             observer.read(EntryRead { level, gpa, value });
-            if value & entry::P == 0 {
-                return Err(self.fault(access, gva, FaultReason::NotPresent { level: Level(level) }));
-            }
-            let is_leaf = value & geometry.leaf_bit != 0;
-            let reserved = value & if is_leaf { geometry.reserved_leaf } else { geometry.reserved_table };
-            if reserved != 0 {
-                let reason = FaultReason::Reserved { level: Level(level), bits: reserved };
-                return Err(self.fault(access, gva, reason));
-            }
+            let checks = &self.checks[usize::from(level)];
             and &= value;
             or |= value;
-            if !is_leaf {
-                table = Gpa(value & self.address_mask);
-                level -= 1;
-                continue;
+            let path = Path { and, or, leaf: value, level };
+            // Most walks end at level 1; what large pages need stays out of the loop.
+            if level > 1 && value & checks.page_size != 0 {
+                return self.judge_large(gva, access, pkru, path);
             }
-            let rights = Rights::of_path(and, or, value);
-            let broken = violations(access, &rights, self.guard, pkru);
-            if !broken.is_empty() {
-                return Err(self.fault(access, gva, FaultReason::Rights { broken }));
+            if value & checks.here != entry::P {
+                return Err(self.broken_entry(access, gva, Level(level), value, checks.here));
             }
-            let page = if level == 1 {
-                Gpa(value & self.address_mask)
-            } else {
-                entry::page_base(self.mode, Level(level), value, &self.model)
-            };
-            return Ok(Found { page, page_shift: geometry.index_shift, rights, and, level });
+            if level == 1 {
+                self.judge(gva, access, pkru, path)?;
+                return Ok(Found { page: Gpa(value & self.address_mask), page_shift: PAGE_SHIFT, path });
+            }
+            table = Gpa(value & self.address_mask);
         }
+        unreachable!("an entry of level 1 is a leaf")
+    }
+
+    /// Whether the rights of a path allow the access.
+    #[inline(always)]
+    fn judge(&self, gva: Gva, access: &Access, pkru: u32, path: Path) -> Result<(), Fault> {
+        let broken = violations(access, &path.rights(), self.guard, pkru);
+        if broken.is_empty() { Ok(()) } else { Err(self.fault(access, gva, FaultReason::Rights { broken })) }
+    }
+
+    #[inline(never)]
+    fn judge_large(&self, gva: Gva, access: &Access, pkru: u32, path: Path) -> Result<Found, Fault> {
+        let level = Level(path.level);
+        let check = self.checks[usize::from(path.level)].large;
+        if path.leaf & check != entry::P {
+            return Err(self.broken_entry(access, gva, level, path.leaf, check));
+        }
+        self.judge(gva, access, pkru, path)?;
+        let page = entry::page_base(self.mode, level, path.leaf, &self.model);
+        Ok(Found { page, page_shift: entry::page_shift(self.mode, level), path })
+    }
+
+    /// The fault of an entry that is not present or has one of the reserved bits of `check` set.
+    #[cold]
+    fn broken_entry(&self, access: &Access, gva: Gva, level: Level, value: u64, check: u64) -> Fault {
+        let reason = if value & entry::P == 0 {
+            FaultReason::NotPresent { level }
+        } else {
+            FaultReason::Reserved { level, bits: value & check & !entry::P }
+        };
+        self.fault(access, gva, reason)
     }
 
     #[cold]

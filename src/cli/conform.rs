@@ -31,11 +31,11 @@ pub struct Args {
 
 /// One engine or all of them.
 #[derive(Clone, Debug)]
-struct Engines(Vec<EngineName>);
+struct Engines(Vec<EngineConfig>);
 
 fn engines_arg(text: &str) -> Result<Engines, String> {
     if text == "all" {
-        return Ok(Engines(EngineName::ALL.to_vec()));
+        return Ok(Engines(EngineName::ALL.map(EngineConfig::from).to_vec()));
     }
     engine_arg(text).map(|engine| Engines(vec![engine]))
 }
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
     Ok(if all.failed == 0 { Held::Yes } else { Held::No })
 }
 
-fn judge(out: &mut impl Write, scenario: &Scenario, engine: EngineName, tally: &mut Tally) -> Result<(), CliError> {
+fn judge(out: &mut impl Write, scenario: &Scenario, engine: EngineConfig, tally: &mut Tally) -> Result<(), CliError> {
     let verdict = scenario::run(scenario, engine, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
     tally.steps += scenario.steps.len() as u64;
     if verdict.passed() {
@@ -103,27 +103,24 @@ fn judge(out: &mut impl Write, scenario: &Scenario, engine: EngineName, tally: &
 }
 
 /// Whether the case turns right when the engine takes PDPTEs from the registers.
-fn differs_by_design(scenario: &Scenario, name: EngineName) -> Result<bool, CliError> {
-    if !name.reads_pdptes_from_memory() {
+fn differs_by_design(scenario: &Scenario, engine: EngineConfig) -> Result<bool, CliError> {
+    if !engine.name.reads_pdptes_from_memory() {
         return Ok(false);
     }
-    let config = EngineConfig { name, switches: Switches::PDPTE_REGISTERS };
+    let config = EngineConfig { switches: engine.switches | Switches::PDPTE_REGISTERS, ..engine };
     let verdict = scenario::run(scenario, config, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
     Ok(verdict.passed())
 }
 
-fn report(out: &mut impl Write, id: &str, engine: EngineName, verdict: &Verdict) -> std::io::Result<()> {
+fn report(out: &mut impl Write, id: &str, engine: EngineConfig, verdict: &Verdict) -> std::io::Result<()> {
     for (step, failure) in &verdict.failed {
-        writeln!(out, "{id} on {}, step {step}: got {}, wanted {}", engine.id(), failure.got, failure.wanted)?;
+        writeln!(out, "{id} on {engine}, step {step}: got {}, wanted {}", failure.got, failure.wanted)?;
     }
     for failure in &verdict.memory {
         writeln!(
             out,
-            "{id} on {}, memory at {:#x}: got {:#x}, wanted {:#x}",
-            engine.id(),
-            failure.gpa.0,
-            failure.got,
-            failure.wanted
+            "{id} on {engine}, memory at {:#x}: got {:#x}, wanted {:#x}",
+            failure.gpa.0, failure.got, failure.wanted
         )?;
     }
     Ok(())

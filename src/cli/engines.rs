@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{CliError, Held};
-use crate::engine::EngineName;
+use crate::engine::{EngineName, Switches};
 
 /// What an engine is, in one line.
 const fn description(engine: EngineName) -> &'static str {
@@ -23,6 +23,11 @@ pub fn run() -> Result<Held, CliError> {
     let mut out = anstream::stdout().lock();
     for engine in EngineName::ALL {
         writeln!(out, "{:<9} {}", engine.id(), description(engine))?;
+    }
+    writeln!(out, "\nSwitches, as in kvm-2007+role-without-access:")?;
+    for switch in Switches::ALL {
+        let engines: Vec<_> = switch.engines.iter().map(|engine| engine.id()).collect();
+        writeln!(out, "{:<24} {} ({})", switch.name, switch.meaning, engines.join(", "))?;
     }
     Ok(Held::Yes)
 }

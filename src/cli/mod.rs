@@ -4,6 +4,7 @@
 
 mod conform;
 mod engines;
+mod link;
 mod open;
 mod output;
 mod run;
@@ -16,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::engine::EngineName;
-use crate::scenario::InputError;
+use crate::engine::EngineConfig;
+use crate::scenario::{InputError, LinkError};
 
 /// The scenario that is shown when no file is named.
 pub const FIRST_EXAMPLE: &str = include_str!("../../assets/scenarios/the-register-remembers.json");
@@ -31,6 +32,7 @@ Examples:
   mmuscope my-scenario.json                     open a scenario
   mmuscope run my-scenario.json                 play it in the terminal
   mmuscope run my-scenario.json --json          the same as JSON Lines
+  mmuscope link my-scenario.json                print its share link
   mmuscope conform tests/vectors/*.jsonl.gz     run recorded vectors
   mmuscope shot my-scenario.json -o out.png --at 4";
 
@@ -41,7 +43,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
 
-    /// Scenario to open; the first example where it is missing
+    /// Scenario or share link to open; the first example where it is missing
+    #[arg(value_name = "FILE or LINK")]
     file: Option<PathBuf>,
 }
 
@@ -49,6 +52,8 @@ struct Cli {
 enum Subcommands {
     /// Run a scenario in the terminal
     Run(run::Args),
+    /// Print the share link of a scenario
+    Link(link::Args),
     /// Run vector files and count what passes
     Conform(conform::Args),
     /// Render the user interface to a PNG, without a window
@@ -69,6 +74,9 @@ pub enum CliError {
     /// A file is wrong.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A link is wrong, or cannot be made.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Anything else that the caller can mend.
     #[error("{0}")]
     Usage(String),
@@ -91,13 +99,9 @@ enum Held {
     No,
 }
 
-/// An engine by its name, with the nearest known name in the error.
-fn engine_arg(text: &str) -> Result<EngineName, String> {
-    EngineName::by_id(text).ok_or_else(|| {
-        let ids = EngineName::ALL.map(EngineName::id);
-        let near = ids.into_iter().min_by_key(|id| strsim::damerau_levenshtein(text, id)).unwrap_or_default();
-        format!("did you mean `{near}`? Engines are {}", ids.join(", "))
-    })
+/// An engine by its name, with what is switched on behind plus signs.
+fn engine_arg(text: &str) -> Result<EngineConfig, String> {
+    text.parse()
 }
 
 /// Parses the arguments and does what they ask.
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Subcommands::Run(args)) => run::run(&args),
+        Some(Subcommands::Link(args)) => link::run(&args),
         Some(Subcommands::Conform(args)) => conform::run(&args),
         #[cfg(feature = "gui")]
         Some(Subcommands::Shot(args)) => shot::run(&args),

@@ -1,41 +1,43 @@
-//! `mmuscope [FILE]`: the window, or the same content as text where there is no display.
+//! `mmuscope [FILE or LINK]`: the window, or the same content as text where there is no display.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, run};
-use crate::machine::Caches;
-use crate::scenario::{self, Scenario};
+use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, link, run};
+use crate::scenario::{self, Scenario, Session};
 
-/// Opens a scenario, or the first example.
-pub fn run(file: Option<&Path>) -> Result<Held, CliError> {
-    let scenario = match file {
-        Some(path) => scenario::read_file(path)?,
-        None => Scenario::from_json(FIRST_EXAMPLE_NAME, FIRST_EXAMPLE)?,
+/// Opens a scenario, a link, or the first example.
+pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
+    let session = argument.map(link::session).transpose()?.flatten();
+    let session = match (session, argument) {
+        (Some(session), _) => Ok(session),
+        (None, Some(path)) => Session::open(scenario::read_file(path)?),
+        (None, None) => Session::open(Scenario::from_json(FIRST_EXAMPLE_NAME, FIRST_EXAMPLE)?),
     };
-    let reason = match window(&scenario) {
+    let session = session.map_err(|error| CliError::Usage(error.to_string()))?;
+    let scenario = session.to_scenario();
+    let reason = match window(session) {
         Ok(()) => return Ok(Held::Yes),
         Err(reason) => reason,
     };
     anstream::eprintln!("{reason}. Here is the scenario as text; `mmuscope --help` shows what else there is.\n");
     let mut out = BufWriter::new(anstream::stdout().lock());
-    run::run_text(&mut out, &scenario, scenario.engine, Caches::default(), false)?;
+    run::run_text(&mut out, &scenario, run::Setup::of(&scenario), false)?;
     out.flush()?;
     Ok(Held::Yes)
 }
 
 #[cfg(feature = "gui")]
-fn window(scenario: &Scenario) -> Result<(), String> {
+fn window(session: Session) -> Result<(), String> {
     if !has_display() {
         return Err("There is no display for a window".to_owned());
     }
-    let session = scenario::Session::open(scenario.clone()).map_err(|e| e.to_string())?;
     crate::app::run_window(session, crate::app::Options::default())
         .map_err(|e| format!("The window cannot be opened ({e})"))
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(_: &Scenario) -> Result<(), String> {
+fn window(_: Session) -> Result<(), String> {
     Err("This build has no window (it was made without the feature `gui`)".to_owned())
 }
 

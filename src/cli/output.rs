@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Reset, Style};
 
+use crate::engine::EngineConfig;
 use crate::explain;
 use crate::machine::{Event, Machine};
 use crate::scenario::{Failure, MemoryFailure, Scenario, StepKind, StepReport};
@@ -17,7 +18,7 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 pub const RESET: Reset = Reset;
 
 /// The title and the state that a run begins in.
-pub fn header(out: &mut impl Write, scenario: &Scenario, machine: &Machine, engine: &str) -> io::Result<()> {
+pub fn header(out: &mut impl Write, scenario: &Scenario, machine: &Machine, engine: &EngineConfig) -> io::Result<()> {
     let title = scenario.title.get("en");
     let title = if title.is_empty() { &scenario.id } else { title };
     writeln!(out, "{BOLD}{title}{BOLD:#}")?;
@@ -58,7 +59,7 @@ pub fn step(out: &mut impl Write, report: &StepReport<'_>, events: &[Event]) -> 
 
 fn event_style(event: &Event) -> Style {
     match event {
-        Event::Fault { .. } | Event::Refused { .. } | Event::PdpteReject { .. } => BAD,
+        Event::Fault { .. } | Event::Refused { .. } | Event::PdpteReject { .. } | Event::AuditFailed { .. } => BAD,
         Event::Translated { .. } => GOOD,
         Event::PdpteLoad { .. } => AnsiColor::Yellow.on_default(),
         Event::TlbHit { .. } | Event::TlbFill { .. } | Event::TlbFlush { .. } | Event::PscHit { .. } => {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, Held, engine_arg, output};
+use super::{CliError, Held, engine_arg, link, output};
 use crate::arch::address::Num;
-use crate::engine::EngineName;
+use crate::engine::{AnyVm, EngineConfig};
 use crate::machine::{Caches, Cost, Event};
 use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
 
@@ -19,14 +19,17 @@ Exit status: 0 every `want` and `expect` holds, 1 one does not, 2 the file is wr
 Examples:
   mmuscope run assets/scenarios/the-register-remembers.json
   mmuscope run my.json --json | jq 'select(.event == \"pdpte_load\")'
-  mmuscope run my.json --caches off")]
+  mmuscope run my.json --caches off
+  mmuscope run my.json --engine kvm-now --audit")]
 pub struct Args {
-    /// Scenario file (.json, .json.gz), or - for standard input
+    /// Scenario file (.json, .json.gz), share link, or - for standard input
+    #[arg(value_name = "FILE or LINK")]
     file: PathBuf,
 
-    /// Engine to run it on; the file's own where it is missing
+    /// Engine to run it on, as in kvm-2007 or kvm-2007+role-without-access; the file's own where it
+    /// is missing (`mmuscope engines` lists engines and switches)
     #[arg(long, value_parser = engine_arg, value_name = "E")]
-    engine: Option<EngineName>,
+    engine: Option<EngineConfig>,
 
     /// Print JSON Lines: an object an event, then a summary
     #[arg(long, conflicts_with = "quiet")]
@@ -35,6 +38,10 @@ pub struct Args {
     /// Print only what fails
     #[arg(long, short)]
     quiet: bool,
+
+    /// Check the engine's invariants after every step
+    #[arg(long)]
+    audit: bool,
 
     /// Which translation caches the processor has
     #[arg(long, value_enum, default_value = "on")]
@@ -88,7 +95,7 @@ enum FailedLine {
     Memory { gpa: Num, got: Num, wanted: Num },
 }
 
-fn read(path: &Path) -> Result<Scenario, InputError> {
+pub(super) fn read(path: &Path) -> Result<Scenario, InputError> {
     if path.as_os_str() != "-" {
         return scenario::read_file(path);
     }
@@ -106,29 +113,51 @@ fn read(path: &Path) -> Result<Scenario, InputError> {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
-    let scenario = read(&args.file)?;
-    let engine = args.engine.unwrap_or(scenario.engine);
+    let scenario = match link::session(&args.file)? {
+        Some(session) => session.to_scenario(),
+        None => read(&args.file)?,
+    };
+    let setup = Setup { engine: args.engine.unwrap_or(scenario.engine), caches: args.caches.into(), audit: args.audit };
     let mut out = BufWriter::new(anstream::stdout().lock());
     let held = if args.json {
-        run_json(&mut out, &scenario, engine, args.caches.into())?
+        run_json(&mut out, &scenario, setup)?
     } else {
-        run_text(&mut out, &scenario, engine, args.caches.into(), args.quiet)?
+        run_text(&mut out, &scenario, setup, args.quiet)?
     };
     out.flush()?;
     Ok(held)
 }
 
-/// Plays a scenario as text.
-pub(super) fn run_text(
-    out: &mut impl Write,
-    scenario: &Scenario,
-    engine: EngineName,
+/// What a scenario runs on.
+#[derive(Clone, Copy)]
+pub(super) struct Setup {
+    engine: EngineConfig,
     caches: Caches,
-    quiet: bool,
-) -> Result<Held, CliError> {
-    let mut run = Run::new(scenario, engine, caches).map_err(|e| CliError::Usage(e.to_string()))?;
+    audit: bool,
+}
+
+impl Setup {
+    /// As the scenario asks, with every cache and without audit.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        Self { engine: scenario.engine, caches: Caches::default(), audit: false }
+    }
+
+    fn start<'a>(&self, scenario: &'a Scenario) -> Result<Run<'a>, CliError> {
+        Run::new(scenario, self.engine, self.caches).map_err(|e| CliError::Usage(e.to_string()))
+    }
+
+    /// The broken invariant, if the state is to be checked and one is.
+    fn broken(&self, vm: &AnyVm) -> Option<Event> {
+        let broken = if self.audit { vm.audit().err()? } else { return None };
+        Some(Event::AuditFailed { invariant: broken.invariant.to_owned(), witness: broken.witness })
+    }
+}
+
+/// Plays a scenario as text.
+pub(super) fn run_text(out: &mut impl Write, scenario: &Scenario, setup: Setup, quiet: bool) -> Result<Held, CliError> {
+    let mut run = setup.start(scenario)?;
     if !quiet {
-        output::header(out, scenario, run.vm().machine(), engine.id())?;
+        output::header(out, scenario, run.vm().machine(), &setup.engine)?;
     }
     let mut failed = 0;
     let mut events = Vec::new();
@@ -136,8 +165,11 @@ pub(super) fn run_text(
         events.clear();
         run.step(&mut events)
     } {
-        failed += usize::from(report.failure.is_some());
-        if !quiet || report.failure.is_some() {
+        let broken = setup.broken(run.vm());
+        let held = report.failure.is_none() && broken.is_none();
+        failed += usize::from(!held);
+        events.extend(broken);
+        if !quiet || !held {
             output::step(out, &report, &events)?;
         }
     }
@@ -152,14 +184,20 @@ pub(super) fn run_text(
     Ok(if failed == 0 { Held::Yes } else { Held::No })
 }
 
-fn run_json(out: &mut impl Write, scenario: &Scenario, engine: EngineName, caches: Caches) -> Result<Held, CliError> {
-    let mut run = Run::new(scenario, engine, caches).map_err(|e| CliError::Usage(e.to_string()))?;
+fn run_json(out: &mut impl Write, scenario: &Scenario, setup: Setup) -> Result<Held, CliError> {
+    let mut run = setup.start(scenario)?;
     let mut failed = Vec::new();
     let mut events = Vec::new();
     while let Some(report) = {
         events.clear();
         run.step(&mut events)
     } {
+        let broken = setup.broken(run.vm());
+        if let Some(Event::AuditFailed { invariant, witness }) = &broken {
+            let (got, wanted) = (witness.clone(), invariant.clone());
+            failed.push(FailedLine::Step { step: report.number, got, wanted });
+        }
+        events.extend(broken);
         for event in &events {
             json_line(out, &EventLine { step: report.number, event })?;
         }

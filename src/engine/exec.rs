@@ -1,6 +1,6 @@
 //! Carrying out a command: what the architecture decides for every engine.
 
-use super::{ControlWrite, Engine, Outcome, Sink, Translation, Vm};
+use super::{ControlWrite, Engine, Outcome, Sink, Switches, Translation, Vm, quirks};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::control::{self, Change, Refusal};
 use crate::arch::fault::Vector;
@@ -10,7 +10,6 @@ use crate::arch::walk::TableMemory;
 use crate::arch::{Access, ControlRegs, Fault, Gpa, Gva, Mode};
 use crate::machine::command::{Command, SlotAction};
 use crate::machine::event::{Event, FlushCause, RefusedWhy, RegisterName, StoreBy};
-
 use crate::machine::mapper;
 use crate::machine::slots::SlotError;
 
@@ -48,19 +47,23 @@ fn execute_other<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &m
     match *command {
         Command::MovCr0 { val, compat } => {
             let change = control::mov_cr0(&regs, &cpu.kernel_execution(compat), val.0);
-            write_register(vm, change, RegisterName::Cr0, LoadCause::MovCr0, FlushCause::MovCr0, sink)
+            let write = (RegisterName::Cr0, val.0);
+            write_register(vm, change, write, LoadCause::MovCr0, FlushCause::MovCr0, sink)
         }
         Command::MovCr3 { val, compat } => {
             let change = control::mov_cr3(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            write_register(vm, change, RegisterName::Cr3, LoadCause::MovCr3, FlushCause::MovCr3, sink)
+            let write = (RegisterName::Cr3, val.0);
+            write_register(vm, change, write, LoadCause::MovCr3, FlushCause::MovCr3, sink)
         }
         Command::MovCr4 { val, compat } => {
             let change = control::mov_cr4(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            write_register(vm, change, RegisterName::Cr4, LoadCause::MovCr4, FlushCause::MovCr4, sink)
+            let write = (RegisterName::Cr4, val.0);
+            write_register(vm, change, write, LoadCause::MovCr4, FlushCause::MovCr4, sink)
         }
         Command::WrmsrEfer { val, compat } => {
             let change = control::wrmsr_efer(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            write_register(vm, change, RegisterName::Efer, LoadCause::MovCr0, FlushCause::MovCr0, sink)
+            let write = (RegisterName::Efer, val.0);
+            write_register(vm, change, write, LoadCause::MovCr0, FlushCause::MovCr0, sink)
         }
         Command::Wrpkru { val } => match control::wrpkru(&regs, val.0) {
             Ok(pkru) => {
@@ -225,7 +228,7 @@ fn first_piece(pieces: &[Option<(Translation, u32)>; 2], make: impl Fn(Translati
 fn write_register<E: Engine, S: Sink>(
     vm: &mut Vm<E>,
     change: Result<Change, Refusal>,
-    name: RegisterName,
+    (name, value): (RegisterName, u64),
     load: LoadCause,
     flush: FlushCause,
     sink: &mut S,
@@ -235,10 +238,19 @@ fn write_register<E: Engine, S: Sink>(
         Err(refusal) => return control_refused(vm, refusal, sink),
     };
     let old = vm.machine.cpu.regs;
+    let switches = vm.engine.config().switches;
+    if let Some(refusal) = quirks::refusal(switches, &vm.machine, name, value, &change.regs) {
+        return control_refused(vm, refusal, sink);
+    }
     let table = pdptes_at(vm, change.regs.cr3);
-    let loads_pdptes = change.loads_pdptes && vm.engine.loads_pdptes();
+    let loads_pdptes = change.loads_pdptes && vm.engine.loads_pdptes() && quirks::loads_pdptes(switches, name, &old);
     if loads_pdptes && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table) {
         vm.emit(sink, |_| Event::PdpteReject { index: reject.index, bits: Num(reject.bits), cause: load });
+        if name == RegisterName::Cr4 && switches.contains(Switches::CR4_WRITTEN_DESPITE_GP) {
+            set_regs(vm, change.regs, Some(name), sink);
+            E::control_written(vm, &ControlWrite { cause: flush, old, scope: change.invalidates }, sink);
+            return refused(vm, reject.into(), sink);
+        }
         return control_refused(vm, reject.into(), sink);
     }
     set_regs(vm, change.regs, Some(name), sink);
@@ -331,7 +343,7 @@ fn memslot<E: Engine, S: Sink>(vm: &mut Vm<E>, gpa: Gpa, size: u64, action: Slot
         Ok(()) => {
             vm.emit(sink, |_| Event::Memslot { gpa, action });
             match action {
-                SlotAction::Add | SlotAction::Remove => E::slots_changed(vm, sink),
+                SlotAction::Add | SlotAction::Remove => E::slots_changed(vm, action, sink),
                 SlotAction::Log => E::watch_slot(vm, gpa, sink),
             }
             Outcome::Done

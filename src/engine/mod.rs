@@ -3,24 +3,28 @@
 //! A [`Vm`] is a machine together with the state of the engine that runs it. [`Engine`] is what an
 //! engine must decide; everything that the architecture decides for all of them is in [`exec`].
 
+mod config;
 mod exec;
 mod name;
 mod native;
+mod quirks;
 pub mod shadow;
 mod switches;
 pub mod twodim;
 
 use crate::arch::invalidate::Scope;
 use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
-use crate::machine::event::{Event, FlushCause, StoreBy};
+use crate::machine::command::SlotAction;
+use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
 use crate::machine::{Command, Machine};
 
+pub use config::EngineConfig;
 pub use name::EngineName;
 pub use native::Native;
 pub use shadow::Shadow;
-pub use switches::Switches;
+pub use switches::{Switch, Switches};
 pub use twodim::TwoDim;
 
 /// Where an access led.
@@ -104,8 +108,8 @@ pub struct ControlWrite {
 
 /// What an engine decides. Register rules, faults and data are common to all ([`exec`]).
 pub trait Engine: Clone + std::fmt::Debug + Sized {
-    /// Its name.
-    fn name(&self) -> EngineName;
+    /// Its name and what is switched on.
+    fn config(&self) -> EngineConfig;
 
     /// Puts a machine of this engine among the others.
     fn wrap(vm: Vm<Self>) -> AnyVm;
@@ -116,11 +120,16 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     /// The fault that the guest sees.
     fn translate<S: Sink>(vm: &mut Vm<Self>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault>;
 
-    /// INVLPG and INVPCID: drops what they invalidate.
-    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S);
+    /// INVLPG and INVPCID: drops what they invalidate. Without more to do, the hardware does it.
+    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
+        vm.invalidate_in_hardware(scope, cause, sink);
+    }
 
-    /// Control registers were written; they and the PDPTE registers are already new.
-    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S);
+    /// Control registers were written; they and the PDPTE registers are already new. Without more
+    /// to do, the hardware drops what the write invalidates.
+    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
+        vm.invalidate_in_hardware(write.scope, write.cause, sink);
+    }
 
     /// A write of a control register was refused.
     fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
@@ -144,8 +153,8 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
         vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
     }
 
-    /// Memory slots came or went.
-    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+    /// A memory slot came or went.
+    fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _action: SlotAction, _sink: &mut S) {}
 
     /// The stores to the slot that begins here must be seen from now on: its log was switched on, or
     /// taken.
@@ -176,6 +185,14 @@ impl<E: Engine> Vm<E> {
         exec::execute(self, command, sink)
     }
 
+    /// Drops cached translations and says so; the scopes are those of the guest's own tags.
+    fn invalidate_in_hardware<S: Sink>(&mut self, scope: Scope, cause: FlushCause, sink: &mut S) {
+        let Some(name) = FlushScope::of(scope) else { return };
+        let removed = self.machine.invalidate(scope);
+        self.machine.cost.tlb_flushes += 1;
+        self.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
+    }
+
     /// Stores bytes in memory and says so.
     fn store_plain<S: Sink>(&mut self, gpa: Gpa, size: u32, value: u64, by: StoreBy, sink: &mut S) {
         let machine = &mut self.machine;
@@ -188,21 +205,6 @@ impl<E: Engine> Vm<E> {
             let new = vm.machine.memory.read(gpa, size);
             Event::Store { gpa, size, old: crate::arch::address::Num(old), new: crate::arch::address::Num(new), by }
         });
-    }
-}
-
-/// An engine with its switches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct EngineConfig {
-    /// Which engine.
-    pub name: EngineName,
-    /// Historical behaviour that is switched on.
-    pub switches: Switches,
-}
-
-impl From<EngineName> for EngineConfig {
-    fn from(name: EngineName) -> Self {
-        Self { name, switches: Switches::empty() }
     }
 }
 
@@ -278,7 +280,13 @@ impl AnyVm {
     /// The engine that runs it.
     #[must_use]
     pub fn engine(&self) -> EngineName {
-        each!(self, vm => vm.engine.name())
+        self.config().name
+    }
+
+    /// The engine that runs it, with what is switched on.
+    #[must_use]
+    pub fn config(&self) -> EngineConfig {
+        each!(self, vm => vm.engine.config())
     }
 
     /// What is known about the shadows of a guest frame, of one level or of all.
@@ -288,6 +296,18 @@ impl AnyVm {
             Self::Native(_) | Self::TwoDim(_) => ShadowFacts::default(),
             Self::Shadow(vm) => vm.shadow_facts(gfn, level),
         }
+    }
+
+    /// About how many bytes `self` takes in addition to `older`, a state of the same engine with
+    /// which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let engine = match (self, older) {
+            (Self::Shadow(new), Self::Shadow(old)) => new.engine.bytes_beside(&old.engine),
+            (Self::TwoDim(new), Self::TwoDim(old)) => new.engine.nested.bytes_beside(&old.engine.nested),
+            _ => 0,
+        };
+        size_of::<Self>() + self.machine().bytes_beside(older.machine()) + engine
     }
 
     /// Checks the engine's invariants.

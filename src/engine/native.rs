@@ -4,11 +4,10 @@
 //! Where the manual lets a processor use a stale translation, this one does: what it answers is a
 //! function of the commands alone.
 
-use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Translation, Vm};
+use super::{AnyVm, Engine, EngineConfig, EngineName, Sink, Translation, Vm};
 use crate::arch::address::Num;
 use crate::arch::entry;
 use crate::arch::fault::Vector;
-use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::rights::violations;
 use crate::arch::walk::{EntryRead, MAX_LEVELS, Start, Walk, WalkObserver};
@@ -20,8 +19,8 @@ use crate::machine::event::{EntrySource, Event, FlushCause, FlushScope};
 pub struct Native;
 
 impl Engine for Native {
-    fn name(&self) -> EngineName {
-        EngineName::Native
+    fn config(&self) -> EngineConfig {
+        EngineName::Native.into()
     }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
@@ -38,17 +37,6 @@ impl Engine for Native {
         }
         vm.machine.cost.tlb_misses += 1;
         walk_and_fill(vm, gva, access, sink).inspect_err(|fault| drop_for_fault(vm, fault, sink))
-    }
-
-    fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
-        Self::invalidate(vm, write.scope, write.cause, sink);
-    }
-
-    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
-        let Some(name) = FlushScope::of(scope) else { return };
-        let removed = vm.machine.invalidate(scope);
-        vm.machine.cost.tlb_flushes += 1;
-        vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
     }
 }
 

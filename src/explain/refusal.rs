@@ -30,6 +30,9 @@ pub const fn rule(rule: Rule) -> &'static str {
         Rule::G20 => {
             "INVPCID: the type is 0 to 3, the PCID 12 bits, the address canonical, and PCID 0 while CR4.PCIDE = 0"
         }
+        Rule::Q2 => "Linux 2.6.20 refuses bits 2:0 of CR3 outside long mode; the processor ignores them",
+        Rule::Q3 => "Linux 2.6.20 refuses a CR3 that points to no memory; the processor accepts it",
+        Rule::Q11 => "Linux 2.6.20 refuses reserved bits of CR0; the processor ignores them",
         Rule::Undefined => "this instruction does not exist here",
     }
 }

@@ -4,43 +4,26 @@
 //! leads from the start to the tip of one branch, and the cursor stands somewhere on it. Any point
 //! is a snapshot plus a short replay, because the machine is a function of its commands.
 
+mod micro;
 pub mod mode_switch;
+mod snapshots;
 
-use std::collections::BTreeMap;
-
-use crate::engine::{AnyVm, Engine, Outcome, Quiet, Sink, Vm};
+use crate::engine::{AnyVm, Outcome, Quiet, Sink};
 use crate::machine::{Command, Event, Machine};
+
+pub use micro::MicroStep;
+use snapshots::Snapshots;
 
 /// A command in the tree of time, by the order in which it was first given.
 pub type NodeId = u32;
 
-/// A snapshot is kept after every so many commands of a branch.
-const SNAPSHOT_EVERY: usize = 256;
-
-#[derive(Clone, Debug)]
-struct Node {
-    /// `None`: given in the start state.
-    parent: Option<NodeId>,
-    command: Command,
-}
-
-/// One event of a command, with the state right after it.
-#[derive(Clone, Debug)]
-pub struct MicroStep {
-    /// What happened.
-    pub event: Event,
-    /// The machine after it.
-    pub vm: AnyVm,
-}
-
-struct MicroRecorder(Vec<MicroStep>);
-
-impl Sink for MicroRecorder {
-    const ON: bool = true;
-
-    fn event<E: Engine>(&mut self, vm: &Vm<E>, event: Event) {
-        self.0.push(MicroStep { event, vm: E::wrap(vm.clone()) });
-    }
+/// A command with the one before it; `None`: given in the start state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The command before it.
+    pub parent: Option<NodeId>,
+    /// The command.
+    pub command: Command,
 }
 
 /// A branch of time, named by its last command.
@@ -54,24 +37,77 @@ pub struct Branch {
     pub shared: usize,
 }
 
+/// Why a log cannot be taken over: a command names a later one, or itself, as the one before it, or
+/// the branch in view has no such command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("command {0} of the log does not follow any command before it")]
+pub struct BrokenLog(usize);
+
 /// A machine with its past and its other futures.
 #[derive(Clone, Debug)]
 pub struct Lab {
     start: AnyVm,
     vm: AnyVm,
     nodes: Vec<Node>,
+    /// How many commands lead to each node, itself included.
+    depths: Vec<u32>,
+    /// The last commands of the branches, in order.
+    tips: Vec<NodeId>,
     path: Vec<NodeId>,
     cursor: usize,
-    /// Boxed, so that the map moves pointers when it grows.
-    snapshots: BTreeMap<NodeId, Box<AnyVm>>,
+    snapshots: Snapshots,
+    /// The state before the command at the cursor, where a jump has just passed it: what views ask
+    /// for next.
+    before: Option<Box<AnyVm>>,
 }
 
 impl Lab {
     /// A lab whose time begins in this state.
     #[must_use]
     pub fn new(start: AnyVm) -> Self {
-        let vm = start.clone();
-        Self { start, vm, nodes: Vec::new(), path: Vec::new(), cursor: 0, snapshots: BTreeMap::new() }
+        let (vm, snapshots) = (start.clone(), Snapshots::new(&start));
+        let (nodes, depths, tips, path) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { start, vm, nodes, depths, tips, path, cursor: 0, snapshots, before: None }
+    }
+
+    /// A lab with a log: every command that was given, in that order, the last command of the
+    /// branch in view (`None`: nothing but the start is in view) and the cursor on it.
+    ///
+    /// # Errors
+    /// [`BrokenLog`].
+    pub fn with_log(start: AnyVm, log: Vec<Node>, tip: Option<NodeId>, cursor: usize) -> Result<Self, BrokenLog> {
+        let mut lab = Self::new(start);
+        for Node { parent, command } in log {
+            if parent.is_some_and(|parent| parent as usize >= lab.nodes.len()) {
+                return Err(BrokenLog(lab.nodes.len() + 1));
+            }
+            lab.add_node(parent, command);
+        }
+        if let Some(tip) = tip {
+            if tip as usize >= lab.nodes.len() {
+                return Err(BrokenLog(tip as usize + 1));
+            }
+            lab.path = lab.path_to(tip);
+        }
+        lab.seek(usize::MAX);
+        lab.seek(cursor);
+        Ok(lab)
+    }
+
+    /// The same commands from another start. Cursor and branches stay.
+    pub fn restart(&mut self, start: AnyVm) {
+        let cursor = self.cursor;
+        self.snapshots = Snapshots::new(&start);
+        (self.vm, self.cursor, self.before) = (start.clone(), 0, None);
+        self.start = start;
+        self.seek(usize::MAX);
+        self.seek(cursor);
+    }
+
+    /// Every command that was ever given, by [`NodeId`].
+    #[must_use]
+    pub fn log(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// The machine at the cursor, under its engine.
@@ -139,35 +175,80 @@ impl Lab {
     /// As [`Lab::execute`], with a sink of the caller's and the outcome as a value.
     #[inline]
     pub fn execute_with<S: Sink>(&mut self, command: Command, sink: &mut S) -> Outcome {
+        let pages = self.machine().memory.page_count();
         let outcome = self.vm.execute(&command, sink);
-        self.append(command);
+        self.append(command, pages);
         outcome
     }
 
+    /// Adds a command that was just carried out to the log; memory had so many pages before it.
     #[inline]
-    fn append(&mut self, command: Command) {
-        if self.cursor < self.path.len() {
-            if self.command(self.cursor + 1) == Some(&command) {
-                self.cursor += 1;
-                return;
+    fn append(&mut self, command: Command, pages: usize) {
+        if self.before.is_some() {
+            self.before = None;
+        }
+        let id = match self.path.get(self.cursor) {
+            Some(next) if self.nodes[*next as usize].command == command => *next,
+            other => {
+                if other.is_some() {
+                    self.path.truncate(self.cursor);
+                }
+                let id = self.add_node(self.path.last().copied(), command);
+                self.path.push(id);
+                id
             }
-            self.path.truncate(self.cursor);
-        }
-        let id = self.nodes.len() as NodeId;
-        let parent = self.path.last().copied();
-        self.nodes.push(Node { parent, command });
-        self.path.push(id);
+        };
         self.cursor += 1;
-        if self.cursor.is_multiple_of(SNAPSHOT_EVERY) {
-            self.snapshots.insert(id, Box::new(self.vm.clone()));
+        let command = &self.nodes[id as usize].command;
+        self.snapshots.passed(id, self.cursor, command, pages, &self.start, &self.vm);
+    }
+
+    #[inline]
+    fn add_node(&mut self, parent: Option<NodeId>, command: Command) -> NodeId {
+        let id = self.nodes.len() as NodeId;
+        match (parent, self.tips.last_mut()) {
+            (Some(parent), Some(tip)) if *tip == parent => *tip = id,
+            _ => {
+                // Another branch grows, or a new one begins.
+                self.tips.retain(|tip| Some(*tip) != parent);
+                self.tips.push(id);
+            }
         }
+        self.depths.push(parent.map_or(1, |parent| self.depths[parent as usize] + 1));
+        self.nodes.push(Node { parent, command });
+        id
     }
 
     /// Moves the cursor along the path; past its end it stops there.
     pub fn seek(&mut self, step: usize) {
         let step = step.min(self.path.len());
-        self.vm = self.state_at(step);
-        self.cursor = step;
+        if step == self.cursor {
+            return;
+        }
+        self.before = None;
+        match self.snapshots.nearest(&self.path, step) {
+            Some((_, done, _)) if step > self.cursor && self.cursor >= done => {}
+            Some((node, done, vm)) => {
+                (self.vm, self.cursor) = (AnyVm::clone(vm), done);
+                self.snapshots.stand_at(Some(node), &self.start);
+            }
+            None if step > self.cursor => {}
+            None => {
+                (self.vm, self.cursor) = (self.start.clone(), 0);
+                self.snapshots.stand_at(None, &self.start);
+            }
+        }
+        while self.cursor < step {
+            if self.cursor + 1 == step {
+                self.before = Some(Box::new(self.vm.clone()));
+            }
+            let id = self.path[self.cursor];
+            let command = &self.nodes[id as usize].command;
+            let pages = self.machine().memory.page_count();
+            self.vm.execute(command, &mut Quiet);
+            self.cursor += 1;
+            self.snapshots.passed(id, self.cursor, command, pages, &self.start, &self.vm);
+        }
     }
 
     /// The state after `step` commands of the path.
@@ -183,15 +264,12 @@ impl Lab {
     }
 
     fn nearest_state(&self, step: usize) -> (usize, AnyVm) {
-        if self.cursor <= step && step - self.cursor < SNAPSHOT_EVERY {
-            return (self.cursor, self.vm.clone());
-        }
-        for done in (1..=step).rev().filter(|done| done.is_multiple_of(SNAPSHOT_EVERY)) {
-            if let Some(vm) = self.snapshots.get(&self.path[done - 1]) {
-                return (done, AnyVm::clone(vm));
-            }
-        }
-        (0, self.start.clone())
+        let snapshot = self.snapshots.nearest(&self.path, step);
+        let kept = snapshot.map_or((0, &self.start), |(_, done, vm)| (done, &**vm));
+        let before = self.before.as_deref().map(|vm| (self.cursor.saturating_sub(1), vm));
+        let known = [Some(kept), before, Some((self.cursor, &self.vm))].into_iter().flatten();
+        let nearest = known.filter(|(done, _)| *done <= step).max_by_key(|(done, _)| *done);
+        nearest.map_or_else(|| (0, self.start.clone()), |(done, vm)| (done, vm.clone()))
     }
 
     /// What command `step` of the path (counted from 1) did.
@@ -207,11 +285,10 @@ impl Lab {
     /// What command `step` of the path did, event by event, each with the state after it.
     #[must_use]
     pub fn micro_steps(&self, step: usize) -> Vec<MicroStep> {
-        let mut recorder = MicroRecorder(Vec::new());
-        if let Some(command) = self.command(step) {
-            self.state_at(step - 1).execute(command, &mut recorder);
-        }
-        recorder.0
+        let Some(command) = self.command(step) else { return Vec::new() };
+        let (mut recorder, mut vm) = (micro::Recorder::default(), self.state_at(step - 1));
+        vm.execute(command, &mut recorder);
+        recorder.finish(vm)
     }
 
     /// What a command would do at the cursor. The machine stays as it is.
@@ -225,21 +302,31 @@ impl Lab {
     /// Every branch, by the order of their last commands.
     #[must_use]
     pub fn branches(&self) -> Vec<Branch> {
-        let mut is_tip = vec![true; self.nodes.len()];
-        for parent in self.nodes.iter().filter_map(|node| node.parent) {
-            is_tip[parent as usize] = false;
-        }
-        let tips = (0..self.nodes.len() as NodeId).filter(|id| is_tip[*id as usize]);
-        tips.map(|tip| {
-            let path = self.path_to(tip);
-            let shared = path.iter().zip(&self.path).take_while(|(a, b)| a == b).count();
-            Branch { tip, len: path.len(), shared }
-        })
-        .collect()
+        let branch = |tip: &NodeId| Branch {
+            tip: *tip,
+            len: self.depths[*tip as usize] as usize,
+            shared: self.shared_with_path(*tip),
+        };
+        self.tips.iter().map(branch).collect()
+    }
+
+    /// How many commands from the start lead to a node and are on the path in view.
+    fn shared_with_path(&self, node: NodeId) -> usize {
+        let on_path = |id: &NodeId| {
+            let depth = self.depths[*id as usize] as usize;
+            (self.path.get(depth - 1) == Some(id)).then_some(depth)
+        };
+        self.line_of(node).find_map(|id| on_path(&id)).unwrap_or(0)
+    }
+
+    /// A node and those before it, back to the start.
+    fn line_of(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(Some(node), |id| self.nodes[*id as usize].parent)
     }
 
     fn path_to(&self, tip: NodeId) -> Vec<NodeId> {
-        let mut path: Vec<NodeId> = std::iter::successors(Some(tip), |id| self.nodes[*id as usize].parent).collect();
+        let mut path = Vec::with_capacity(self.depths[tip as usize] as usize);
+        path.extend(self.line_of(tip));
         path.reverse();
         path
     }
@@ -250,12 +337,22 @@ impl Lab {
         if tip as usize >= self.nodes.len() {
             return;
         }
-        let path = self.path_to(tip);
-        let shared = path.iter().zip(&self.path).take_while(|(a, b)| a == b).count();
+        let shared = self.shared_with_path(tip);
         if self.cursor > shared {
             self.seek(shared);
         }
-        self.path = path;
+        self.path = self.path_to(tip);
+    }
+
+    /// How many states are kept to make jumps short, and about how many bytes they take.
+    #[must_use]
+    pub fn snapshot_use(&self) -> (usize, usize) {
+        (self.snapshots.count(), self.snapshots.bytes())
+    }
+
+    /// Bounds what the kept states may take, in bytes. A small bound makes jumps longer.
+    pub const fn set_snapshot_budget(&mut self, bytes: usize) {
+        self.snapshots.set_budget(bytes);
     }
 
     /// A hash of the machine at the cursor.

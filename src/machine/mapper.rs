@@ -3,8 +3,6 @@
 //! It only plans. The writes are ordinary guest stores, seen by every engine. Under PAE paging a
 //! new PDPTE lands in memory; the register follows at the next load, as on a processor.
 
-use std::collections::BTreeSet;
-
 use super::Machine;
 use super::command::MapSize;
 use crate::arch::address::{PAGE_SHIFT, PAGE_SIZE};
@@ -111,7 +109,9 @@ fn large_frame_bits(mode: Mode, level: Level, pa: Gpa) -> u64 {
 /// Frames that nothing uses: no byte set, not the top structure, not part of the page to map.
 struct FreeFrames<'a> {
     machine: &'a Machine,
-    taken: BTreeSet<Gfn>,
+    /// Frames that something may point to, in order; found out when the first frame is needed,
+    /// because that reads all of memory.
+    referenced: Option<Vec<Gfn>>,
     target: (Gfn, Gfn),
     next: Gfn,
 }
@@ -119,16 +119,16 @@ struct FreeFrames<'a> {
 impl<'a> FreeFrames<'a> {
     fn new(machine: &'a Machine, pa: Gpa, size: MapSize) -> Self {
         let pages = 1 << (size.shift() - PAGE_SHIFT);
-        let taken = referenced_frames(machine);
-        Self { machine, taken, target: (pa.gfn(), Gfn(pa.gfn().0 + pages)), next: Gfn(1) }
+        Self { machine, referenced: None, target: (pa.gfn(), Gfn(pa.gfn().0 + pages)), next: Gfn(1) }
     }
 
     fn take(&mut self) -> Result<Gfn, MapError> {
+        let referenced = self.referenced.get_or_insert_with(|| referenced_frames(self.machine));
         while let Some(gfn) = self.machine.slots.first_from(self.next) {
             self.next = Gfn(gfn.0 + 1);
             let in_target = self.target.0 <= gfn && gfn < self.target.1;
             let empty = self.machine.memory.page(gfn).is_none_or(|page| page.words().iter().all(|word| *word == 0));
-            if empty && !in_target && !self.taken.contains(&gfn) {
+            if empty && !in_target && referenced.binary_search(&gfn).is_err() {
                 return Ok(gfn);
             }
         }
@@ -138,9 +138,9 @@ impl<'a> FreeFrames<'a> {
 
 /// The 4 KiB frames that any word of used memory could point to, and the frame of CR3. A frame that
 /// is mapped but still all zero must not become a table.
-fn referenced_frames(machine: &Machine) -> BTreeSet<Gfn> {
+fn referenced_frames(machine: &Machine) -> Vec<Gfn> {
     let model = &machine.cpu.model;
-    let mut frames: BTreeSet<Gfn> = machine
+    let mut frames: Vec<Gfn> = machine
         .memory
         .pages()
         .flat_map(|(_, page)| page.words())
@@ -148,6 +148,8 @@ fn referenced_frames(machine: &Machine) -> BTreeSet<Gfn> {
         .filter(|entry| entry & P != 0)
         .map(|entry| entry::frame_4k(entry, model).gfn())
         .collect();
-    frames.insert(Gpa(machine.cpu.regs.cr3 & !(PAGE_SIZE - 1)).gfn());
+    frames.push(Gpa(machine.cpu.regs.cr3 & !(PAGE_SIZE - 1)).gfn());
+    frames.sort_unstable();
+    frames.dedup();
     frames
 }

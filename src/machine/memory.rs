@@ -50,6 +50,7 @@ impl Leaf {
 pub struct Memory {
     low: Arc<[Option<Arc<Leaf>>]>,
     high: Arc<BTreeMap<u64, Arc<Leaf>>>,
+    page_count: usize,
 }
 
 /// A word that differs between two memories.
@@ -110,7 +111,9 @@ impl Memory {
         } else {
             Arc::make_mut(&mut self.high).entry(index).or_insert_with(|| Arc::new(Leaf::EMPTY))
         };
-        Arc::make_mut(Arc::make_mut(leaf).0[slot].get_or_insert_with(|| Arc::new(Page::ZERO)))
+        let page = &mut Arc::make_mut(leaf).0[slot];
+        self.page_count += usize::from(page.is_none());
+        Arc::make_mut(page.get_or_insert_with(|| Arc::new(Page::ZERO)))
     }
 
     /// Stores an aligned 8-byte word (the low three bits of `gpa` are ignored).
@@ -172,8 +175,30 @@ impl Memory {
 
     /// How many pages were ever written.
     #[must_use]
-    pub fn page_count(&self) -> usize {
-        self.pages().count()
+    pub const fn page_count(&self) -> usize {
+        self.page_count
+    }
+
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&*self.low) };
+        let high = if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * size_of::<(u64, usize)>() };
+        if low + high == 0 {
+            return 0;
+        }
+        let own = |leaf: &Leaf, other: Option<&Arc<Leaf>>| {
+            let page_is_own = |slot: usize| match (&leaf.0[slot], other.and_then(|leaf| leaf.0[slot].as_ref())) {
+                (Some(a), Some(b)) => !Arc::ptr_eq(a, b),
+                (page, _) => page.is_some(),
+            };
+            size_of::<Leaf>() + size_of::<Page>() * (0..LEAF_PAGES).filter(|slot| page_is_own(*slot)).count()
+        };
+        let leaves = self.leaves().map(|(index, leaf)| match older.leaf(index) {
+            Some(other) if Arc::ptr_eq(leaf, other) => 0,
+            other => own(leaf, other),
+        });
+        low + high + leaves.sum::<usize>()
     }
 
     /// The words in which `newer` differs from `self`, by address. Shared pages cost nothing.

@@ -196,6 +196,14 @@ impl Machine {
         self.cpu.mode() == Mode::Pae && self.cpu.pdptes[index] != self.pdptes_in_memory()[index]
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let tlb = if Arc::ptr_eq(&self.tlb, &older.tlb) { 0 } else { size_of::<Tlb>() };
+        let psc = if Arc::ptr_eq(&self.psc, &older.psc) { 0 } else { self.psc.len() * size_of::<PscEntry>() };
+        self.memory.bytes_beside(&older.memory) + self.slots.bytes_beside(&older.slots) + tlb + psc
+    }
+
     /// A hash of everything that decides how the machine goes on: registers, PDPTE registers,
     /// memory (zero pages do not count), slots and cached translations.
     #[must_use]

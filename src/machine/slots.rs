@@ -176,6 +176,16 @@ impl Slots {
         self.slots.iter().position(|slot| slot.base.base() == gpa).ok_or(SlotError::Missing)
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        if Arc::ptr_eq(&self.slots, &older.slots) {
+            return 0;
+        }
+        let dirty = self.slots.iter().map(|slot| slot.dirty.as_ref().map_or(0, BTreeSet::len));
+        self.slots.len() * size_of::<Slot>() + dirty.sum::<usize>() * size_of::<Gfn>()
+    }
+
     pub(crate) fn hash_into(&self, hasher: &mut Xxh3) {
         for slot in self.slots.iter() {
             for word in [slot.base.0, slot.frames, slot.host.0, u64::from(slot.dirty.is_some())] {

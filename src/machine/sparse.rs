@@ -71,9 +71,38 @@ impl<T> Sparse<T> {
         leaves.into_iter().flat_map(|leaf| (0..LEAF_SLOTS as u64).map(move |slot| leaf << LEAF_SHIFT | slot))
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest;
+    /// `of` says it of a slot that both may have.
+    pub fn bytes_beside(&self, older: &Self, of: impl Fn(&T, Option<&T>) -> usize) -> usize {
+        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&**self.low) };
+        let high = if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * size_of::<(u64, usize)>() };
+        if low + high == 0 {
+            return 0;
+        }
+        let leaves = self.leaves().filter_map(|index| Some((self.leaf(index)?, older.leaf(index))));
+        let own =
+            leaves.filter(|(leaf, other)| other.is_none_or(|other| !Arc::ptr_eq(leaf, other))).map(|(leaf, other)| {
+                let slots = leaf.iter().enumerate().filter_map(|(slot, value)| Some((slot, value.as_ref()?)));
+                let slots = slots.map(|(slot, value)| of(value, other.and_then(|other| other[slot].as_ref())));
+                size_of_val(&**leaf) + slots.sum::<usize>()
+            });
+        low + high + own.sum::<usize>()
+    }
+
     fn leaves(&self) -> impl Iterator<Item = u64> {
         let low = self.low.iter().enumerate().filter_map(|(i, leaf)| leaf.as_ref().map(|_| i as u64));
         low.chain(self.high.keys().copied())
+    }
+}
+
+impl<T> Sparse<Arc<T>> {
+    /// As [`Sparse::bytes_beside`], of slots that are shared themselves and own nothing else.
+    #[must_use]
+    pub fn shared_bytes_beside(&self, older: &Self) -> usize {
+        self.bytes_beside(older, |new, old| match old {
+            Some(old) if Arc::ptr_eq(new, old) => 0,
+            _ => size_of::<T>(),
+        })
     }
 }
 

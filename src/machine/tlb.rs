@@ -74,6 +74,9 @@ impl Set {
     }
 
     fn remove_if(&mut self, gone: impl Fn(&TlbEntry) -> bool) -> usize {
+        if !self.ways.iter().flatten().any(&gone) {
+            return 0;
+        }
         let before = self.len();
         let mut kept = self.ways.into_iter().flatten().filter(|entry| !gone(entry));
         self.ways = std::array::from_fn(|_| kept.next());
@@ -92,6 +95,9 @@ pub struct Tlb {
     large: [Set; LARGE_SETS],
     huge: Set,
     len: usize,
+    /// A piece of a larger guest page has been cached since the buffer was last empty: the entries
+    /// of one page may then stand in any set.
+    pieces: bool,
 }
 
 impl Tlb {
@@ -134,11 +140,15 @@ impl Tlb {
     /// Whether any entry stands for (a piece of) the page of an address, usable in a PCID.
     #[must_use]
     pub fn has_piece_of(&self, gva: Gva, pcid: u16) -> bool {
+        if !self.pieces {
+            return self.lookup(gva, pcid).is_some();
+        }
         self.entries().any(|entry| entry.is_piece_of(gva) && (entry.pcid == pcid || entry.global))
     }
 
     /// Adds an entry, in place of an equal one or of the oldest of a full set.
     pub fn insert(&mut self, entry: TlbEntry) {
+        self.pieces |= entry.span != entry.shift;
         let set = self.set_of_mut(entry.page, u32::from(entry.shift));
         let before = set.len();
         set.insert(entry);
@@ -157,9 +167,17 @@ impl Tlb {
             Scope::AllPcids => !entry.global,
             Scope::Everything => true,
         };
-        let sets = self.small.iter_mut().chain(&mut self.large).chain(std::iter::once(&mut self.huge));
-        let removed: usize = sets.map(|set| set.remove_if(gone)).sum();
+        let removed = match scope {
+            Scope::Page { gva, .. } | Scope::PageOfPcid { gva, .. } if !self.pieces => {
+                [12, 21, 30].into_iter().map(|shift| self.set_of_mut(gva, shift).remove_if(gone)).sum()
+            }
+            _ => {
+                let sets = self.small.iter_mut().chain(&mut self.large).chain(std::iter::once(&mut self.huge));
+                sets.map(|set| set.remove_if(gone)).sum::<usize>()
+            }
+        };
         self.len -= removed;
+        self.pieces &= self.len > 0;
         removed
     }
 
@@ -248,6 +266,20 @@ mod tests {
         assert_eq!(left(Scope::PcidAndGlobal(2)), [0x1000, 0x4000_0000]);
         assert_eq!(left(Scope::AllPcids), [0x3000]);
         assert!(left(Scope::Everything).is_empty());
+    }
+
+    #[test]
+    fn every_piece_of_a_page_goes_with_it() {
+        let mut tlb = Tlb::default();
+        let piece = |page| TlbEntry { span: 21, ..entry(page, 12, 0, false) };
+        tlb.insert(piece(0x20_1000));
+        tlb.insert(piece(0x20_2000));
+        tlb.insert(entry(0x40_1000, 12, 0, false));
+        assert!(tlb.has_piece_of(Gva(0x20_5000), 0));
+        assert_eq!(tlb.invalidate(Scope::Page { gva: Gva(0x20_5000), pcid: 0 }), 2);
+        assert_eq!(tlb.invalidate(Scope::Page { gva: Gva(0x40_5000), pcid: 0 }), 0);
+        assert_eq!(tlb.invalidate(Scope::Page { gva: Gva(0x40_1fff), pcid: 0 }), 1);
+        assert!(tlb.is_empty());
     }
 
     #[test]

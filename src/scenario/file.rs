@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
-use crate::engine::{AnyVm, EngineConfig, EngineName, Quiet};
-use crate::machine::command::{InvalidCommand, check_physical};
+use crate::engine::{AnyVm, EngineConfig, Quiet};
+use crate::machine::command::check_physical;
 use crate::machine::{Caches, Machine};
+use crate::names::{nearest, shown};
 
 /// The format that this version reads.
 pub const FORMAT: &str = "mmuscope/1";
@@ -105,27 +106,6 @@ fn at_path(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" (at {path})") }
 }
 
-/// Text of a file as a message shows it: on one line, at most `limit` characters.
-fn shown(text: &str, limit: usize) -> String {
-    let mut cut: String = text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(limit).is_some() {
-        cut.push('…');
-    }
-    cut
-}
-
-/// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
-pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown = shown(name, 40);
-    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
-    match best {
-        Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
-            format!("unknown {what} `{shown}`: did you mean `{k}`?")
-        }
-        _ => format!("unknown {what} `{shown}`: known are {}", known.collect::<Vec<_>>().join(", ")),
-    }
-}
-
 /// Why a scenario cannot be started: no processor can be in the state that it begins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no processor can be in this state: {0}")]
@@ -161,7 +141,7 @@ impl Text {
 }
 
 /// The processor's registers that a scenario begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// CR0.
@@ -226,7 +206,7 @@ struct RawScenario {
     title: Text,
     cpu: Option<RawCpu>,
     #[serde(default)]
-    engine: EngineName,
+    engine: EngineConfig,
     /// Bytes of guest memory, a multiple of 4096.
     ram: Option<Num>,
     init: State,
@@ -248,7 +228,7 @@ struct RawScenario {
 }
 
 /// A scenario: a machine's start state and what is done to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Its name.
     pub id: String,
@@ -256,8 +236,8 @@ pub struct Scenario {
     pub title: Text,
     /// The processor.
     pub cpu: CpuModel,
-    /// The engine that it asks for.
-    pub engine: EngineName,
+    /// The engine that it asks for, with what is switched on.
+    pub engine: EngineConfig,
     /// Bytes of guest memory.
     pub ram: u64,
     /// The registers.
@@ -282,7 +262,7 @@ impl Scenario {
             id: "empty".to_owned(),
             title: Text::None,
             cpu: CpuModel::default(),
-            engine: EngineName::Native,
+            engine: EngineConfig::default(),
             ram: DEFAULT_RAM,
             init,
             mem: Vec::new(),
@@ -319,6 +299,28 @@ impl Scenario {
         Ok(vm)
     }
 
+    /// What is wrong with it, `ram` apart: where, and a sentence.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        let width = self.cpu.maxphyaddr;
+        if !(CpuModel::MIN_WIDTH..=CpuModel::MAX_WIDTH).contains(&width) {
+            let what = format!("{width} is not a width of physical addresses: 32 to 52");
+            return Err(("cpu.maxphyaddr".to_owned(), what));
+        }
+        let after = self.mem_after.as_deref().unwrap_or_default();
+        for (field, words) in [("mem", &*self.mem), ("mem_after", after), ("ad_may", &*self.ad_may)] {
+            for (i, (gpa, _)) in words.iter().enumerate() {
+                word_error(&self.cpu, *gpa).map_or(Ok(()), |what| Err((format!("{field}[{i}]"), what)))?;
+            }
+        }
+        check_steps(&self.cpu, &self.steps)?;
+        let pkru = self.init.pkru.0;
+        u32::try_from(pkru)
+            .map_err(|_| ("init.pkru".to_owned(), format!("{pkru:#x} does not fit in PKRU, 32 bits")))?;
+        self.registers().map(|_| ()).map_err(|Refusal { rule, bits }| {
+            ("init".to_owned(), format!("no processor can be in this state: rule {rule:?}, bits {bits:#x}"))
+        })
+    }
+
     fn registers(&self) -> Result<ControlRegs, Refusal> {
         let State { cr0, cr3, cr4, efer, .. } = self.init;
         ControlRegs::set_at_once(&self.cpu, cr0.0, cr3.0, cr4.0, efer.0)
@@ -335,49 +337,27 @@ impl RawScenario {
         }
         let mut cpu = CpuModel::default();
         if let Some(raw) = self.cpu {
-            if let Some(width) = raw.maxphyaddr {
-                if !(CpuModel::MIN_WIDTH..=CpuModel::MAX_WIDTH).contains(&width) {
-                    return Err(wrong(
-                        "cpu.maxphyaddr",
-                        format!("{width} is not a width of physical addresses: 32 to 52"),
-                    ));
-                }
-                cpu.maxphyaddr = width;
-            }
+            cpu.maxphyaddr = raw.maxphyaddr.unwrap_or(cpu.maxphyaddr);
             cpu.vendor = raw.vendor.unwrap_or_default();
             if let Some(features) = raw.features {
                 cpu.features = features.iter().fold(Features::empty(), |all, f| all | f.0);
             }
         }
-        let words = |field: &str, list: Vec<Word>| {
-            let checked = list.into_iter().enumerate().map(|(i, (gpa, value))| match word_error(&cpu, gpa) {
-                Some(what) => Err(wrong(&format!("{field}[{i}]"), what)),
-                None => Ok((gpa, value.0)),
-            });
-            checked.collect::<Result<Vec<_>, _>>()
-        };
-        let mem = words("mem", self.mem)?;
-        let mem_after = self.mem_after.map(|list| words("mem_after", list)).transpose()?;
-        let ad_may = words("ad_may", self.ad_may)?;
-        let steps = check_steps(name, &cpu, self.steps)?;
-        u32::try_from(self.init.pkru.0)
-            .map_err(|_| wrong("init.pkru", format!("{:#x} does not fit in PKRU, 32 bits", self.init.pkru.0)))?;
-        let scenario = Scenario {
+        let words = |list: Vec<Word>| list.into_iter().map(|(gpa, value)| (gpa, value.0)).collect::<Vec<_>>();
+        let mut scenario = Scenario {
             id: self.id.unwrap_or_else(|| stem(name)),
             title: self.title,
             cpu,
             engine: self.engine,
-            ram: ram_bytes(self.ram, &cpu, &mem).map_err(|what| wrong("ram", what))?,
+            ram: DEFAULT_RAM,
             init: self.init,
-            mem,
-            steps,
-            mem_after,
-            ad_may,
+            mem: words(self.mem),
+            steps: self.steps,
+            mem_after: self.mem_after.map(words),
+            ad_may: words(self.ad_may),
         };
-        if let Err(refusal) = scenario.registers() {
-            let what = format!("no processor can be in this state: rule {:?}, bits {:#x}", refusal.rule, refusal.bits);
-            return Err(wrong("init", what));
-        }
+        scenario.check().map_err(|(path, what)| wrong(&path, what))?;
+        scenario.ram = ram_bytes(self.ram, &cpu, &scenario.mem).map_err(|what| wrong("ram", what))?;
         Ok(scenario)
     }
 }
@@ -394,7 +374,7 @@ fn word_error(cpu: &CpuModel, gpa: Gpa) -> Option<String> {
 }
 
 /// 16 MiB, or more where `mem` needs it.
-fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64, String> {
+pub(super) fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64, String> {
     let used = mem.iter().map(|(gpa, _)| gpa.0 + 8).max().unwrap_or(0).next_multiple_of(PAGE_SIZE);
     let Some(Num(ram)) = ram else { return Ok(used.max(DEFAULT_RAM)) };
     if ram == 0 || !ram.is_multiple_of(PAGE_SIZE) {
@@ -405,17 +385,13 @@ fn ram_bytes(ram: Option<Num>, cpu: &CpuModel, mem: &[(Gpa, u64)]) -> Result<u64
     Ok(ram.max(used))
 }
 
-fn check_steps(name: &str, cpu: &CpuModel, steps: Vec<Step>) -> Result<Vec<Step>, InputError> {
+fn check_steps(cpu: &CpuModel, steps: &[Step]) -> Result<(), (String, String)> {
     for (i, step) in steps.iter().enumerate() {
         if let StepKind::Command(command) = &step.kind {
-            command.check(cpu).map_err(|e: InvalidCommand| InputError::Content {
-                name: name.to_owned(),
-                path: format!("steps[{i}]"),
-                what: e.to_string(),
-            })?;
+            command.check(cpu).map_err(|e| (format!("steps[{i}]"), e.to_string()))?;
         }
     }
-    Ok(steps)
+    Ok(())
 }
 
 /// Parses JSON and says where and what went wrong.
@@ -492,7 +468,10 @@ pub fn read_file(path: &Path) -> Result<Scenario, InputError> {
 /// # Errors
 /// [`InputError`].
 pub fn read_steps(name: &str, json: &str, cpu: &CpuModel) -> Result<Vec<Step>, InputError> {
-    check_steps(name, cpu, from_json(name, json)?)
+    let steps: Vec<Step> = from_json(name, json)?;
+    let wrong = |(path, what)| InputError::Content { name: name.to_owned(), path, what };
+    check_steps(cpu, &steps).map_err(wrong)?;
+    Ok(steps)
 }
 
 /// The JSON Schema of a scenario file.

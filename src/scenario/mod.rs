@@ -3,18 +3,24 @@
 //! A vector is a scenario on one line, so one reader serves both. All input is untrusted: a wrong
 //! file gives one sentence with line, column and JSON path, and nothing else happens.
 
+pub mod autosave;
+mod export;
 mod file;
+pub mod import;
+mod link;
 mod predicate;
 mod run;
 mod session;
 mod snapshot;
 mod step;
 
+pub use export::ExportError;
 pub use file::{
     FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
 };
+pub use link::{LinkError, MAX_BYTES as MAX_LINK_BYTES, Shared, View, is_link, link};
 pub use predicate::Predicate;
 pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
-pub use session::Session;
+pub use session::{Caption, Session};
 pub use snapshot::state_json;
 pub use step::{Step, StepKind, Want, WantedException};

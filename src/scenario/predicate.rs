@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::file::nearest;
 use super::step::{Want, WantedException};
 use crate::arch::address::Num;
 use crate::arch::walk::TableMemory;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, entry};
 use crate::engine::{AnyVm, Outcome, Quiet};
 use crate::machine::{Command, Cost, Machine};
+use crate::names::nearest;
 
 use super::run::{Happened, outcome_matches};
 
@@ -181,7 +181,7 @@ struct RawPredicate {
 }
 
 /// Entry bits by their names in predicates.
-const ENTRY_FLAGS: [(&str, u64); 12] = [
+pub(super) const ENTRY_FLAGS: [(&str, u64); 12] = [
     ("p", entry::P),
     ("rw", entry::RW),
     ("us", entry::US),
@@ -208,7 +208,7 @@ fn entry_flags(names: Option<Vec<String>>) -> Result<u64, String> {
 const SUBJECTS: &str = "reg, pdpte, access, entry, mem, shadow, tlb, cost, happened, all, any, not";
 
 /// Event names that `happened` knows.
-const EVENTS: [&str; 36] = [
+const EVENTS: [&str; 38] = [
     "walk_read",
     "set_accessed",
     "set_dirty",
@@ -245,6 +245,8 @@ const EVENTS: [&str; 36] = [
     "sync",
     "reclaim",
     "nested_read",
+    "shadow_read",
+    "audit_failed",
 ];
 
 impl RawPredicate {

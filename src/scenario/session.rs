@@ -2,8 +2,8 @@
 
 use super::file::{Scenario, StartError, Text};
 use super::step::{Step, StepKind, Want};
-use crate::engine::{EngineName, Quiet};
-use crate::lab::Lab;
+use crate::engine::{EngineConfig, EngineName, Quiet};
+use crate::lab::{Lab, Node, NodeId};
 use crate::machine::{Caches, Event};
 
 /// A caption that stands between two commands.
@@ -30,7 +30,9 @@ pub struct Session {
     commands_after: Vec<usize>,
     /// For each command of the file, its step number.
     numbers: Vec<usize>,
-    engine: EngineName,
+    /// How many of the captions are the scenario's own.
+    own_captions: usize,
+    engine: EngineConfig,
     caches: Caches,
 }
 
@@ -48,24 +50,61 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn open_on(scenario: Scenario, engine: EngineName, caches: Caches) -> Result<Self, StartError> {
-        let mut lab = Lab::new(scenario.start(engine, caches)?);
+    pub fn open_on(scenario: Scenario, engine: impl Into<EngineConfig>, caches: Caches) -> Result<Self, StartError> {
+        let engine = engine.into();
+        let lab = Lab::new(scenario.start(engine, caches)?);
+        let mut session = Self::laid_out(scenario, lab, engine, caches);
+        for step in &session.scenario.steps {
+            if let StepKind::Command(command) = &step.kind {
+                session.lab.execute_with(command.clone(), &mut Quiet);
+            }
+        }
+        session.lab.seek(0);
+        Ok(session)
+    }
+
+    /// Opens a scenario with a log: every command that was given, the last command of the branch in
+    /// view, the cursor on it, and the captions that were added. A log that is none leaves the
+    /// machine at its start.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn with_log(
+        scenario: Scenario,
+        (engine, caches): (EngineConfig, Caches),
+        log: Vec<Node>,
+        at: (Option<NodeId>, usize),
+        added: Vec<Caption>,
+    ) -> Result<Self, StartError> {
+        let start = scenario.start(engine, caches)?;
+        let lab = Lab::with_log(start.clone(), log, at.0, at.1).unwrap_or_else(|_| Lab::new(start));
+        let mut session = Self::laid_out(scenario, lab, engine, caches);
+        session.captions.extend(added);
+        Ok(session)
+    }
+
+    fn laid_out(scenario: Scenario, lab: Lab, engine: EngineConfig, caches: Caches) -> Self {
         let (mut captions, mut wants, mut commands_after) = (Vec::new(), Vec::new(), Vec::new());
         let mut numbers = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             match &step.kind {
-                StepKind::Command(command) => {
-                    lab.execute_with(command.clone(), &mut Quiet);
+                StepKind::Command(_) => {
                     wants.push(step.want);
                     numbers.push(index + 1);
                 }
-                StepKind::Note(text) => captions.push(Caption { after: lab.len(), text: text.clone() }),
+                StepKind::Note(text) => captions.push(Caption { after: wants.len(), text: text.clone() }),
                 StepKind::Expect(_) => {}
             }
-            commands_after.push(lab.len());
+            commands_after.push(wants.len());
         }
-        lab.seek(0);
-        Ok(Self { scenario, lab, captions, wants, commands_after, numbers, engine, caches })
+        let own_captions = captions.len();
+        Self { scenario, lab, captions, wants, commands_after, numbers, own_captions, engine, caches }
+    }
+
+    /// The captions that were added to those of the scenario.
+    #[must_use]
+    pub fn added_captions(&self) -> &[Caption] {
+        self.captions.get(self.own_captions..).unwrap_or_default()
     }
 
     /// An empty machine.
@@ -81,6 +120,12 @@ impl Session {
     /// The engine that runs it.
     #[must_use]
     pub const fn engine(&self) -> EngineName {
+        self.engine.name
+    }
+
+    /// The engine that runs it, with what is switched on.
+    #[must_use]
+    pub const fn config(&self) -> EngineConfig {
         self.engine
     }
 
@@ -90,17 +135,15 @@ impl Session {
         self.caches
     }
 
-    /// The same commands from the start, on another engine or with other caches.
+    /// The same commands from the start, with every branch, on another engine or with other caches.
     ///
     /// # Errors
     /// [`StartError`]; the session stays as it is.
-    pub fn replay_on(&mut self, engine: EngineName, caches: Caches) -> Result<(), StartError> {
-        let mut lab = Lab::new(self.scenario.start(engine, caches)?);
-        for command in self.lab.commands() {
-            lab.execute_with(command.clone(), &mut Quiet);
-        }
-        lab.seek(self.lab.cursor());
-        (self.lab, self.engine, self.caches) = (lab, engine, caches);
+    pub fn replay_on(&mut self, engine: impl Into<EngineConfig>, caches: Caches) -> Result<(), StartError> {
+        let engine = engine.into();
+        let start = self.scenario.start(engine, caches)?;
+        self.lab.restart(start);
+        (self.engine, self.caches) = (engine, caches);
         Ok(())
     }
 

@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{Text, nearest};
+use super::file::Text;
 use super::predicate::Predicate;
 use crate::arch::address::Num;
 use crate::arch::{AccessKind, Gpa, Gva, entry};
 use crate::machine::Command;
 use crate::machine::command::{MapSize, Size, SlotAction};
+use crate::names::nearest;
 
 /// An exception that a step may want, by its name in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -101,7 +102,7 @@ pub struct Step {
 }
 
 /// Leaf bits that `map` takes by name.
-const MAP_FLAGS: [(&str, u64); 9] = [
+pub(super) const MAP_FLAGS: [(&str, u64); 9] = [
     ("rw", entry::RW),
     ("us", entry::US),
     ("pwt", entry::PWT),

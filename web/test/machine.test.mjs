@@ -129,7 +129,7 @@ test("wrong steps give a sentence and change nothing", async () => {
 test("options that cannot be give a sentence", async () => {
   const cases = [
     [{ lesson: "first" }, "lessons are not in this version"],
-    [{ link: "#m=1.AA" }, "share links are not in this version"],
+    [{ link: "#m=1.AA" }, "this link is not complete: its end is missing"],
     [{ theme: "pink" }, '`theme` must be "dark" or "light" in this version'],
     [{ view: "present" }, '`view` must be "full" in this version'],
     ["scenario", "the options of Lab.start must be an object"],

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::{PageId, ShadowPage, SpteRef};
 use super::root::Root;
-use super::{Shadow, spte, write};
+use super::{Shadow, root, spte, write};
 use crate::arch::entry::{self, P, RW, US, XD};
 use crate::arch::{Gfn, Level, Mode};
 use crate::engine::Vm;
@@ -284,12 +284,15 @@ fn present_implies_accessed(vm: &Vm<Shadow>) -> Result<(), String> {
     Ok(())
 }
 
-/// I11: `pae_root` has a slot exactly for each present PDPTE register.
+/// I11: `pae_root` has a slot exactly for each present PDPTE register (with memory behind it, where
+/// the engine looks for that).
 fn pae_root_mirrors_the_registers(vm: &Vm<Shadow>) -> Result<(), String> {
     let cpu = &vm.machine.cpu;
     let (Root::Pae(slots), Mode::Pae) = (&vm.engine.root, cpu.mode()) else { return Ok(()) };
     for (index, slot) in slots.iter().enumerate() {
-        if spte::is_present(*slot) != (cpu.pdptes[index] & P != 0) {
+        let table = entry::frame_4k(cpu.pdptes[index], &cpu.model).gfn();
+        let wanted = cpu.pdptes[index] & P != 0 && root::is_visible(vm, table);
+        if spte::is_present(*slot) != wanted {
             return Err(format!("pae_root[{index}] and PDPTE register {index} disagree about P"));
         }
     }

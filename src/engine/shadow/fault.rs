@@ -6,9 +6,9 @@ use super::walk::{GuestWalk, set_dirty, walk_addr};
 use super::{Shadow, fetch, hw, root, spte, unsync, write, zap};
 use crate::arch::entry::{self, P, RW, US};
 use crate::arch::fault::Vector;
-use crate::arch::rights::Guard;
-use crate::arch::{Access, Fault, Gpa, Gva, Hpa};
-use crate::engine::{Sink, Translation, Vm};
+use crate::arch::rights::{Guard, violations};
+use crate::arch::{Access, Fault, FaultReason, Gpa, Gva, Hpa};
+use crate::engine::{Sink, Switches, Translation, Vm};
 use crate::machine::event::{Event, ExitReason, SpteWhy};
 use crate::machine::role::AccessBits;
 
@@ -34,7 +34,7 @@ pub fn translate<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: 
                 return Ok(Translation { gpa, hpa: found.hpa, page_shift: found.page_shift, emulated: false });
             }
             Err(fault) if fault.vector != Vector::PageFault => return Err(fault),
-            Err(_) => match page_fault(vm, gva, access, sink)? {
+            Err(fault) => match page_fault(vm, gva, access, &fault, sink)? {
                 Fixed::Retry => {}
                 Fixed::Emulated(found) => return Ok(found),
             },
@@ -44,7 +44,19 @@ pub fn translate<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: 
     Ok(in_software(vm, &walk, access))
 }
 
-fn page_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &mut S) -> Result<Fixed, Fault> {
+fn page_fault<S: Sink>(
+    vm: &mut Vm<Shadow>,
+    gva: Gva,
+    access: &Access,
+    hardware: &Fault,
+    sink: &mut S,
+) -> Result<Fixed, Fault> {
+    if let FaultReason::Reserved { .. } = hardware.reason
+        && let Some(gpa) = marked_mmio(vm, gva, access)
+    {
+        exit(vm, ExitReason::Mmio, sink);
+        return Ok(Fixed::Emulated(without_memory(gpa, access)));
+    }
     zap::make_room(vm, sink);
     // The processor dropped what it had cached for the address when it faulted.
     hw::drop_address(vm, gva);
@@ -59,6 +71,14 @@ fn page_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &mu
             return Err(fault);
         }
     };
+    if root::entries_of(vm, gva).is_none() {
+        // The root has no place for the address, because its table has no memory behind it.
+        if access.is_write() {
+            set_dirty(vm, &mut walk, sink);
+        }
+        exit(vm, ExitReason::Mmio, sink);
+        return Ok(Fixed::Emulated(in_software(vm, &walk, access)));
+    }
     if vm.machine.slots.host_frame(walk.target()).is_none() {
         if access.is_write() {
             set_dirty(vm, &mut walk, sink);
@@ -86,6 +106,22 @@ enum Repair {
     Done,
     /// A store to a protected page; the exit is counted when the store is emulated.
     Emulate,
+}
+
+/// Where an address without memory leads, by the mark that an earlier fault left: if the memory
+/// slots are the same since and the guest's rights allow the access (6.8 `handle_mmio_page_fault`).
+/// Protection keys are in no mark.
+fn marked_mmio(vm: &Vm<Shadow>, gva: Gva, access: &Access) -> Option<Gpa> {
+    let cpu = &vm.machine.cpu;
+    let at = root::leaf_of(vm, gva)?;
+    let (page, rights, generation) = spte::of_mmio(vm.engine.pool.spte(at))?;
+    let current = generation == vm.engine.generation && !cpu.paging.guard.contains(Guard::PKE);
+    let allowed = violations(access, &rights, cpu.paging.guard, cpu.pkru).is_empty();
+    (current && allowed && (!access.is_write() || rights.rw)).then_some(Gpa(page.0 | gva.0 & 0xfff))
+}
+
+fn without_memory(gpa: Gpa, access: &Access) -> Translation {
+    Translation { gpa, hpa: Hpa(gpa.0), page_shift: 12, emulated: access.is_write() }
 }
 
 /// Where the access leads, found by the hypervisor itself.
@@ -157,7 +193,12 @@ fn fix_read_pf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, walk: &GuestWalk, sink
     let old = vm.engine.pool.spte(at);
     if old & spte::GUEST_USER != 0 && old & US == 0 {
         let xd = if walk.rights.xd { entry::XD } else { 0 };
-        fetch::replace(vm, at, (old | US) & !RW & !entry::XD | xd, SpteWhy::Read, sink);
+        let new = (old | US) & !RW & !entry::XD | xd;
+        if vm.engine.has(Switches::FIX_READ_KEEPS_RMAP) {
+            vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = new;
+        } else {
+            fetch::replace(vm, at, new, SpteWhy::Read, sink);
+        }
     }
     Repair::Done
 }

@@ -41,7 +41,7 @@ fn top(vm: &Vm<Shadow>, gva: Gva) -> (PageId, u8, u16) {
             let slot = slots[(gva.0 >> 30) as usize % 4];
             (PageId::of_frame(spte::frame(slot)), 2, index_at(2, gva))
         }
-        Root::None => unreachable!("a guest runs with a root"),
+        Root::None | Root::Dummy => unreachable!("callers ask whether the root has an entry for the address"),
     }
 }
 
@@ -60,7 +60,9 @@ fn child<S: Sink>(
     if spte::is_present(old) {
         let id = PageId::of_frame(spte::frame(old));
         let page = vm.engine.pool.page(id);
-        if page.gfn == gfn && page.role == role {
+        // Before the fix of CVE-2021-38198 a table that was linked was taken as it was.
+        let as_is = vm.engine.has(Switches::LEAF_ACCESS_IN_ROLE) && role.level == page.role.level && !role.direct;
+        if page.gfn == gfn && (page.role == role || as_is) {
             return id;
         }
         drop_table(vm, at, sink);
@@ -76,11 +78,17 @@ fn child<S: Sink>(
 /// Frame and role of the page that belongs at a level of this path.
 fn child_identity(vm: &Vm<Shadow>, level: u8, gva: Gva, walk: &GuestWalk, granted: AccessBits) -> (Gfn, Role) {
     let base = base_role(vm);
-    let shared = vm.engine.policy.switches.contains(Switches::ROLE_WITHOUT_ACCESS);
+    let shared = vm.engine.has(Switches::ROLE_WITHOUT_ACCESS);
     let quadrant = Role::quadrant_of(base.glevels, level, gva.0);
     if walk.has_table(level) {
         let (gfn, access) = walk.table(level);
-        let access = if shared { AccessBits::ALL } else { access };
+        let access = if shared {
+            AccessBits::ALL
+        } else if vm.engine.has(Switches::LEAF_ACCESS_IN_ROLE) {
+            granted
+        } else {
+            access
+        };
         return (gfn, Role { level, quadrant, access, ..base });
     }
     let pages = 1u64 << (9 * level as u32);
@@ -153,7 +161,7 @@ pub fn set_leaf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, walk: &GuestWalk, gra
     }
     if spte::is_writable(new) && forbids_write(vm, walk) {
         new &= !RW;
-        if !vm.engine.policy.switches.contains(Switches::NO_FLUSH_ON_REDUCTION) {
+        if !vm.engine.has(Switches::NO_FLUSH_ON_REDUCTION) {
             flush_tlb(vm, FlushCause::WriteProtect, sink);
         }
     }
@@ -204,11 +212,7 @@ pub fn make_spte(vm: &Vm<Shadow>, at: SpteRef, leaf: &Leaf) -> u64 {
 /// Whether the target is a guest table that must not be written unseen.
 fn forbids_write(vm: &Vm<Shadow>, walk: &GuestWalk) -> bool {
     // Before patch 11 the base of a large page was asked for in place of the frame in it.
-    let gfn = if vm.engine.policy.switches.contains(Switches::LARGE_PAGE_BASE_GFN) {
-        walk.page_base()
-    } else {
-        walk.target()
-    };
+    let gfn = if vm.engine.has(Switches::LARGE_PAGE_BASE_GFN) { walk.page_base() } else { walk.target() };
     if vm.engine.policy.unsync { write::must_stay_read_only(vm, gfn) } else { write::is_shadowed(vm, gfn) }
 }
 
@@ -216,7 +220,14 @@ fn forbids_write(vm: &Vm<Shadow>, walk: &GuestWalk) -> bool {
 pub fn mark_mmio<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, walk: &GuestWalk, sink: &mut S) {
     let granted = AccessBits::of(&walk.rights);
     let at = fetch(vm, gva, walk, granted, sink);
-    replace(vm, at, walk.target().base().0 | spte::IO_MARK, SpteWhy::Mmio, sink);
+    let gpa = walk.target().base();
+    let mark = if vm.engine.policy.mmio_generations {
+        let granted = AccessBits { write: granted.write && walk.is_dirty(), ..granted };
+        spte::mmio(gpa, granted, vm.engine.generation).unwrap_or(0)
+    } else {
+        gpa.0 | spte::IO_MARK
+    };
+    replace(vm, at, mark, SpteWhy::Mmio, sink);
 }
 
 /// Replaces a leaf entry, with the reverse map kept true.

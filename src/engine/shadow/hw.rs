@@ -3,8 +3,8 @@
 //! Its CR0.WP is always 1 and its entries have 8 bytes (2.6.20 vmx.c `KVM_VM_CR0_ALWAYS_ON`);
 //! SMEP, SMAP, protection keys and NX it checks by itself.
 
-use super::Shadow;
 use super::root::Root;
+use super::{Policy, Shadow, spte};
 use crate::arch::address::Num;
 use crate::arch::entry;
 use crate::arch::invalidate::Scope;
@@ -16,7 +16,7 @@ use crate::machine::event::Event;
 use crate::machine::{Cpu, TlbEntry};
 
 /// Paging as the hardware does it for a guest in this state.
-pub fn paging(cpu: &Cpu) -> Paging {
+pub fn paging(policy: &Policy, cpu: &Cpu) -> Paging {
     let guest = &cpu.regs;
     let long = cpu.mode().is_long();
     let kept = if long { Cr4::SMEP | Cr4::SMAP | Cr4::PKE | Cr4::LA57 } else { Cr4::SMEP | Cr4::SMAP };
@@ -29,7 +29,8 @@ pub fn paging(cpu: &Cpu) -> Paging {
         cr4: guest.cr4 & kept | Cr4::PAE,
         efer: Efer::NXE | mode_bits,
     };
-    Paging::new(&CpuModel { maxphyaddr: CpuModel::MAX_WIDTH, ..cpu.model }, &regs)
+    let maxphyaddr = if policy.mmio_generations { spte::HOST_WIDTH } else { CpuModel::MAX_WIDTH };
+    Paging::new(&CpuModel { maxphyaddr, ..cpu.model }, &regs)
 }
 
 /// What the hardware found.
@@ -111,7 +112,7 @@ fn shadow_walk<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &m
     let mut hw = engine.hw.clone();
     let mut pdptes = [0; 4];
     match engine.root {
-        Root::None => {}
+        Root::None | Root::Dummy => {}
         Root::Long(page) => hw.root = Gpa(page.frame().base().0),
         Root::Pdpt { page, first } => {
             pdptes.copy_from_slice(&engine.pool.page(page).spt[usize::from(first)..usize::from(first) + 4]);

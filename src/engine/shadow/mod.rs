@@ -22,10 +22,11 @@ use crate::arch::invalidate::Scope;
 use crate::arch::walk::Paging;
 use crate::arch::{Access, Fault, Gfn, Gpa, Gva};
 use crate::machine::Machine;
+use crate::machine::command::SlotAction;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::sparse::Sparse;
 
-use super::{AnyVm, ControlWrite, Engine, EngineName, ShadowFacts, Sink, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineConfig, ShadowFacts, Sink, Switches, Translation, Vm};
 
 pub use crate::machine::role::{AccessBits, Role};
 pub use audit::{Broken, audit};
@@ -51,6 +52,8 @@ pub struct Shadow {
     hw: Paging,
     /// The table frame that was written last, and how often in a row.
     last_pt_write: Option<(Gfn, u32)>,
+    /// Counts memory slots that came; MMIO marks of another count are stale.
+    generation: u32,
     /// Frames whose mapping outside the scenario's tables has lost its W.
     outside_read_only: Sparse<()>,
 }
@@ -65,16 +68,24 @@ impl Shadow {
             rmap: Rmap::default(),
             root: Root::None,
             prev_roots: Vec::new(),
-            hw: hw::paging(&machine.cpu),
+            hw: hw::paging(&policy, &machine.cpu),
             last_pt_write: None,
+            generation: 0,
             outside_read_only: Sparse::default(),
         }
+    }
+
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let outside = self.outside_read_only.bytes_beside(&older.outside_read_only, |(), _| 0);
+        self.pool.bytes_beside(&older.pool) + self.rmap.bytes_beside(&older.rmap) + outside
     }
 }
 
 impl Engine for Shadow {
-    fn name(&self) -> EngineName {
-        self.policy.name
+    fn config(&self) -> EngineConfig {
+        EngineConfig { name: self.policy.name, switches: self.policy.switches }
     }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
@@ -82,7 +93,7 @@ impl Engine for Shadow {
     }
 
     fn settle<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
-        vm.engine.hw = hw::paging(&vm.machine.cpu);
+        vm.engine.hw = hw::paging(&vm.engine.policy, &vm.machine.cpu);
         root::alloc_roots(vm, sink);
     }
 
@@ -113,12 +124,27 @@ impl Engine for Shadow {
         write::emulate(vm, gpa, size, value, sink);
     }
 
-    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
-        root::zap_all(vm, sink);
+    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, action: SlotAction, sink: &mut S) {
+        let frames_stay = vm.engine.policy.mmio_generations && action == SlotAction::Add;
+        if frames_stay && vm.engine.generation < spte::MAX_GENERATION {
+            // What was marked as MMIO is looked at anew when it faults.
+            vm.engine.generation += 1;
+            root::reload_if_invisible(vm, sink);
+        } else {
+            vm.engine.generation = 0;
+            root::zap_all(vm, sink);
+        }
     }
 
     fn watch_slot<S: Sink>(vm: &mut Vm<Self>, slot: Gpa, sink: &mut S) {
         write::slot_remove_write_access(vm, slot.gfn(), sink);
+    }
+}
+
+impl Shadow {
+    /// Whether something historical is switched on.
+    const fn has(&self, switch: Switches) -> bool {
+        self.policy.switches.contains(switch)
     }
 }
 

@@ -229,6 +229,13 @@ impl Pool {
         self.live
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        let free = if Arc::ptr_eq(&self.free, &older.free) { 0 } else { self.free.len() * size_of::<PageId>() };
+        self.pages.shared_bytes_beside(&older.pages) + self.buckets.shared_bytes_beside(&older.buckets) + free
+    }
+
     /// A page in use.
     ///
     /// # Panics
@@ -324,12 +331,26 @@ impl Pool {
     pub fn release(&mut self, id: PageId) {
         self.unlink(id);
         let bucket = self.bucket(self.page(id).gfn);
-        if let Some(ids) = self.buckets.slot_mut(bucket) {
-            Arc::make_mut(ids).retain(|other| *other != id);
-        }
+        self.leave_bucket(id, bucket);
         self.pages.remove(u64::from(id.0));
         Arc::make_mut(&mut self.free).push(id);
         self.live -= 1;
+    }
+
+    /// Lets a page stand for another frame.
+    pub fn set_gfn(&mut self, id: PageId, gfn: Gfn) {
+        let (from, to) = (self.bucket(self.page(id).gfn), self.bucket(gfn));
+        self.page_mut(id).gfn = gfn;
+        if from != to {
+            self.leave_bucket(id, from);
+            Arc::make_mut(self.buckets.slot_mut(to).get_or_insert_default()).push(id);
+        }
+    }
+
+    fn leave_bucket(&mut self, id: PageId, bucket: u64) {
+        if let Some(ids) = self.buckets.slot_mut(bucket) {
+            Arc::make_mut(ids).retain(|other| *other != id);
+        }
     }
 
     /// The shadow walk passed through a page: stores to it are no flood.

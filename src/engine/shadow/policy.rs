@@ -31,10 +31,11 @@ pub struct Policy {
     pub unsync: bool,
     /// A user store to a table means that it is none any more (patch 27).
     pub user_write_unprotects: bool,
-    /// After an emulated store the new entry is installed right away (0028425f647).
-    pub installs_after_write: bool,
     /// Neighbours filled with a leaf: an aligned window of so many entries (0: none).
     pub prefetch: u16,
+    /// Marks of addresses without memory carry the generation of the memory slots; a root without
+    /// memory is a dummy.
+    pub mmio_generations: bool,
     /// Old roots kept for a switch back.
     pub prev_roots: usize,
     /// Historical behaviour that is switched on.
@@ -57,8 +58,8 @@ impl Policy {
             invlpg_exits: false,
             unsync: false,
             user_write_unprotects: true,
-            installs_after_write: false,
             prefetch: 0,
+            mmio_generations: false,
             prev_roots: 0,
             switches,
         }
@@ -88,6 +89,7 @@ impl Policy {
             unsync: true,
             user_write_unprotects: false,
             prefetch: 8,
+            mmio_generations: true,
             prev_roots: 3,
             ..Self::kvm_2007(switches)
         }
@@ -96,6 +98,9 @@ impl Policy {
     /// Whether PDPTEs come from the registers.
     #[must_use]
     pub const fn uses_pdpte_registers(&self) -> bool {
-        matches!(self.pdpt, Pdpt::Registers) || self.switches.contains(Switches::PDPTE_REGISTERS)
+        match self.pdpt {
+            Pdpt::Registers => !self.switches.contains(Switches::PDPTES_FROM_MEMORY),
+            Pdpt::Memory => self.switches.contains(Switches::PDPTE_REGISTERS),
+        }
     }
 }

@@ -36,6 +36,12 @@ impl Rmap {
         }
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        self.0.shared_bytes_beside(&older.0)
+    }
+
     /// Every frame with its entries.
     pub fn iter(&self) -> impl Iterator<Item = (Hfn, &[SpteRef])> {
         self.0.iter().map(|(frame, entries)| (Hfn(frame), entries.as_slice()))

@@ -1,14 +1,14 @@
 //! Roots: what the hardware's CR3 points to, and when it is built anew
 //! (2.6.20 mmu.c `mmu_alloc_roots`, `paging_new_cr3`; 6.8 `kvm_mmu_new_pgd`, `kvm_mmu_invlpg`).
 
-use super::page::PageId;
+use super::page::{PageId, SpteRef};
 use super::walk::{base_role, glevels};
 use super::{Shadow, fault, fetch, flush_tlb, hw, spte, unsync, zap};
 use crate::arch::entry::P;
 use crate::arch::invalidate::Scope;
-use crate::arch::{ControlRegs, Cr4, Gfn, Gpa, Gva, Mode};
-use crate::engine::{ControlWrite, Sink, Vm};
-use crate::machine::event::{Event, ExitReason, FlushCause};
+use crate::arch::{ControlRegs, Cr4, Gfn, Gva, Mode};
+use crate::engine::{ControlWrite, Sink, Switches, Vm};
+use crate::machine::event::{Event, ExitReason, FlushCause, SpteWhy};
 use crate::machine::role::{AccessBits, Role};
 
 /// What the hardware's CR3 points to.
@@ -16,6 +16,9 @@ use crate::machine::role::{AccessBits, Role};
 pub enum Root {
     /// Nothing yet.
     None,
+    /// CR3 points to no memory: an empty page, so that every access faults (6.8
+    /// `mmu_alloc_special_roots`, the dummy root).
+    Dummy,
     /// A shadow page of level 4 or 5.
     Long(PageId),
     /// Four entries of a shadow page of level 3, from `first` on: the PDPT shadowed as a table.
@@ -33,7 +36,7 @@ impl Root {
     /// The pages that this root pins, and the index of an address's entry in each.
     pub fn pages(&self) -> Vec<PageId> {
         match self {
-            Self::None => Vec::new(),
+            Self::None | Self::Dummy => Vec::new(),
             Self::Long(page) | Self::Pdpt { page, .. } => vec![*page],
             Self::Pae(slots) => {
                 let present = slots.iter().filter(|slot| spte::is_present(**slot));
@@ -55,10 +58,12 @@ pub struct PrevRoot {
 /// Builds the root for the registers in force.
 pub fn alloc_roots<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
     zap::make_room(vm, sink);
-    vm.engine.hw = hw::paging(&vm.machine.cpu);
+    vm.engine.hw = hw::paging(&vm.engine.policy, &vm.machine.cpu);
     let mode = vm.machine.cpu.mode();
-    let root = if mode.is_long() {
-        let gfn = vm.machine.cpu.paging.root.gfn();
+    let gfn = vm.machine.cpu.paging.root.gfn();
+    let root = if mode.is_long() && !is_visible(vm, gfn) {
+        Root::Dummy
+    } else if mode.is_long() {
         Root::Long(pin(vm, gfn, Role { level: glevels(mode), ..base_role(vm) }, sink))
     } else if vm.engine.policy.uses_pdpte_registers() {
         Root::Pae(alloc_pae_root(vm, sink))
@@ -66,6 +71,20 @@ pub fn alloc_roots<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
         alloc_pdpt_root(vm, sink)
     };
     vm.engine.root = root;
+}
+
+/// Whether a table in this frame can be shadowed: later kernels look for memory behind it first
+/// (6.8 `kvm_vcpu_is_visible_gfn`).
+pub fn is_visible(vm: &Vm<Shadow>, gfn: Gfn) -> bool {
+    !vm.engine.policy.mmio_generations || vm.machine.slots.find(gfn).is_some()
+}
+
+/// Memory came: what had no root for the lack of it may have one now.
+pub fn reload_if_invisible<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
+    let all_slots = matches!(vm.engine.root, Root::Pae(slots) if slots.iter().all(|slot| spte::is_present(*slot)));
+    if !all_slots && !matches!(vm.engine.root, Root::Long(_)) {
+        reset_context(vm, sink);
+    }
 }
 
 /// `pae_root`: a slot for each gigabyte. With PAE paging a register that is not present leaves its
@@ -79,10 +98,14 @@ fn alloc_pae_root<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) -> [u64; 4] {
         let (gfn, role) = match mode {
             Mode::Pae => {
                 let register = vm.machine.cpu.pdptes[i];
-                if register & P == 0 {
+                if register & P == 0 && !vm.engine.has(Switches::ABSENT_PDPTE_ROOT) {
                     continue;
                 }
-                (crate::arch::entry::frame_4k(register, &vm.machine.cpu.model).gfn(), base)
+                let gfn = crate::arch::entry::frame_4k(register, &vm.machine.cpu.model).gfn();
+                if !is_visible(vm, gfn) {
+                    continue;
+                }
+                (gfn, base)
             }
             Mode::Off => (Gfn((i as u64) << 18), Role { direct: true, quadrant, ..base }),
             _ => (vm.machine.cpu.paging.root.gfn(), Role { quadrant, ..base }),
@@ -101,7 +124,9 @@ fn alloc_pdpt_root<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) -> Root {
     match mode {
         Mode::Pae => {
             let page = pin(vm, root.gfn(), base, sink);
-            Root::Pdpt { page, first: (root.page_offset() / 8) as u16 }
+            // Without protection no store has to find its mirror: the four stand at the start.
+            let mirrors = vm.engine.policy.caches_pages;
+            Root::Pdpt { page, first: if mirrors { (root.page_offset() / 8) as u16 } else { 0 } }
         }
         Mode::Off => Root::Pdpt { page: pin(vm, Gfn(0), Role { direct: true, ..base }, sink), first: 0 },
         _ => Root::Pdpt { page: pin(vm, root.gfn(), base, sink), first: 0 },
@@ -195,8 +220,11 @@ pub fn control_written<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink:
         fault::exit(vm, ExitReason::CrAccess, sink);
     }
     vm.engine.last_pt_write = None;
+    let only_efer = ControlRegs { efer: vm.machine.cpu.regs.efer, ..write.old } == vm.machine.cpu.regs;
     if write.cause == FlushCause::MovCr3 {
         new_cr3(vm, write, sink);
+    } else if only_efer && write.cause == FlushCause::MovCr0 && vm.engine.has(Switches::ROLE_WITHOUT_WP_NXE) {
+        // 2.6.20 `set_efer` leaves the MMU as it is.
     } else {
         reset_context(vm, sink);
     }
@@ -204,7 +232,7 @@ pub fn control_written<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink:
 
 fn new_cr3<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink: &mut S) {
     if !vm.engine.policy.caches_pages {
-        drop_unless_global(vm, write, sink);
+        drop_unless_global(vm, sink);
     } else if vm.engine.policy.prev_roots > 0 && vm.machine.cpu.mode().is_long() {
         fast_pgd_switch(vm, write, sink);
     } else {
@@ -251,9 +279,12 @@ fn flush_pcid<S: Sink>(vm: &mut Vm<Shadow>, pcid: u16, sink: &mut S) {
 }
 
 /// MOV CR3 before the series: every page goes but the root and those that hold only global leaves.
-fn drop_unless_global<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink: &mut S) {
-    let same_root = root_gfn(vm, &write.old) == root_gfn(vm, &vm.machine.cpu.regs);
-    if !same_root || vm.machine.cpu.mode() == Mode::Pae {
+fn drop_unless_global<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
+    // The root page stays, for whatever table it stands now.
+    if let [root] = vm.engine.root.pages()[..] {
+        let gfn = vm.machine.cpu.paging.root.gfn();
+        vm.engine.pool.set_gfn(root, gfn);
+    } else {
         reset_context(vm, sink);
         return;
     }
@@ -266,10 +297,6 @@ fn drop_unless_global<S: Sink>(vm: &mut Vm<Shadow>, write: &ControlWrite, sink: 
         zap::zap_page(vm, id, sink);
     }
     flush_tlb(vm, FlushCause::MovCr3, sink);
-}
-
-fn root_gfn(vm: &Vm<Shadow>, regs: &ControlRegs) -> Gpa {
-    regs.mode().root(regs.cr3, vm.machine.cpu.model.maxphyaddr)
 }
 
 /// INVLPG, INVPCID: native where tables are never stale; else an exit.
@@ -354,10 +381,10 @@ pub fn drop_for_fault<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
     }
 }
 
-/// The first entry for an address below the root.
+/// The first entry for an address below the root; none where the root has nothing there.
 pub fn entries_of(vm: &Vm<Shadow>, gva: Gva) -> Option<(PageId, u16)> {
     match vm.engine.root {
-        Root::None => None,
+        Root::None | Root::Dummy => None,
         Root::Long(page) => {
             let level = u32::from(vm.engine.pool.page(page).role.level);
             Some((page, index_at(level, gva)))
@@ -371,11 +398,24 @@ pub fn entries_of(vm: &Vm<Shadow>, gva: Gva) -> Option<(PageId, u16)> {
     }
 }
 
+/// The leaf entry of an address, as far as every table above it is there.
+pub fn leaf_of(vm: &Vm<Shadow>, gva: Gva) -> Option<SpteRef> {
+    let (mut page, mut index) = entries_of(vm, gva)?;
+    loop {
+        let at = SpteRef { page, index };
+        let level = u32::from(vm.engine.pool.page(page).role.level);
+        if level == 1 {
+            return Some(at);
+        }
+        let entry = vm.engine.pool.spte(at);
+        page = spte::is_present(entry).then(|| PageId::of_frame(spte::frame(entry)))?;
+        index = index_at(level - 1, gva);
+    }
+}
+
 /// 2.6.20-rc3 `paging64_invlpg`: the leaf entry is zeroed; where a large guest page was split, its
 /// whole leaf page goes.
 fn invlpg_2006<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
-    use super::page::SpteRef;
-    use crate::machine::event::SpteWhy;
     let Some((mut page, mut index)) = entries_of(vm, gva) else { return };
     loop {
         let at = SpteRef { page, index };

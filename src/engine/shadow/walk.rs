@@ -7,10 +7,10 @@ use super::Shadow;
 use crate::arch::address::Num;
 use crate::arch::entry::{self, P};
 use crate::arch::pdpte;
-use crate::arch::rights::{Guard, Rights};
+use crate::arch::rights::{Guard, Rights, violations};
 use crate::arch::walk::{EntryRead, MAX_LEVELS, Start, TableMemory, Walk, WalkObserver};
 use crate::arch::{Access, Cr0, Cr4, Efer, Fault, FaultReason, Gfn, Gpa, Gva, Level, Mode};
-use crate::engine::{Sink, Vm};
+use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{EntrySource, Event};
 use crate::machine::role::{AccessBits, Role};
 
@@ -91,7 +91,9 @@ pub fn glevels(mode: Mode) -> u8 {
 pub fn base_role(vm: &Vm<Shadow>) -> Role {
     let regs = &vm.machine.cpu.regs;
     let mode = vm.machine.cpu.mode();
-    let paging = mode != Mode::Off;
+    // Before 3dbe141595f the role knew neither; what they decide was the same for all pages.
+    let in_role = !vm.engine.has(Switches::ROLE_WITHOUT_WP_NXE);
+    let paging = mode != Mode::Off && in_role;
     let wp = regs.cr0.contains(Cr0::WP);
     Role {
         glevels: glevels(mode),
@@ -99,7 +101,7 @@ pub fn base_role(vm: &Vm<Shadow>) -> Role {
         quadrant: 0,
         direct: false,
         access: AccessBits::ALL,
-        nxe: regs.efer.contains(Efer::NXE),
+        nxe: regs.efer.contains(Efer::NXE) && in_role,
         cr0_wp: paging && wp,
         smep_andnot_wp: paging && regs.cr4.contains(Cr4::SMEP) && !wp,
         smap_andnot_wp: paging && regs.cr4.contains(Cr4::SMAP) && !wp,
@@ -139,14 +141,39 @@ pub fn walk_addr<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: 
     };
     let mut recorder = Recorder { path: [EntryRead::default(); MAX_LEVELS], len: 0, seen: &mut seen };
     let result = cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut recorder);
+    let (path, len) = (recorder.path, recorder.len);
     for read in reads {
         let index = cpu.mode().index(Level(read.level), gva);
         let (level, gpa, value) = (read.level, read.gpa, Num(read.value));
         vm.emit(sink, |_| Event::WalkRead { level, from: EntrySource::Memory, index, gpa, value });
     }
+    if vm.engine.has(Switches::RIGHTS_AT_EACH_LEVEL) {
+        judge_each_level(vm, gva, access, &path[..len], sink)?;
+    }
     let walk = result?;
     set_accessed(vm, &walk, sink);
     Ok(of_walk(vm, gva, &walk))
+}
+
+/// 2.6.20 `walk_addr`: rights are judged at each entry on the way down, A is set on the way.
+fn judge_each_level<S: Sink>(
+    vm: &mut Vm<Shadow>,
+    gva: Gva,
+    access: &Access,
+    path: &[EntryRead],
+    sink: &mut S,
+) -> Result<(), Fault> {
+    let cpu = &vm.machine.cpu;
+    let (guard, pkru) = (cpu.paging.guard, cpu.pkru);
+    for read in path.iter().take_while(|read| read.value & P != 0) {
+        let own = Rights::of_path(read.value, read.value, read.value);
+        let broken = violations(access, &own, guard, pkru);
+        if !broken.is_empty() {
+            return Err(Fault::page(access, gva, guard, FaultReason::Rights { broken }));
+        }
+        accessed(vm, read, sink);
+    }
+    Ok(())
 }
 
 fn unpaged(gva: Gva) -> GuestWalk {
@@ -203,11 +230,22 @@ fn of_walk(vm: &Vm<Shadow>, gva: Gva, walk: &Walk) -> GuestWalk {
 }
 
 fn set_accessed<S: Sink>(vm: &mut Vm<Shadow>, walk: &Walk, sink: &mut S) {
-    for (read, new) in walk.updates(false) {
-        update_entry(vm, &read, new, sink);
-        let (level, gpa, old, new) = (read.level, read.gpa, Num(read.value), Num(new));
-        vm.emit(sink, |_| Event::SetAccessed { level, gpa, old, new });
+    for (read, _) in walk.updates(false) {
+        accessed(vm, &read, sink);
     }
+}
+
+/// Sets A in an entry that lacks it.
+fn accessed<S: Sink>(vm: &mut Vm<Shadow>, read: &EntryRead, sink: &mut S) {
+    let size = vm.machine.cpu.mode().entry_size() as u32;
+    let old = vm.machine.memory.read(read.gpa, size);
+    let new = old | entry::A;
+    if new == old {
+        return;
+    }
+    update_entry(vm, read, new, sink);
+    let (level, gpa) = (read.level, read.gpa);
+    vm.emit(sink, |_| Event::SetAccessed { level, gpa, old: Num(old), new: Num(new) });
 }
 
 /// Sets D in the leaf entry, and in the walk's copy of it.
@@ -226,5 +264,7 @@ pub fn set_dirty<S: Sink>(vm: &mut Vm<Shadow>, walk: &mut GuestWalk, sink: &mut 
 fn update_entry<S: Sink>(vm: &mut Vm<Shadow>, read: &EntryRead, new: u64, _: &mut S) {
     let size = vm.machine.cpu.mode().entry_size() as u32;
     vm.machine.memory.write(read.gpa, size, new);
-    vm.machine.slots.mark_dirty(read.gpa.gfn());
+    if !vm.engine.has(Switches::WALKER_UNLOGGED) {
+        vm.machine.slots.mark_dirty(read.gpa.gfn());
+    }
 }

@@ -37,14 +37,19 @@ pub fn write_protect<S: Sink>(vm: &mut Vm<Shadow>, gfn: Gfn, sink: &mut S) {
     let writable = |at: &SpteRef| spte::is_writable(vm.engine.pool.spte(*at));
     let mappings: Vec<SpteRef> = vm.engine.rmap.of(frame).iter().copied().filter(writable).collect();
     vm.emit(sink, |_| Event::WriteProtect { gfn });
+    // A mapping may have gone while the hardware still remembers it: 2.6.20 could rely on every exit
+    // to flush, this hardware keeps its TLB over exits.
+    let remembered = vm.machine.tlb.entries().any(|e| e.rights.rw && e.frame == frame.base().0);
+    let flush = (remembered || !mappings.is_empty()) && !vm.engine.has(Switches::NO_FLUSH_ON_REDUCTION);
+    let flush_first = vm.engine.has(Switches::FLUSH_BEFORE_CHANGE);
+    if flush && flush_first {
+        flush_tlb(vm, FlushCause::WriteProtect, sink);
+    }
     for at in &mappings {
         let old = vm.engine.pool.spte(*at);
         fetch::replace(vm, *at, old & !RW, SpteWhy::WriteProtect, sink);
     }
-    // A mapping may have gone while the hardware still remembers it: 2.6.20 could rely on every exit
-    // to flush, this hardware keeps its TLB over exits.
-    let remembered = vm.machine.tlb.entries().any(|e| e.rights.rw && e.frame == frame.base().0);
-    if (remembered || !mappings.is_empty()) && !vm.engine.policy.switches.contains(Switches::NO_FLUSH_ON_REDUCTION) {
+    if flush && !flush_first {
         flush_tlb(vm, FlushCause::WriteProtect, sink);
     }
 }
@@ -88,7 +93,7 @@ pub fn emulate<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, value: u64, si
     } else {
         pre_write(vm, gpa, size, sink);
         plain_store(vm, gpa, size, value, sink);
-        if vm.engine.policy.installs_after_write || vm.engine.policy.switches.contains(Switches::INSTALL_AFTER_WRITE) {
+        if vm.engine.has(Switches::INSTALL_AFTER_WRITE) {
             install_new_entry(vm, gpa, sink);
         }
     }
@@ -107,8 +112,7 @@ fn pre_write<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, sink: &mut S) {
     if flooded {
         vm.emit(sink, |_| Event::Flood { gfn });
     }
-    let ids: Vec<PageId> = vm.engine.pool.of_gfn(gfn).collect();
-    for id in ids {
+    for id in written_shadows(vm, gfn) {
         let role = vm.engine.pool.page(id).role;
         // Stores of fewer than 4 bytes are none to a page table (e925c5ba938).
         if flooded || size < 4 || is_misaligned(gpa, size, &role) {
@@ -117,6 +121,12 @@ fn pre_write<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, sink: &mut S) {
             clear_mirrors(vm, id, &role, gpa, sink);
         }
     }
+}
+
+/// The shadows that must follow a store to a table: all of them.
+fn written_shadows(vm: &Vm<Shadow>, gfn: Gfn) -> Vec<PageId> {
+    let some = if vm.engine.has(Switches::FIRST_SHADOW_ONLY) { 1 } else { usize::MAX };
+    vm.engine.pool.of_gfn(gfn).take(some).collect()
 }
 
 /// Whether a store covers more than one entry, or parts of two.
@@ -139,7 +149,7 @@ fn mirrors(vm: &Vm<Shadow>, role: &Role, gpa: Gpa) -> std::ops::Range<u16> {
         let one = (index % 512) as u16;
         return if index / 512 == u64::from(role.quadrant) { one..one + 1 } else { 0..0 };
     }
-    if vm.engine.policy.switches.contains(Switches::PDE_OFFSET_DOUBLED_ONCE) {
+    if vm.engine.has(Switches::PDE_OFFSET_DOUBLED_ONCE) {
         let one = (index % 512) as u16;
         return one..one + 1;
     }
@@ -171,9 +181,8 @@ fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa
 
 /// 6.8: as [`pre_write`], with floods counted by page, and leaf tables left to go out of sync.
 fn track_write<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, sink: &mut S) {
-    let ids: Vec<PageId> = vm.engine.pool.of_gfn(gpa.gfn()).collect();
     let mut cleared = false;
-    for id in ids {
+    for id in written_shadows(vm, gpa.gfn()) {
         let role = vm.engine.pool.page(id).role;
         let flooded = role.level > 1 && {
             let page = vm.engine.pool.page_mut(id);

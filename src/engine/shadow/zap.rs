@@ -60,7 +60,7 @@ pub fn zap_page<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, sink: &mut S) {
     let leaves = unlink_children(vm, id, sink);
     vm.machine.cost.shadow_zapped += 1;
     vm.emit(sink, |_| Event::ShadowZap { gfn, role });
-    if leaves && !vm.engine.policy.switches.contains(Switches::NO_FLUSH_ON_REDUCTION) {
+    if leaves && !vm.engine.has(Switches::NO_FLUSH_ON_REDUCTION) {
         flush_tlb(vm, FlushCause::Zap, sink);
     }
     if pinned {

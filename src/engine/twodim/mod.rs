@@ -7,7 +7,7 @@
 mod nested;
 
 use super::native::{fill_from_walk, set_accessed_and_dirty, tlb_answer};
-use super::{AnyVm, ControlWrite, Engine, EngineName, Sink, Switches, Translation, Vm};
+use super::{AnyVm, ControlWrite, Engine, EngineConfig, EngineName, Sink, Switches, Translation, Vm};
 use crate::arch::address::Num;
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
@@ -15,7 +15,8 @@ use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::walk::{EntryRead, Start, TableMemory, Walk};
 use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
-use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, FlushScope, StoreBy};
+use crate::machine::command::SlotAction;
+use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
 
 pub use nested::{Kind, LEVELS, Nested, NestedEntry};
 
@@ -52,11 +53,12 @@ const CR0_GUEST: Cr0 = Cr0::WP.union(Cr0::TS);
 const CR4_GUEST: u64 = Cr4::PGE.bits() | 0b1110 | 1 << 8 | 1 << 9 | 1 << 10;
 
 impl Engine for TwoDim {
-    fn name(&self) -> EngineName {
-        match self.kind {
+    fn config(&self) -> EngineConfig {
+        let name = match self.kind {
             Kind::Ept => EngineName::Ept,
             Kind::Npt => EngineName::Npt,
-        }
+        };
+        EngineConfig { name, switches: self.switches }
     }
 
     fn wrap(vm: Vm<Self>) -> AnyVm {
@@ -97,13 +99,6 @@ impl Engine for TwoDim {
         Self::invalidate(vm, write.scope, write.cause, sink);
     }
 
-    fn invalidate<S: Sink>(vm: &mut Vm<Self>, scope: Scope, cause: FlushCause, sink: &mut S) {
-        let Some(name) = FlushScope::of(scope) else { return };
-        let removed = vm.machine.invalidate(scope);
-        vm.machine.cost.tlb_flushes += 1;
-        vm.emit(sink, |_| Event::TlbFlush { scope: name, cause, removed });
-    }
-
     fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
         if vm.machine.slots.host_frame(gpa.gfn()).is_none() {
             exit(vm, ExitReason::Mmio, sink);
@@ -122,7 +117,7 @@ impl Engine for TwoDim {
         }
     }
 
-    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
+    fn slots_changed<S: Sink>(vm: &mut Vm<Self>, _: SlotAction, sink: &mut S) {
         vm.engine.nested = Nested::new(vm.engine.kind);
         Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
     }

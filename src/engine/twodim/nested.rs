@@ -149,6 +149,12 @@ impl Nested {
         path
     }
 
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    #[must_use]
+    pub fn bytes_beside(&self, older: &Self) -> usize {
+        self.tables.shared_bytes_beside(&older.tables)
+    }
+
     fn entry(&self, table: u64, index: usize) -> u64 {
         self.tables.get(table).map_or(0, |entries| entries[index])
     }

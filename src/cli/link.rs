@@ -1,0 +1,41 @@
+//! `mmuscope link FILE`: a scenario as a share link.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{CliError, Held, run};
+use crate::scenario::{self, Session, Shared, View};
+
+/// Arguments of `link`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+The link stands behind the address of a page that shows mmuscope, or is an argument of `mmuscope`
+and `mmuscope run`. It holds the start state and every step. Quote it: shells take # for a comment.
+
+Examples:
+  mmuscope link my.json
+  mmuscope run \"$(mmuscope link my.json)\"")]
+pub struct Args {
+    /// Scenario file (.json, .json.gz), or - for standard input
+    file: PathBuf,
+
+    /// Address of a page to put before it
+    #[arg(long, value_name = "URL")]
+    page: Option<String>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> Result<Held, CliError> {
+    let session = Session::open(run::read(&args.file)?).map_err(|e| CliError::Usage(e.to_string()))?;
+    let link = scenario::link(&session, &View::default(), "en")?;
+    let page = args.page.as_deref().unwrap_or_default();
+    writeln!(anstream::stdout(), "{page}{link}")?;
+    Ok(Held::Yes)
+}
+
+/// The session behind an argument that is a link; `None` where it is none.
+pub(super) fn session(argument: &Path) -> Result<Option<Session>, CliError> {
+    let Some(text) = argument.to_str().filter(|text| scenario::is_link(text)) else { return Ok(None) };
+    let session = Shared::from_link(text)?.open();
+    session.map(Some).map_err(|error| CliError::Usage(error.to_string()))
+}

@@ -1,0 +1,38 @@
+//! Names that people type: shown safely in a message, and the nearest known one offered.
+
+/// Text of a file as a message shows it: on one line, at most `limit` characters.
+#[must_use]
+pub fn shown(text: &str, limit: usize) -> String {
+    let mut cut: String = text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(limit).is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
+#[must_use]
+pub fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let shown = shown(name, 40);
+    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
+    match best {
+        Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
+            format!("unknown {what} `{shown}`: did you mean `{k}`?")
+        }
+        None => format!("unknown {what} `{shown}`: there is none"),
+        Some(_) => format!("unknown {what} `{shown}`: known are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_offered_else_all() {
+        let known = || ["poke", "dma"].into_iter();
+        assert_eq!(nearest("op", "pok", known()), "unknown op `pok`: did you mean `poke`?");
+        assert_eq!(nearest("op", "frobnicate", known()), "unknown op `frobnicate`: known are poke, dma");
+        assert_eq!(shown("a\nb", 2), "a\u{fffd}…");
+    }
+}
