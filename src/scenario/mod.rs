@@ -9,6 +9,7 @@ mod file;
 pub mod import;
 mod link;
 mod predicate;
+mod presets;
 mod run;
 mod session;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use file::{
 };
 pub use link::{LinkError, MAX_BYTES as MAX_LINK_BYTES, Shared, View, is_link, link};
 pub use predicate::Predicate;
+pub use presets::{Preset, PresetGroup, preset, presets};
 pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
 pub use session::{Caption, Session};
 pub use snapshot::state_json;
