@@ -106,7 +106,7 @@ fn at_path(path: &str) -> String {
 }
 
 /// Text of a file as a message shows it: on one line, at most `limit` characters.
-fn shown(text: &str, limit: usize) -> String {
+pub(crate) fn shown(text: &str, limit: usize) -> String {
     let mut cut: String = text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(limit).is_some() {
         cut.push('…');
@@ -115,7 +115,7 @@ fn shown(text: &str, limit: usize) -> String {
 }
 
 /// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
-pub(super) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let shown = shown(name, 40);
     let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
     match best {
@@ -325,6 +325,27 @@ impl Scenario {
     }
 }
 
+/// A scenario inside another file. What is wrong with its content names the place inside it.
+impl<'de> Deserialize<'de> for Scenario {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawScenario::deserialize(deserializer)?;
+        raw.into_scenario("").map_err(|error| match error {
+            InputError::Content { path, what, .. } => serde::de::Error::custom(format!("{path}: {what}")),
+            other => serde::de::Error::custom(other),
+        })
+    }
+}
+
+impl schemars::JsonSchema for Scenario {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        RawScenario::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        RawScenario::json_schema(generator)
+    }
+}
+
 impl RawScenario {
     fn into_scenario(self, name: &str) -> Result<Scenario, InputError> {
         let wrong =
@@ -419,7 +440,7 @@ fn check_steps(name: &str, cpu: &CpuModel, steps: Vec<Step>) -> Result<Vec<Step>
 }
 
 /// Parses JSON and says where and what went wrong.
-fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) -> Result<T, InputError> {
+pub(crate) fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) -> Result<T, InputError> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let located = |error: &serde_json::Error, path: String| InputError::Json {
         name: name.to_owned(),

@@ -13,8 +13,11 @@ mod step;
 pub use file::{
     FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
 };
-pub use predicate::Predicate;
+pub(crate) use file::{from_json, nearest, shown};
+pub use predicate::{Predicate, RegName};
+pub(crate) use run::judge_step;
 pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
 pub use session::Session;
 pub use snapshot::state_json;
+pub(crate) use step::command_ops;
 pub use step::{Step, StepKind, Want, WantedException};
