@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::file::{LessonStep, Par};
+use crate::arch::AccessKind;
 use crate::engine::AnyVm;
 use crate::lab::Lab;
 use crate::machine::{Command, Cost, Event};
@@ -51,6 +52,7 @@ impl Score {
         self.writes += match command {
             Command::Map { .. } => events.iter().filter(|event| matches!(event, Event::Store { .. })).count() as u64,
             Command::Write { .. } | Command::Poke { .. } | Command::Dma { .. } => 1,
+            Command::Access { kind: AccessKind::Write, .. } => 1,
             _ => 0,
         };
     }
