@@ -440,6 +440,18 @@ pub fn read_file(path: &Path) -> Result<Lesson, InputError> {
     Lesson::from_json(&path.display().to_string(), &text)
 }
 
+/// Whether a text is meant as a lesson and not as a scenario: a lesson has a `start`, a scenario has
+/// `init`. What is neither is left to the reader of scenarios.
+#[must_use]
+pub fn is_lesson(json: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Either {
+        start: Option<serde::de::IgnoredAny>,
+        init: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Either>(json).is_ok_and(|either| either.start.is_some() && either.init.is_none())
+}
+
 /// The JSON Schema of a lesson file.
 #[must_use]
 pub fn schema() -> schemars::Schema {

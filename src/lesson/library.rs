@@ -54,6 +54,12 @@ pub fn library() -> &'static [Lesson] {
     })
 }
 
+/// The lesson of that id, as a link names it.
+#[must_use]
+pub fn by_id(id: &str) -> Option<&'static Lesson> {
+    library().iter().find(|lesson| lesson.id == id)
+}
+
 /// The scenario of that name.
 pub(super) fn start_by_id(id: &str) -> Result<Scenario, String> {
     let Some((id, text)) = STARTS.iter().find(|(known, _)| *known == id) else {

@@ -18,11 +18,13 @@ mod session;
 mod text;
 
 pub use check::{Broken, Rule, check_all};
-pub use file::{Choice, Hints, Lesson, LessonStep, Par, StepKind, WhenWrong, languages_of, read_file, schema};
+pub use file::{
+    Choice, Hints, Lesson, LessonStep, Par, StepKind, WhenWrong, is_lesson, languages_of, read_file, schema,
+};
 pub use focus::Focus;
 pub use glossary::{Glossary, Term, glossary};
 pub use goal::{Judgement, Part, Score};
-pub use library::{LANGUAGES, library};
+pub use library::{LANGUAGES, by_id, library};
 pub use live::Live;
 pub use progress::{Imported, LessonRecord, PROGRESS_FORMAT, Progress, StepRecord};
 pub use session::{CannotRun, Chosen, Session};
