@@ -152,7 +152,7 @@ fn every_lesson_can_be_played_to_its_end_in_both_languages() {
                     session.finish_if_nothing_is_asked();
                     break;
                 }
-                session.next().expect("a legal start");
+                session.forward().expect("a legal start");
             }
             assert!(session.finished(), "{}: {:?}", lesson.id, session.record());
         }
@@ -189,8 +189,8 @@ fn going_back_and_forth_loses_nothing() {
     let (hash, at) = (session.current().lab.state_hash(), session.current().lab.cursor());
     session.back().expect("legal");
     session.back().expect("legal");
-    session.next().expect("legal");
-    session.next().expect("legal");
+    session.forward().expect("legal");
+    session.forward().expect("legal");
     assert_eq!((session.current().lab.state_hash(), session.current().lab.cursor()), (hash, at));
     assert_eq!(session.judge("en").progress("en").as_deref(), Some("1 of 2"));
     assert_eq!(session.judge("zh").progress("zh").as_deref(), Some("1/2"));

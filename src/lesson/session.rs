@@ -167,7 +167,7 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn next(&mut self) -> Result<(), StartError> {
+    pub fn forward(&mut self) -> Result<(), StartError> {
         self.finish_if_nothing_is_asked();
         self.go(self.at + 1)
     }

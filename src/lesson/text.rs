@@ -1,7 +1,7 @@
 //! The Markdown of lessons: a small part of it, into plain data that a screen or a terminal draws.
 //!
-//! Paragraphs, `- ` lists, `code`, **strong**, [links](https://..), and two things of our own:
-//! `[[term]]` or `[[term|shown]]` is a glossary chip, `{{cr3}}` a live value. Anything else, HTML
+//! Paragraphs, `- ` lists, `code`, *emphasis* and **strong** (shown alike), [links](https://..), and
+//! two things of our own: `[[term]]` or `[[term|shown]]` is a glossary chip, `{{cr3}}` a live value. Anything else, HTML
 //! and scripts among it, is text like other text. Reading takes time in proportion to the length.
 
 use super::live::Live;
@@ -96,7 +96,7 @@ const fn is_wide(c: char) -> bool {
 }
 
 /// What opens a span: the mark, the mark that closes it.
-const MARKS: [(&str, &str); 5] = [("`", "`"), ("**", "**"), ("[[", "]]"), ("{{", "}}"), ("[", ")")];
+const MARKS: [(&str, &str); 6] = [("`", "`"), ("**", "**"), ("*", "*"), ("[[", "]]"), ("{{", "}}"), ("[", ")")];
 
 /// How far a mark may be from the one that closes it, in bytes; so that reading a line of a million
 /// opening marks does not search it a million times to its end.
@@ -135,8 +135,12 @@ fn span(open: &str, body: &str) -> Option<Span> {
         return None;
     }
     Some(match open {
-        "`" => Span::Code(body.to_owned()),
-        "**" => Span::Strong(body.to_owned()),
+        "`" => match body.strip_prefix("{{").and_then(|name| name.strip_suffix("}}")) {
+            Some(name) => Span::Live(name.trim().to_owned()),
+            None => Span::Code(body.to_owned()),
+        },
+        "**" | "*" if body.trim() != body => return None,
+        "**" | "*" => Span::Strong(body.to_owned()),
         "[[" => {
             let (id, shown) = body.split_once('|').map_or((body, None), |(id, shown)| (id, Some(shown)));
             Span::Term { id: id.trim().to_owned(), shown: shown.map(|s| s.trim().to_owned()) }
@@ -205,6 +209,14 @@ mod tests {
         assert_eq!(blocks[1].spans()[0], Span::Term { id: "pdpte".into(), shown: Some("the PDPTE".into()) });
         assert_eq!(blocks[1].spans()[2], Span::Live("pdpte.1".into()));
         assert_eq!(blocks[2].spans()[0], Span::Link { text: "SDM".into(), url: "https://x.y/z".into() });
+    }
+
+    #[test]
+    fn emphasis_and_live_values_in_the_code_font() {
+        let spans = |text: &str| parse(text)[0].spans().to_vec();
+        assert_eq!(spans("*is*"), [Span::Strong("is".into())]);
+        assert_eq!(spans("2 * 3 * 4"), [Span::Plain("2 * 3 * 4".into())]);
+        assert_eq!(spans("`{{cr3}}`"), [Span::Live("cr3".into())]);
     }
 
     #[test]
