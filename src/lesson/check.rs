@@ -340,7 +340,7 @@ fn play(lesson: &Lesson, index: usize, start: &Since, say: &mut impl FnMut(Rule,
             since.score.writes, since.score.steps, par.writes, par.steps
         );
         say(Rule::SolutionWithinPar, why);
-    } else if let Some((score, way)) = search::beats_par(lesson, index, start, par) {
+    } else if let search::Found::Better(score, way) = search::beat_par(lesson, index, start, par) {
         let way = way.iter().map(explain::command).collect::<Vec<_>>().join("; ");
         let why = format!("par is beaten with {} writes and {} steps: {way}", score.writes, score.steps);
         say(Rule::ParIsBest, why);
