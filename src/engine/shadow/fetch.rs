@@ -209,7 +209,7 @@ fn forbids_write(vm: &Vm<Shadow>, walk: &GuestWalk) -> bool {
     } else {
         walk.target()
     };
-    if vm.engine.policy.unsync { write::must_stay_read_only(vm, gfn) } else { write::is_shadowed(vm, gfn) }
+    write::is_protected(vm, gfn)
 }
 
 /// Marks an address without memory.

@@ -113,6 +113,10 @@ impl Engine for Shadow {
         write::emulate(vm, gpa, size, value, sink);
     }
 
+    fn stores_unseen(vm: &Vm<Self>, gfn: Gfn) -> bool {
+        !write::is_protected(vm, gfn)
+    }
+
     fn slots_changed<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
         root::zap_all(vm, sink);
     }
