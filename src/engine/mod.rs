@@ -3,7 +3,6 @@
 //! A [`Vm`] is a machine together with the state of the engine that runs it. [`Engine`] is what an
 //! engine must decide; everything that the architecture decides for all of them is in [`exec`].
 
-mod delta;
 mod exec;
 mod name;
 mod native;
@@ -18,7 +17,6 @@ use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
 use crate::machine::{Command, Machine};
 
-pub use delta::VmDelta;
 pub use name::EngineName;
 pub use native::Native;
 pub use shadow::Shadow;

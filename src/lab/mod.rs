@@ -227,11 +227,15 @@ impl Lab {
         }
         self.before = None;
         match self.snapshots.nearest(&self.path, step) {
-            Some((_, done)) if step > self.cursor && self.cursor >= done => {}
+            Some((_, done, _)) if step > self.cursor && self.cursor >= done => {}
+            Some((node, done, vm)) => {
+                (self.vm, self.cursor) = (AnyVm::clone(vm), done);
+                self.snapshots.stand_at(Some(node), &self.start);
+            }
             None if step > self.cursor => {}
-            nearest => {
-                self.vm = self.snapshots.stand_at(nearest.map(|(node, _)| node), &self.start);
-                self.cursor = nearest.map_or(0, |(_, done)| done);
+            None => {
+                (self.vm, self.cursor) = (self.start.clone(), 0);
+                self.snapshots.stand_at(None, &self.start);
             }
         }
         while self.cursor < step {
@@ -260,14 +264,12 @@ impl Lab {
     }
 
     fn nearest_state(&self, step: usize) -> (usize, AnyVm) {
+        let snapshot = self.snapshots.nearest(&self.path, step);
+        let kept = snapshot.map_or((0, &self.start), |(_, done, vm)| (done, &**vm));
         let before = self.before.as_deref().map(|vm| (self.cursor.saturating_sub(1), vm));
-        let known = [Some((0, &self.start)), before, Some((self.cursor, &self.vm))].into_iter().flatten();
-        let (done, vm) =
-            known.filter(|(done, _)| *done <= step).fold((0, &self.start), |a, b| if b.0 > a.0 { b } else { a });
-        match self.snapshots.nearest(&self.path, step) {
-            Some((node, at)) if at > done => (at, self.snapshots.state(node, &self.start)),
-            _ => (done, vm.clone()),
-        }
+        let known = [Some(kept), before, Some((self.cursor, &self.vm))].into_iter().flatten();
+        let nearest = known.filter(|(done, _)| *done <= step).max_by_key(|(done, _)| *done);
+        nearest.map_or_else(|| (0, self.start.clone()), |(done, vm)| (done, vm.clone()))
     }
 
     /// What command `step` of the path (counted from 1) did.

@@ -3,15 +3,12 @@
 //! How many are kept follows what they cost. The replay between two of them is bounded by an
 //! estimate of its work; the memory that all of them take by a budget. Where the budget does not
 //! suffice, the distance grows by half and those that stand closer go.
-//!
-//! A state shares with the one below it all pages that are equal. Where single words of many pages
-//! differ, that is little, and a chain of states is kept as one whole state and what changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::NodeId;
-use crate::engine::{AnyVm, VmDelta};
+use crate::engine::AnyVm;
 use crate::machine::{Command, Cost};
 
 /// Work between two snapshots of a branch while there is room: about a quarter of a millisecond to
@@ -23,12 +20,6 @@ const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 512 <<
 
 /// Commands are looked at in groups of so many, so that a command that costs little stays cheap.
 const LOOK_EVERY: usize = 16;
-
-/// A state that owns less than this is kept whole: nothing is won by a delta.
-const SMALL: usize = 128 << 10;
-
-/// Deltas on the way from a whole state, at most: each has to be applied.
-const CHAIN: u8 = 16;
 
 /// Work of everything that the counters of a run tell, in units of a command that the TLB answers
 /// (some 20 ns): a read by the walker, an exit, a shadow page made or zapped with all its entries.
@@ -52,115 +43,47 @@ impl Point {
 }
 
 #[derive(Clone, Debug)]
-enum State {
-    Whole(Arc<AnyVm>),
-    /// What differs from the snapshot below, or from the start; so many deltas lead here from a
-    /// whole state.
-    Delta(Arc<VmDelta>, u8),
-}
-
-#[derive(Clone, Debug)]
 struct Kept {
-    state: State,
+    vm: Arc<AnyVm>,
     /// The snapshot before it on its branch.
     below: Option<NodeId>,
     point: Point,
-}
-
-/// Snapshots by the node that they stand at.
-#[derive(Clone, Debug, Default)]
-struct Tree(BTreeMap<NodeId, Kept>);
-
-impl Tree {
-    /// The state at a snapshot (`None`: the start).
-    fn state(&self, node: Option<NodeId>, start: &AnyVm) -> AnyVm {
-        let (mut at, mut deltas) = (node, Vec::new());
-        let whole = loop {
-            match at.and_then(|node| self.0.get(&node)) {
-                None => break start,
-                Some(Kept { state: State::Whole(vm), .. }) => break vm,
-                Some(Kept { state: State::Delta(delta, _), below, .. }) => {
-                    deltas.push(delta);
-                    at = *below;
-                }
-            }
-        };
-        deltas.into_iter().rev().fold(whole.clone(), |vm, delta| delta.apply(vm))
-    }
-
-    /// Keeps a state at a point above a snapshot whose state is `older`; returns the bytes it takes.
-    fn keep(&mut self, point: Point, below: Option<NodeId>, older: &AnyVm, start: &AnyVm, vm: &AnyVm) -> usize {
-        let Some(node) = point.node else { return 0 };
-        let (mut whole, mut chain) = (start, 0);
-        match below.and_then(|below| self.0.get(&below)).map(|kept| &kept.state) {
-            Some(State::Delta(_, above)) => chain = *above,
-            Some(State::Whole(vm)) => whole = vm,
-            None => {}
-        }
-        let own = vm.bytes_beside(older);
-        let delta = (own > SMALL && chain < CHAIN).then(|| vm.delta_from(older)).filter(|d| d.bytes() < own / 2);
-        let (state, bytes) = match delta {
-            Some(delta) => {
-                let bytes = delta.bytes();
-                (State::Delta(Arc::new(delta), chain + 1), bytes)
-            }
-            // At the end of a chain it shares only what no delta has touched: little.
-            None if chain > 0 => {
-                whole = self.whole_below(below, start);
-                (State::Whole(Arc::new(vm.clone())), vm.bytes_beside(whole))
-            }
-            None => (State::Whole(Arc::new(vm.clone())), vm.bytes_beside(whole)),
-        };
-        self.0.insert(node, Kept { state, below, point });
-        bytes
-    }
-
-    fn whole_below<'a>(&'a self, mut node: Option<NodeId>, start: &'a AnyVm) -> &'a AnyVm {
-        while let Some(kept) = node.and_then(|node| self.0.get(&node)) {
-            match &kept.state {
-                State::Whole(vm) => return vm,
-                State::Delta(..) => node = kept.below,
-            }
-        }
-        start
-    }
+    /// What it takes beside the one below.
+    bytes: usize,
 }
 
 /// The snapshots of a lab.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshots {
-    kept: Tree,
+    kept: BTreeMap<NodeId, Kept>,
     interval: u64,
     budget: usize,
     bytes: usize,
     /// The last snapshot at or before the cursor.
     base: Point,
-    /// Its state, where the next one may be a delta from it.
-    base_state: Option<Arc<AnyVm>>,
     /// Work since then that no counter tells.
     uncounted: u64,
 }
 
 impl Snapshots {
     pub(super) fn new(start: &AnyVm) -> Self {
-        Self {
-            kept: Tree::default(),
+        let mut snapshots = Self {
+            kept: BTreeMap::new(),
             interval: FIRST_INTERVAL,
             budget: BUDGET,
             bytes: 0,
-            base: Point::start(start),
-            base_state: None,
+            base: Point::default(),
             uncounted: 0,
-        }
+        };
+        snapshots.stand_at(None, start);
+        snapshots
     }
 
-    /// Goes to a snapshot (`None`: the start) and returns its state.
-    pub(super) fn stand_at(&mut self, node: Option<NodeId>, start: &AnyVm) -> AnyVm {
-        let kept = node.and_then(|node| self.kept.0.get(&node));
+    /// The cursor has moved to where this snapshot (`None`: the start) is the nearest.
+    pub(super) fn stand_at(&mut self, nearest: Option<NodeId>, start: &AnyVm) {
+        let kept = nearest.and_then(|node| self.kept.get(&node));
         self.base = kept.map_or_else(|| Point::start(start), |kept| kept.point);
-        self.base_state = None;
         self.uncounted = 0;
-        self.kept.state(node, start)
     }
 
     /// A command, given when memory had so many pages, has led to the node that is `step` of its
@@ -193,73 +116,59 @@ impl Snapshots {
             return;
         }
         let point = Point { node: Some(node), step, counted, work: self.base.work + since };
-        let below = std::mem::replace(&mut self.base, point);
-        self.uncounted = 0;
-        let older = self.base_state.take();
-        if self.kept.0.contains_key(&node) {
+        let below = self.base.node;
+        (self.base, self.uncounted) = (point, 0);
+        if self.kept.contains_key(&node) {
             return;
         }
-        let older = older.unwrap_or_else(|| Arc::new(self.kept.state(below.node, start)));
-        self.bytes += self.kept.keep(point, below.node, &older, start, vm);
-        self.base_state = Some(Arc::new(vm.clone()));
-        while self.bytes > self.budget && self.kept.0.len() > 1 {
+        let bytes = vm.bytes_beside(self.state(below, start));
+        self.kept.insert(node, Kept { vm: Arc::new(vm.clone()), below, point, bytes });
+        self.bytes += bytes;
+        while self.bytes > self.budget && self.kept.len() > 1 {
             self.interval += self.interval / 2;
             self.thin(start);
         }
+    }
+
+    fn state<'a>(&'a self, node: Option<NodeId>, start: &'a AnyVm) -> &'a AnyVm {
+        node.and_then(|node| self.kept.get(&node)).map_or(start, |kept| &kept.vm)
     }
 
     /// Drops what stands closer to the snapshot below it than the interval.
     #[cold]
     fn thin(&mut self, start: &AnyVm) {
         let all = std::mem::take(&mut self.kept);
-        self.bytes = 0;
         // Where a dropped one leads: to the snapshot that is kept below it.
         let mut dropped: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
-        // The last state that was looked at, and the last that was kept: mostly the next one's.
-        let mut last = (None, start.clone());
-        let mut last_kept = (None, start.clone());
+        self.bytes = 0;
         // A snapshot's number is above that of the one below it, so that one is decided already.
-        for (node, kept) in &all.0 {
-            let vm = match &kept.state {
-                State::Whole(vm) => AnyVm::clone(vm),
-                State::Delta(delta, _) if last.0 == kept.below => delta.apply(last.1),
-                State::Delta(..) => all.state(Some(*node), start),
-            };
-            let below = kept.below.and_then(|below| dropped.get(&below).copied().unwrap_or(Some(below)));
-            let work_below = below.and_then(|below| self.kept.0.get(&below)).map_or(0, |below| below.point.work);
+        for (node, mut kept) in all {
+            kept.below = kept.below.and_then(|below| dropped.get(&below).copied().unwrap_or(Some(below)));
+            let work_below = kept.below.and_then(|below| self.kept.get(&below)).map_or(0, |below| below.point.work);
             if kept.point.work - work_below < self.interval {
-                dropped.insert(*node, below);
-            } else {
-                if last_kept.0 != below {
-                    last_kept = (below, self.kept.state(below, start));
-                }
-                self.bytes += self.kept.keep(kept.point, below, &last_kept.1, start, &vm);
-                last_kept = (Some(*node), vm.clone());
+                dropped.insert(node, kept.below);
+                continue;
             }
-            last = (Some(*node), vm);
+            kept.bytes = kept.vm.bytes_beside(self.state(kept.below, start));
+            self.bytes += kept.bytes;
+            self.kept.insert(node, kept);
         }
         if let Some(kept) = self.base.node.and_then(|node| dropped.get(&node)) {
             // Work goes on being counted from the one that is kept.
             let was = self.base;
-            let kept = kept.and_then(|node| self.kept.0.get(&node));
+            let kept = kept.and_then(|node| self.kept.get(&node));
             self.base = kept.map_or_else(|| Point::start(start), |kept| kept.point);
-            self.base_state = None;
             let told = (was.step - self.base.step) as u64 + was.counted.saturating_sub(self.base.counted);
             self.uncounted += (was.work - self.base.work).saturating_sub(told);
         }
     }
 
-    /// The last snapshot at or before `step` of a path: its node and its step.
-    pub(super) fn nearest(&self, path: &[NodeId], step: usize) -> Option<(NodeId, usize)> {
+    /// The last snapshot at or before `step` of a path.
+    pub(super) fn nearest(&self, path: &[NodeId], step: usize) -> Option<(NodeId, usize, &Arc<AnyVm>)> {
         let last = path.get(step.checked_sub(1)?)?;
         let on_path = |(node, kept): &(&NodeId, &Kept)| path.get(kept.point.step - 1) == Some(*node);
-        let (node, kept) = self.kept.0.range(..=*last).rev().find(on_path)?;
-        Some((*node, kept.point.step))
-    }
-
-    /// The state at a snapshot.
-    pub(super) fn state(&self, node: NodeId, start: &AnyVm) -> AnyVm {
-        self.kept.state(Some(node), start)
+        let (node, kept) = self.kept.range(..=*last).rev().find(on_path)?;
+        Some((*node, kept.point.step, &kept.vm))
     }
 
     /// About how many bytes they take.
@@ -269,7 +178,7 @@ impl Snapshots {
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.kept.0.len()
+        self.kept.len()
     }
 
     /// Another budget: what tests use to see it run out.

@@ -96,18 +96,6 @@ impl<T> Sparse<T> {
 }
 
 impl<T> Sparse<Arc<T>> {
-    /// The slots that do not hold the same value as those of `older`: index, old, new.
-    pub fn changes_since<'a>(
-        &'a self,
-        older: &'a Self,
-    ) -> impl Iterator<Item = (u64, Option<&'a Arc<T>>, Option<&'a Arc<T>>)> {
-        let slots = older.unshared(self).map(|index| (index, older.get(index), self.get(index)));
-        slots.filter(|(_, old, new)| match (old, new) {
-            (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
-            (old, new) => old.is_some() || new.is_some(),
-        })
-    }
-
     /// As [`Sparse::bytes_beside`], of slots that are shared themselves and own nothing else.
     #[must_use]
     pub fn shared_bytes_beside(&self, older: &Self) -> usize {

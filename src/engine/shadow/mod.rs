@@ -29,9 +29,9 @@ use super::{AnyVm, ControlWrite, Engine, EngineName, ShadowFacts, Sink, Translat
 
 pub use crate::machine::role::{AccessBits, Role};
 pub use audit::{Broken, audit};
-pub use page::{PageId, Parents, Pool, PoolDelta, ShadowPage, SpteRef};
+pub use page::{PageId, Parents, Pool, ShadowPage, SpteRef};
 pub use policy::{Pdpt, Policy};
-pub use rmap::{Rmap, RmapDelta};
+pub use rmap::Rmap;
 pub use root::{PrevRoot, Root};
 
 /// The state of a shadow MMU.

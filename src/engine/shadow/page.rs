@@ -4,16 +4,12 @@
 //! A shadow page is a real page table: 512 entries in the processor's format, in a host frame of
 //! its own, walked by the hardware.
 
-mod delta;
-
 use std::sync::Arc;
 
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa, Hfn};
 use crate::machine::role::Role;
 use crate::machine::sparse::Sparse;
-
-pub use delta::PoolDelta;
 
 /// The host frame of the first shadow page.
 pub const FIRST_SHADOW_FRAME: u64 = 0x7f100;

@@ -13,36 +13,7 @@ use crate::machine::sparse::Sparse;
 #[derive(Clone, Debug, Default)]
 pub struct Rmap(Sparse<Arc<Parents>>);
 
-/// What a reverse map differs in from an older one: the frames with their entries.
-#[derive(Clone, Debug)]
-pub struct RmapDelta(Vec<(u64, Option<Arc<Parents>>)>);
-
-impl RmapDelta {
-    /// About how many bytes it takes.
-    pub fn bytes(&self) -> usize {
-        let own = |(_, parents): &(u64, Option<Arc<Parents>>)| match parents {
-            Some(parents) => 16 + size_of::<Parents>() + size_of_val(parents.as_slice()),
-            None => 0,
-        };
-        size_of_val(&*self.0) + self.0.iter().map(own).sum::<usize>()
-    }
-}
-
 impl Rmap {
-    /// Takes everything out; returns what it differs in from an older map.
-    pub fn take_delta_from(&mut self, older: &Self) -> RmapDelta {
-        let new = std::mem::take(&mut self.0);
-        RmapDelta(new.changes_since(&older.0).map(|(frame, _, entries)| (frame, entries.cloned())).collect())
-    }
-
-    /// The opposite of [`Rmap::take_delta_from`].
-    pub fn put_delta(&mut self, older: Self, delta: &RmapDelta) {
-        self.0 = older.0;
-        for (frame, entries) in &delta.0 {
-            *self.0.slot_mut(*frame) = entries.clone();
-        }
-    }
-
     /// The entries that map a frame, in the order in which they were added.
     #[must_use]
     pub fn of(&self, frame: Hfn) -> &[SpteRef] {

@@ -17,7 +17,7 @@ use crate::arch::walk::{EntryRead, Start, TableMemory, Walk};
 use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
 use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, FlushScope, StoreBy};
 
-pub use nested::{Kind, Nested, WordOfTable};
+pub use nested::{Kind, Nested};
 
 /// The state of a two-dimensional MMU.
 #[derive(Clone, Debug)]

@@ -67,9 +67,6 @@ pub struct Violation {
 
 type Table = [u64; ENTRIES];
 
-/// An entry: table, index, value.
-pub type WordOfTable = (u64, u16, u64);
-
 /// The nested tables. Table 0 is the root.
 #[derive(Clone, Debug)]
 pub struct Nested {
@@ -97,27 +94,6 @@ impl Nested {
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
         self.tables.shared_bytes_beside(&older.tables)
-    }
-
-    /// Takes the tables out; returns the entries that differ from those of older ones. Tables only
-    /// come.
-    pub fn take_delta_from(&mut self, older: &Self) -> Vec<WordOfTable> {
-        let new = std::mem::take(&mut self.tables);
-        let mut words = Vec::new();
-        for (table, old, new) in new.changes_since(&older.tables) {
-            let (old, new) = (old.map_or(&[0; ENTRIES], |old| &**old), new.map_or(&[0; ENTRIES], |new| &**new));
-            let entries = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new);
-            words.extend(entries.map(|(index, (_, value))| (table, index as u16, *value)));
-        }
-        words
-    }
-
-    /// The opposite of [`Nested::take_delta_from`].
-    pub fn put_delta(&mut self, older: Self, words: &[WordOfTable]) {
-        self.tables = older.tables;
-        for (table, index, value) in words {
-            self.set(*table, usize::from(*index), *value);
-        }
     }
 
     fn entry(&self, table: u64, index: usize) -> u64 {
