@@ -45,12 +45,7 @@ impl App {
             AppCommand::ToggleBookmark => {
                 let lab = &self.session.lab;
                 let here = lab.node(lab.cursor());
-                match self.view.bookmarks.iter().position(|mark| *mark == here) {
-                    Some(at) => {
-                        self.view.bookmarks.remove(at);
-                    }
-                    None => self.view.bookmarks.push(here),
-                }
+                toggle(&mut self.view.bookmarks, here);
             }
             AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
             AppCommand::SetTextScale(scale) => {
@@ -171,15 +166,21 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         }
         AppCommand::OpenTab(tab) => view.tab = tab,
         AppCommand::OpenPage(page) => view.page = page,
-        AppCommand::ToggleFull(base) => match view.full.iter().position(|table| *table == base) {
-            Some(at) => {
-                view.full.remove(at);
-            }
-            None => view.full.push(base),
-        },
+        AppCommand::ToggleFull(base) => toggle(&mut view.full, base),
+        AppCommand::ToggleFullLower(table) => toggle(&mut view.full_lower, table),
         AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
         AppCommand::Notice(text) => view.notice = Some(text),
         AppCommand::Overlay(overlay) => view.overlay = overlay,
         _ => {}
+    }
+}
+
+/// Puts something into a list, or takes it out.
+fn toggle<T: PartialEq>(list: &mut Vec<T>, thing: T) {
+    match list.iter().position(|other| *other == thing) {
+        Some(at) => {
+            list.remove(at);
+        }
+        None => list.push(thing),
     }
 }

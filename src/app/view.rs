@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use super::Theme;
 use super::comparison::Comparison;
 use super::history::History;
+use super::stage::lower::TableId;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
@@ -152,6 +153,8 @@ pub enum AppCommand {
     OpenPage(Page),
     /// Show a table of the stage as a full list, or folded into runs again.
     ToggleFull(Gpa),
+    /// Show a table of the hypervisor as a full list, or folded into runs again.
+    ToggleFullLower(TableId),
     /// Zoom of the stage; 1 shows cards at their natural size.
     Zoom(f32),
     /// Switch the theme.
@@ -313,6 +316,8 @@ pub struct ViewState {
     pub zoom: f32,
     /// Tables shown as full lists, by their first byte.
     pub full: Vec<Gpa>,
+    /// The same of the hypervisor's tables.
+    pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
     /// Why the last wish could not be granted, in words; gone with the next one.
@@ -337,6 +342,7 @@ impl ViewState {
             composer: Composer::of(session),
             zoom: 1.0,
             full: Vec::new(),
+            full_lower: Vec::new(),
             text_scale: 1.0,
             notice: None,
             overlay: None,
