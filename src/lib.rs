@@ -18,6 +18,8 @@ pub mod lab;
 pub mod scenario;
 /// Events, commands and refusals into sentences.
 pub mod explain;
+/// Lessons: files, goals, sessions, progress, and the check of what an author wrote.
+pub mod lesson;
 /// Everything egui: the window and the page.
 #[cfg(feature = "gui")]
 pub mod app;

@@ -241,7 +241,8 @@ fn random_failures_never_bring_an_older_state_back() {
         let mut tabs = [Ring::new(storage.clone(), 1), Ring::new(storage.clone(), 2)];
         let mut kept = None;
         for number in 1..60u64 {
-            let (tab, now) = (random.borrow_mut().below(2) as usize, random.borrow_mut().below(1000));
+            let tab = random.borrow_mut().below(2) as usize;
+            let now = random.borrow_mut().below(1000);
             if random.borrow_mut().one_in(10) {
                 let writer = random.borrow_mut().next() as u32;
                 tabs[tab] = Ring::new(storage.clone(), writer);

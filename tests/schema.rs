@@ -19,6 +19,11 @@ fn scenario_schema_is_published() {
 }
 
 #[test]
+fn lesson_schema_is_published() {
+    assert_published("lesson.json", mmuscope::lesson::schema());
+}
+
+#[test]
 fn event_schema_is_published() {
     assert_published("event.json", schemars::schema_for!(mmuscope::machine::Event));
 }

@@ -4,6 +4,7 @@
 
 mod conform;
 mod engines;
+mod lesson;
 mod link;
 mod open;
 mod output;
@@ -34,6 +35,7 @@ Examples:
   mmuscope run my-scenario.json --json          the same as JSON Lines
   mmuscope link my-scenario.json                print its share link
   mmuscope conform tests/vectors/*.jsonl.gz     run recorded vectors
+  mmuscope lesson check my-lesson.json         check a lesson
   mmuscope shot my-scenario.json -o out.png --at 4";
 
 /// x86 address translation and KVM's shadow MMU as a living machine.
@@ -56,6 +58,8 @@ enum Subcommands {
     Link(link::Args),
     /// Run vector files and count what passes
     Conform(conform::Args),
+    /// List and check lessons
+    Lesson(lesson::Args),
     /// Render the user interface to a PNG, without a window
     #[cfg(feature = "gui")]
     Shot(shot::Args),
@@ -112,6 +116,7 @@ pub fn main() -> ExitCode {
         Some(Subcommands::Run(args)) => run::run(&args),
         Some(Subcommands::Link(args)) => link::run(&args),
         Some(Subcommands::Conform(args)) => conform::run(&args),
+        Some(Subcommands::Lesson(args)) => lesson::run(&args),
         #[cfg(feature = "gui")]
         Some(Subcommands::Shot(args)) => shot::run(&args),
         Some(Subcommands::Engines) => engines::run(),

@@ -9,8 +9,10 @@ use crate::explain;
 use crate::machine::{Event, Machine};
 use crate::scenario::{Failure, MemoryFailure, Scenario, StepKind, StepReport};
 
-const DIM: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
+/// For what is said in passing.
+pub const DIM: Style = Style::new().dimmed();
+/// For titles.
+pub const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 /// For what went wrong.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -67,3 +67,45 @@ impl Recorder {
         events.into_iter().enumerate().map(|(at, event)| MicroStep { event, vm: Arc::clone(state(at)) }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::CpuModel;
+    use crate::engine::Native;
+    use crate::machine::Machine;
+
+    /// Each state says, in a counter, after which event it was taken.
+    fn recorded(events: usize) -> Vec<MicroStep> {
+        let mut recorder = Recorder::default();
+        let mut vm = Vm { machine: Machine::new(CpuModel::default(), 1 << 20), engine: Native };
+        for _ in 0..events {
+            vm.machine.cost.injected += 1;
+            recorder.event(&vm, Event::Inject);
+        }
+        recorder.finish(Native::wrap(vm))
+    }
+
+    #[test]
+    fn few_events_have_a_state_each() {
+        for (at, step) in recorded(STATES).iter().enumerate() {
+            assert_eq!(step.vm.machine().cost.injected, at as u64 + 1);
+        }
+        assert!(recorded(0).is_empty());
+    }
+
+    #[test]
+    fn many_events_share_states_and_end_in_the_last() {
+        let events = 10 * STATES + 3;
+        let steps = recorded(events);
+        assert_eq!(steps.len(), events);
+        let mut states = 0;
+        for (at, pair) in steps.windows(2).enumerate() {
+            let after = pair[0].vm.machine().cost.injected as usize;
+            assert!(after <= at + 1 && at + 1 - after < 32, "event {at} has the state after {after}");
+            states += usize::from(!Arc::ptr_eq(&pair[0].vm, &pair[1].vm));
+        }
+        assert!(states <= STATES, "{states}");
+        assert_eq!(steps.last().map(|step| step.vm.machine().cost.injected), Some(events as u64));
+    }
+}

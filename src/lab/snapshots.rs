@@ -2,7 +2,7 @@
 //!
 //! How many are kept follows what they cost. The replay between two of them is bounded by an
 //! estimate of its work; the memory that all of them take by a budget. Where the budget does not
-//! suffice, the distance doubles and those in between go.
+//! suffice, the distance grows by half and those that stand closer go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::machine::{Command, Cost};
 const FIRST_INTERVAL: u64 = 8192;
 
 /// What all snapshots of a lab may take, in bytes.
-const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 384 << 20 };
+const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 512 << 20 };
 
 /// Commands are looked at in groups of so many, so that a command that costs little stays cheap.
 const LOOK_EVERY: usize = 16;
@@ -125,7 +125,7 @@ impl Snapshots {
         self.kept.insert(node, Kept { vm: Arc::new(vm.clone()), below, point, bytes });
         self.bytes += bytes;
         while self.bytes > self.budget && self.kept.len() > 1 {
-            self.interval *= 2;
+            self.interval += self.interval / 2;
             self.thin(start);
         }
     }
@@ -184,5 +184,131 @@ impl Snapshots {
     /// Another budget: what tests use to see it run out.
     pub(super) const fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::arch::address::Num;
+    use crate::arch::{AccessKind, ControlRegs, CpuModel, Gpa, Gva};
+    use crate::engine::{AnyVm, EngineName, Quiet};
+    use crate::lab::{BrokenLog, Lab, Node};
+    use crate::machine::command::{MapSize, Size};
+    use crate::machine::{Command, Machine};
+
+    /// 4-level paging with nothing mapped.
+    fn lab(engine: EngineName) -> Lab {
+        let mut machine = Machine::new(CpuModel::default(), 16 << 20);
+        let regs = ControlRegs::set_at_once(&machine.cpu.model, 0x8001_0011, 0x1000, 0xa0, 0xd00);
+        machine.cpu.set_regs(regs.expect("a legal state"));
+        let mut vm = AnyVm::new(machine, engine.into());
+        vm.settle(&mut Quiet);
+        Lab::new(vm)
+    }
+
+    fn command(number: u64) -> Command {
+        let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let va = Gva(random % 64 << 12);
+        let kind = if random & 64 == 0 { AccessKind::Read } else { AccessKind::Write };
+        match random >> 7 & 15 {
+            0 | 1 => Command::Map { va, pa: Gpa(random % 200 << 12), size: MapSize::Kib4, flags: 6 },
+            2 => Command::MovCr3 { val: Num(0x1000), compat: false },
+            3 => Command::Poke { pa: Gpa((random >> 11) % 3000 << 12 | 8), val: Num(number), size: Size::WORD },
+            4 => Command::Invlpg { va },
+            _ => Command::Access { va, kind, user: true, ac: false, stack: false },
+        }
+    }
+
+    /// With hardly any room the few states that are kept still lead everywhere, on every branch.
+    #[test]
+    fn any_point_is_reached_however_small_the_budget() {
+        for engine in [EngineName::Native, EngineName::Kvm2007, EngineName::Ept] {
+            for budget in [usize::MAX, 2 << 20, 0] {
+                let mut lab = lab(engine);
+                lab.set_snapshot_budget(budget);
+                let mut hashes = vec![lab.state_hash()];
+                for number in 0..6000 {
+                    lab.execute_with(command(number), &mut Quiet);
+                    if number % 500 == 499 {
+                        hashes.push(lab.state_hash());
+                    }
+                }
+                let (count, bytes) = lab.snapshot_use();
+                assert!(count >= 1 && (bytes <= budget || count == 1), "{engine:?}: {count} take {bytes}");
+                for at in [7, 0, 3, 12, 11, 1, 9, 2] {
+                    lab.seek(500 * at);
+                    assert_eq!(lab.state_hash(), hashes[at], "{engine:?}, budget {budget}, to {at}");
+                    assert_eq!(lab.state_at(500).machine().state_hash(), hashes[1]);
+                }
+                // Another branch from the middle, and back.
+                lab.seek(2500);
+                let tip = lab.branches()[0].tip;
+                for number in 0..2000 {
+                    lab.execute_with(command(number ^ 0x5555), &mut Quiet);
+                }
+                let (other, there) = (lab.state_hash(), lab.branches());
+                assert_eq!(there.iter().map(|b| (b.len, b.shared)).collect::<Vec<_>>(), [(6000, 2500), (4500, 4500)]);
+                lab.switch_to(tip);
+                lab.seek(6000);
+                assert_eq!(lab.state_hash(), hashes[12]);
+                lab.switch_to(there[1].tip);
+                lab.seek(usize::MAX);
+                assert_eq!(lab.state_hash(), other);
+            }
+        }
+    }
+
+    /// Expensive commands are not replayed by the hundred: each search for a free frame counts.
+    #[test]
+    fn searches_for_frames_are_work() {
+        let mut lab = lab(EngineName::Native);
+        for page in 0..64 {
+            let (va, pa) = (Gva(page << 39), Gpa(page << 12));
+            lab.execute_with(Command::Map { va, pa, size: MapSize::Kib4, flags: 6 }, &mut Quiet);
+        }
+        assert!(lab.snapshot_use().0 >= 8, "{:?}", lab.snapshot_use());
+    }
+
+    #[test]
+    fn a_log_is_taken_over_or_refused() {
+        let mut first = lab(EngineName::Native);
+        for number in 0..50 {
+            first.execute_with(command(number), &mut Quiet);
+        }
+        first.seek(20);
+        first.execute_with(command(1000), &mut Quiet);
+        let tip = first.node(first.len());
+        let again = Lab::with_log(first.start().clone(), first.log().to_vec(), tip, 20).expect("it is a log");
+        assert_eq!((again.cursor(), again.len()), (20, 21));
+        assert_eq!(again.branches(), first.branches());
+        first.seek(20);
+        assert_eq!(again.state_hash(), first.state_hash());
+        let node = |parent| Node { parent, command: command(1) };
+        let refused = |log, tip| Lab::with_log(first.start().clone(), log, tip, 0).err();
+        assert_eq!(refused(vec![node(None), node(Some(1))], None), Some(BrokenLog(2)));
+        assert_eq!(refused(vec![node(None), node(Some(7))], None), Some(BrokenLog(2)));
+        assert_eq!(refused(vec![node(None)], Some(1)), Some(BrokenLog(2)));
+        assert_eq!(refused(vec![node(None), node(None)], Some(1)), None);
+    }
+
+    /// The view of a jump's last command costs no replay.
+    #[test]
+    fn the_state_before_a_jump_is_at_hand() {
+        let mut lab = lab(EngineName::Native);
+        let mut hashes = Vec::new();
+        for number in 0..40 {
+            hashes.push(lab.state_hash());
+            lab.execute_with(command(number), &mut Quiet);
+        }
+        for at in [17, 3, 4, 40, 39] {
+            lab.seek(at);
+            assert_eq!(lab.state_at(at - 1).machine().state_hash(), hashes[at - 1]);
+            lab.seek(at - 1);
+            assert_eq!(lab.state_hash(), hashes[at - 1]);
+        }
+        lab.seek(10);
+        lab.execute_with(Command::Invlpg { va: Gva(0x1234_5000) }, &mut Quiet);
+        assert_eq!(lab.state_at(10).machine().state_hash(), hashes[10]);
+        assert_eq!(lab.state_at(9).machine().state_hash(), hashes[9]);
     }
 }

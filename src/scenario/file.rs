@@ -327,6 +327,27 @@ impl Scenario {
     }
 }
 
+/// A scenario inside another file. What is wrong with its content names the place inside it.
+impl<'de> Deserialize<'de> for Scenario {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawScenario::deserialize(deserializer)?;
+        raw.into_scenario("").map_err(|error| match error {
+            InputError::Content { path, what, .. } => serde::de::Error::custom(format!("{path}: {what}")),
+            other => serde::de::Error::custom(other),
+        })
+    }
+}
+
+impl schemars::JsonSchema for Scenario {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        RawScenario::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        RawScenario::json_schema(generator)
+    }
+}
+
 impl RawScenario {
     fn into_scenario(self, name: &str) -> Result<Scenario, InputError> {
         let wrong =
@@ -395,7 +416,7 @@ fn check_steps(cpu: &CpuModel, steps: &[Step]) -> Result<(), (String, String)> {
 }
 
 /// Parses JSON and says where and what went wrong.
-fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) -> Result<T, InputError> {
+pub(crate) fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) -> Result<T, InputError> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let located = |error: &serde_json::Error, path: String| InputError::Json {
         name: name.to_owned(),

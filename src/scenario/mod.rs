@@ -9,6 +9,7 @@ mod file;
 pub mod import;
 mod link;
 mod predicate;
+mod presets;
 mod run;
 mod session;
 mod snapshot;
@@ -18,9 +19,13 @@ pub use export::ExportError;
 pub use file::{
     FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
 };
+pub(crate) use file::from_json;
 pub use link::{LinkError, MAX_BYTES as MAX_LINK_BYTES, Shared, View, is_link, link};
-pub use predicate::Predicate;
+pub use predicate::{Predicate, RegName};
+pub use presets::{Preset, PresetGroup, preset, presets};
+pub(crate) use run::judge_step;
 pub use run::{Events, Failure, Happened, MemoryFailure, Run, StepReport, Verdict, outcome_matches, run};
 pub use session::{Caption, Session};
 pub use snapshot::state_json;
+pub(crate) use step::command_ops;
 pub use step::{Step, StepKind, Want, WantedException};

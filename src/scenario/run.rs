@@ -184,7 +184,8 @@ pub fn outcome_matches(outcome: &Outcome, want: &Want, machine: &Machine) -> Res
     if same { Ok(()) } else { Err(got.to_string()) }
 }
 
-fn judge_step(step: &Step, outcome: &Outcome, machine: &Machine) -> Option<Failure> {
+/// How a command's step failed, if it did.
+pub(crate) fn judge_step(step: &Step, outcome: &Outcome, machine: &Machine) -> Option<Failure> {
     if let Some(want) = &step.want
         && let Err(got) = outcome_matches(outcome, want, machine)
     {

@@ -176,6 +176,11 @@ const OPS: [(&str, &[&str]); 18] = [
     ("note", &["text"]),
 ];
 
+/// Every `op` that gives a command.
+pub(crate) fn command_ops() -> impl Iterator<Item = &'static str> + Clone {
+    OPS.iter().map(|(op, _)| *op).filter(|op| !matches!(*op, "expect" | "note"))
+}
+
 impl RawStep {
     fn present(&self) -> [(&'static str, bool); 22] {
         [

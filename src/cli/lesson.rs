@@ -1,0 +1,173 @@
+//! `mmuscope lesson`: what lessons there are, and whether a lesson is right.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::{CliError, Held, output};
+use crate::explain;
+use crate::lesson::{self, LANGUAGES, Lesson, LessonStep, Session, check_all, glossary, library};
+use crate::scenario::StepKind;
+
+/// Arguments of `lesson`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(clap::Subcommand)]
+enum Subcommands {
+    /// List the lessons: level, minutes, title, what to do first
+    List {
+        /// Language of the titles
+        #[arg(long, value_name = "L", default_value = "en", value_parser = LANGUAGES)]
+        lang: String,
+    },
+    /// Tell a lesson as text, answers and solutions included
+    Show {
+        /// Id of a lesson of the program, or a lesson file
+        lesson: String,
+
+        /// Language of the texts
+        #[arg(long, value_name = "L", default_value = "en", value_parser = LANGUAGES)]
+        lang: String,
+    },
+    /// Check lessons: goals, solutions, pars, languages, prerequisites
+    #[command(after_help = "\
+Exit status: 0 every lesson is right, 1 one breaks a rule (each is named with its reason), 2 a file cannot be read.
+
+Examples:
+  mmuscope lesson check                  the lessons of the program
+  mmuscope lesson check my-lesson.json
+  mmuscope lesson check lessons/         every .json file of a folder")]
+    Check {
+        /// Lesson files or folders; the lessons of the program where there is none
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> Result<Held, CliError> {
+    match &args.command {
+        Subcommands::List { lang } => list(lang),
+        Subcommands::Show { lesson, lang } => show(lesson, lang),
+        Subcommands::Check { paths } => check(paths),
+    }
+}
+
+fn list(language: &str) -> Result<Held, CliError> {
+    let mut out = anstream::stdout().lock();
+    let longest = library().iter().map(|lesson| lesson.id.len()).max().unwrap_or(0);
+    for lesson in library() {
+        let Lesson { id, level, minutes, .. } = lesson;
+        let after =
+            if lesson.after.is_empty() { String::new() } else { format!("  (after {})", lesson.after.join(", ")) };
+        let title = lesson.title.get(language);
+        writeln!(out, "level {level}  {minutes:>2} min  {id:<longest$}  {title}{after}")?;
+    }
+    Ok(Held::Yes)
+}
+
+fn show(name: &str, language: &str) -> Result<Held, CliError> {
+    let lesson = match lesson::by_id(name) {
+        Some(lesson) => lesson.clone(),
+        None => lesson::read_file(Path::new(name))?,
+    };
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    tell(&mut out, lesson, language)?;
+    out.flush()?;
+    Ok(Held::Yes)
+}
+
+/// A lesson as text: each step with its answers, and what its solution does.
+fn tell(out: &mut impl Write, lesson: Lesson, language: &str) -> Result<(), CliError> {
+    let all = lesson.steps.len();
+    let title = lesson.title.get(language).to_owned();
+    writeln!(out, "{}{title}{}\n{}", output::BOLD, output::RESET, lesson.summary.get(language))?;
+    let mut session = Session::open(lesson).map_err(|error| CliError::Usage(error.to_string()))?;
+    for index in 0..all {
+        session.go(index).map_err(|error| CliError::Usage(error.to_string()))?;
+        let step = session.step();
+        writeln!(out, "\n{}{}/{all}  {:?}{}", output::BOLD, index + 1, step.kind, output::RESET)?;
+        let text = lesson::fill(lesson::parse(step.text.get(language)), &session.vm_for_texts());
+        writeln!(out, "{}", plain(&text, language))?;
+        questions(out, step, language)?;
+        solution(out, &session)?;
+    }
+    Ok(())
+}
+
+fn plain(text: &[lesson::Block], language: &str) -> String {
+    lesson::plain(text, |id| glossary().name(id, language).to_owned())
+}
+
+fn questions(out: &mut impl Write, step: &LessonStep, language: &str) -> Result<(), CliError> {
+    let read = |text: &str| plain(&lesson::parse(text), language);
+    for choice in &step.choices {
+        let mark = if choice.right { "●" } else { "○" };
+        writeln!(out, "  {mark} {}", read(choice.text.get(language)))?;
+        writeln!(out, "      {}", read(choice.because.get(language)))?;
+    }
+    for line in step.goal_text.get(language).lines() {
+        writeln!(out, "  → {line}")?;
+    }
+    for (number, hint) in step.hints.get(language).iter().enumerate() {
+        writeln!(out, "  {}. {}", number + 1, read(hint))?;
+    }
+    for wrong in &step.when_wrong {
+        writeln!(out, "  ! {}", read(wrong.say.get(language)))?;
+    }
+    Ok(())
+}
+
+fn solution(out: &mut impl Write, session: &Session) -> Result<(), CliError> {
+    let mut lab = session.current().lab.clone();
+    for step in &session.step().solution {
+        let StepKind::Command(command) = &step.kind else { continue };
+        writeln!(out, "     {}", explain::command(command))?;
+        for event in lab.execute(command.clone()) {
+            let line = explain::event(&event);
+            writeln!(out, "       {}{:<10} {}{}", output::DIM, line.label, line.text, output::RESET)?;
+        }
+    }
+    Ok(())
+}
+
+fn check(paths: &[PathBuf]) -> Result<Held, CliError> {
+    let mut lessons = Vec::new();
+    if paths.is_empty() {
+        lessons.extend(library().iter().cloned());
+    }
+    for path in paths {
+        for file in files(path)? {
+            lessons.push(lesson::read_file(&file)?);
+        }
+    }
+    let broken = check_all(&lessons);
+    let mut out = anstream::stdout().lock();
+    for broken in &broken {
+        writeln!(out, "{}FAILED{} {broken}", output::BAD, output::RESET)?;
+    }
+    let failed = lessons.iter().filter(|lesson| broken.iter().any(|b| b.lesson == lesson.id)).count();
+    let steps: usize = lessons.iter().map(|lesson| lesson.steps.len()).sum();
+    writeln!(out, "{} lessons, {steps} steps, {failed} failed", lessons.len())?;
+    Ok(if broken.is_empty() { Held::Yes } else { Held::No })
+}
+
+/// The file itself, or the `.json` files of a folder by name.
+fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unreadable = |error| CliError::Usage(format!("{} cannot be read: {error}", path.display()));
+    let entries = std::fs::read_dir(path).map_err(unreadable)?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(CliError::Usage(format!("{} has no .json file", path.display())));
+    }
+    Ok(files)
+}
