@@ -173,6 +173,10 @@ pub enum AppCommand {
     ToggleBookmark,
     /// To the next bookmark of the path, around its end.
     NextBookmark,
+    /// Opens a preset in place of what is open.
+    OpenPreset(String),
+    /// Puts a link to what is shown on the clipboard.
+    CopyLink,
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
 }
@@ -184,6 +188,8 @@ pub enum Overlay {
     Palette,
     /// The sheet of shortcuts.
     Shortcuts,
+    /// The list of presets.
+    Presets,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -322,6 +328,8 @@ pub struct ViewState {
     pub text_scale: f32,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
+    /// What was done, where nothing else shows it; gone with the next wish.
+    pub said: Option<String>,
     /// What lies over the window.
     pub overlay: Option<Overlay>,
     /// Bookmarks, in the order in which they were set.
@@ -345,6 +353,7 @@ impl ViewState {
             full_lower: Vec::new(),
             text_scale: 1.0,
             notice: None,
+            said: None,
             overlay: None,
             bookmarks: Vec::new(),
         }
