@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use super::file::Lesson;
-use crate::scenario::{Scenario, nearest};
+use crate::names::nearest;
+use crate::scenario::Scenario;
 
 /// The languages that every lesson of ours is in.
 pub const LANGUAGES: [&str; 2] = ["en", "zh"];
