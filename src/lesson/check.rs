@@ -13,7 +13,8 @@ use super::session::start_of;
 use super::text::{Span, parse};
 use crate::explain;
 use crate::machine::Command;
-use crate::scenario::{StepKind as Kind, judge_step, shown};
+use crate::names::shown;
+use crate::scenario::{StepKind as Kind, judge_step};
 
 /// A rule that a lesson can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::focus::Focus;
 use super::library::start_by_id;
 use super::text::MAX_TEXT;
-use crate::engine::EngineName;
+use crate::engine::EngineConfig;
+use crate::names::{nearest, shown};
 use crate::scenario::{
-    self, FORMAT, InputError, Predicate, Scenario, Step, StepKind as Kind, Text, command_ops, from_json, nearest, shown,
+    self, FORMAT, InputError, Predicate, Scenario, Step, StepKind as Kind, Text, command_ops, from_json,
 };
 
 /// The longest lesson that is read, in steps.
@@ -119,7 +120,7 @@ struct RawStep {
     /// Ops that the learner may use in this step; the lesson's own list where it is missing.
     allow: Option<Vec<String>>,
     /// The engine from this step on; the guest's past is replayed on it.
-    engine: Option<EngineName>,
+    engine: Option<EngineConfig>,
     /// Begin this step in the lesson's start state, as if no step had been before it.
     #[serde(default)]
     restart: bool,
@@ -212,7 +213,7 @@ pub struct LessonStep {
     /// Ops that may be used; `None`: all.
     pub allow: Option<BTreeSet<&'static str>>,
     /// The engine that it runs on.
-    pub engine: EngineName,
+    pub engine: EngineConfig,
     /// Whether it begins in the lesson's start state.
     pub restart: bool,
 }
@@ -354,7 +355,7 @@ impl RawStep {
         self,
         path: &str,
         allow: Option<&BTreeSet<&'static str>>,
-        engine: EngineName,
+        engine: EngineConfig,
         start: &Scenario,
     ) -> Result<LessonStep, Wrong> {
         if self.solution.len() > MAX_SOLUTION {

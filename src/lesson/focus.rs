@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arch::address::number_from_text;
 use crate::arch::{Gpa, Gva};
-use crate::scenario::nearest;
+use crate::names::nearest;
 
 /// Something on the screen that a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use crate::arch::address::number_from_text;
 use crate::engine::AnyVm;
 use crate::explain::hex;
 use crate::machine::Cost;
-use crate::scenario::{RegName, nearest};
+use crate::names::nearest;
+use crate::scenario::RegName;
 
 /// A value of the machine that a text shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

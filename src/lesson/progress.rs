@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::file::Lesson;
 use super::goal::Score;
-use crate::scenario::{InputError, from_json, shown};
+use crate::names::shown;
+use crate::scenario::{InputError, from_json};
 
 /// The format of exported progress.
 pub const PROGRESS_FORMAT: &str = "mmuscope-progress/1";

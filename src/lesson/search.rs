@@ -125,7 +125,7 @@ pub(super) fn beat_par(lesson: &Lesson, index: usize, start: &Since, par: Par) -
     let Some(allowed) = step.allow.as_ref().filter(|ops| ops.len() < KINDS) else { return Found::NotSearched };
     let named = Named::of(step);
     // A hypervisor's own state is not in the hash; what it did on the way stands for it.
-    let remembers = counts(goal) || step.engine != EngineName::Native;
+    let remembers = counts(goal) || step.engine.name != EngineName::Native;
     let mut seen = BTreeSet::new();
     let mut tried = 0;
     let mut frontier = vec![(start.clone(), Vec::<Command>::new())];

@@ -16,10 +16,10 @@ mod snapshot;
 mod step;
 
 pub use export::ExportError;
+pub(crate) use file::from_json;
 pub use file::{
     FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
 };
-pub(crate) use file::from_json;
 pub use link::{LinkError, MAX_BYTES as MAX_LINK_BYTES, Shared, View, is_link, link};
 pub use predicate::{Predicate, RegName};
 pub use presets::{Preset, PresetGroup, preset, presets};
