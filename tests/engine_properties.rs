@@ -1,64 +1,116 @@
-//! Random guest programs on every engine: each access ends as bare hardware may let it end, and the
-//! engine's invariants hold after every command.
+//! Random guest programs on every engine: each command ends as bare hardware may let it end, memory and
+//! registers change as they may, and the engine's invariants hold after it. The rules are those of
+//! `reference::guest`.
 //!
-//! `MMUSCOPE_ENGINE_COMMANDS` sets how many commands are run in all; the default is 2,000,000.
+//! `MMUSCOPE_ENGINE_COMMANDS` sets how many commands are run in all; the default is 2,000,000. A
+//! failure is made smaller and written as a scenario file, which the message names.
 
 mod reference;
 
-use mmuscope::engine::{AnyVm, EngineName, Outcome as Got, Quiet};
-use reference::caches::Allowed;
-use reference::cpu::EFER_LME;
-use reference::drive::{ALL_CACHES, World, outcome};
-use reference::program::{Step, command, invalidate, pages, program, registers_after};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// Runs a program on an engine; the step that broke a rule and how.
-fn run(world: &World, program: &[Step], engine: EngineName) -> Result<(), String> {
-    let long = world.cpu.efer & EFER_LME != 0;
-    let (mut cpu, mut memory) = (world.cpu.clone(), world.memory.clone());
-    let mut vm = world.start_on(engine, ALL_CACHES);
-    let mut allowed = Allowed::default();
-    let pages = pages(long);
-    for (i, step) in program.iter().enumerate() {
-        for page in &pages {
-            allowed.speculate(&cpu, &memory, *page);
-        }
-        let old = cpu.clone();
-        let accepted = registers_after(&mut cpu, &memory, step, long);
-        if accepted {
-            invalidate(&mut allowed, step, &old, &cpu);
-        }
-        let before = vm.machine().memory.clone();
-        let got = vm.execute(&command(step, &old), &mut Quiet);
-        if matches!(got, Got::Refused(_)) == accepted {
-            return Err(format!("step {i}, {step:x?}: {got:x?}, but accepted is {accepted}"));
-        }
-        if let (Step::Access(access), Some(outcome)) = (step, outcome(&vm, &got)) {
-            allowed.ends(&cpu, &memory, access, outcome).map_err(|what| format!("step {i}: {what}"))?;
-        }
-        for word in before.diff(&vm.machine().memory) {
-            memory.set_word(word.gpa.0, word.new);
-        }
-        audit(&vm, i, step)?;
+use mmuscope::engine::{EngineConfig, EngineName, Outcome};
+use mmuscope::machine::Command;
+use reference::Mode;
+use reference::case::{Case, Failure};
+use reference::guest::Guest;
+use reference::program::Author;
+
+/// Commands in a program.
+const STEPS: usize = 120;
+
+/// What programs met, so that a generator that has come to say little is noticed.
+#[derive(Debug, Default)]
+struct Met {
+    commands: u64,
+    accesses: u64,
+    succeeded: u64,
+    /// Commands in each paging mode, and the accesses among them that succeeded.
+    modes: BTreeMap<&'static str, (u64, u64)>,
+    emulated_writes: u64,
+    mmio: u64,
+    zapped: u64,
+    tlb_hits: u64,
+    /// Frames that dirty logs named.
+    logged: u64,
+}
+
+impl Met {
+    fn command(&mut self, guest: &Guest, command: &Command, outcome: &Outcome) {
+        self.commands += 1;
+        let mode = match guest.cpu().mode() {
+            Mode::Unpaged => "unpaged",
+            Mode::Bits32 => "32-bit",
+            Mode::Pae => "PAE",
+            Mode::FourLevel => "4-level",
+            Mode::FiveLevel => "5-level",
+        };
+        let succeeded = u64::from(matches!(outcome, Outcome::Translated(_) | Outcome::Loaded(..)));
+        let in_mode = self.modes.entry(mode).or_default();
+        *in_mode = (in_mode.0 + 1, in_mode.1 + succeeded);
+        self.accesses += u64::from(command.access().is_some());
+        self.succeeded += succeeded;
     }
+
+    fn program(&mut self, guest: &Guest) {
+        let cost = guest.cost();
+        self.emulated_writes += cost.exits.emulated_write;
+        self.mmio += cost.exits.mmio;
+        self.zapped += cost.shadow_zapped;
+        self.tlb_hits += cost.tlb_hits;
+        self.logged += guest.logged();
+    }
+
+    /// Every program ran: what this engine must have met by then.
+    fn assert_enough(&self, engine: EngineName) {
+        let id = engine.id();
+        println!("{id}: {self:?}");
+        assert!(self.succeeded * 5 > self.accesses, "{id}: few accesses succeed");
+        assert!(
+            self.modes.len() == 5 && self.modes.values().all(|(n, _)| n * 20 > self.commands),
+            "{id}: {:?}",
+            self.modes
+        );
+        assert!(self.tlb_hits * 50 > self.accesses, "{id}: few accesses hit the TLB");
+        assert!(self.logged > 0, "{id}: no dirty log names a frame");
+        if engine != EngineName::Native {
+            assert!(self.mmio * 1000 > self.commands, "{id}: few accesses leave memory");
+        }
+        if matches!(engine, EngineName::KvmPdpt | EngineName::Kvm2007 | EngineName::KvmNow) {
+            assert!(self.emulated_writes * 100 > self.commands, "{id}: few stores hit tables");
+            assert!(self.zapped * 1000 > self.commands, "{id}: few shadow pages are zapped");
+        }
+    }
+}
+
+/// Runs the program of a seed; the case up to what broke a rule.
+fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Case> {
+    let shadow = !matches!(engine.name, EngineName::Native | EngineName::Ept | EngineName::Npt);
+    let (mut case, mut author) = Author::begin(seed, shadow);
+    let Some(mut guest) = Guest::start(&case, engine) else { unreachable!("the author begins in possible states") };
+    for _ in 0..STEPS {
+        let command = author.next(guest.cpu());
+        let judged = guest.step(&command);
+        if let Ok(outcome) = &judged {
+            met.command(&guest, &command, outcome);
+        }
+        case.commands.push(command);
+        if judged.is_err() {
+            return Err(case);
+        }
+    }
+    met.program(&guest);
     Ok(())
 }
 
-fn audit(vm: &AnyVm, i: usize, step: &Step) -> Result<(), String> {
-    vm.audit().map_err(|broken| format!("step {i}, {step:x?}: {} {}", broken.invariant, broken.witness))
-}
-
-/// Fewer steps that still break a rule.
-fn shorten(world: &World, steps: &[Step], engine: EngineName) -> Vec<Step> {
-    let mut steps = steps.to_vec();
-    let mut i = steps.len();
-    while i > 0 {
-        i -= 1;
-        let removed = steps.remove(i);
-        if run(world, &steps, engine).is_ok() {
-            steps.insert(i, removed);
-        }
-    }
-    steps
+/// Makes a case smaller and writes it as a scenario file.
+fn write_down(engine: EngineConfig, case: &Case, id: &str) -> (PathBuf, Case, Failure) {
+    let small = case.shrunk(engine);
+    let failure = small.run(engine).expect("a smaller case still fails");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{id}.json"));
+    std::fs::write(&path, small.to_json(id, engine, &failure)).expect("the directory for test files can be written");
+    (path, small, failure)
 }
 
 fn commands() -> u64 {
@@ -67,20 +119,24 @@ fn commands() -> u64 {
 }
 
 fn check(engine: EngineName) {
-    let share = commands() / EngineName::ALL.len() as u64;
-    let (mut done, mut seed) = (0, 0);
-    while done < share {
-        let (world, steps) = program(seed);
-        // PDPTEs from memory are that engine's design: under PAE paging it is no hardware.
-        let by_design = engine.reads_pdptes_from_memory() && world.cpu.efer & EFER_LME == 0;
-        if !by_design && let Err(what) = run(&world, &steps, engine) {
-            let few = shorten(&world, &steps, engine);
-            let now = run(&world, &few, engine).expect_err("a minimised case still fails");
-            panic!("{} seed {seed}: {what}\nshorter: {now}\n{few:#x?}\n{world:x?}", engine.id());
+    let share = commands().div_ceil(EngineName::ALL.len() as u64);
+    let mut met = Met::default();
+    for seed in 0..share.div_ceil(STEPS as u64) {
+        if let Err(case) = explore(engine.into(), seed, &mut met) {
+            let id = format!("{}-{seed}", engine.id());
+            let (path, small, Failure { at, broken }) = write_down(engine.into(), &case, &id);
+            let path = path.display();
+            panic!(
+                "{}, seed {seed}, step {} of {}: {}\nmmuscope run {path} --engine {}",
+                engine.id(),
+                at + 1,
+                small.commands.len(),
+                broken.what,
+                engine.id()
+            );
         }
-        done += steps.len() as u64;
-        seed += 1;
     }
+    met.assert_enough(engine);
 }
 
 macro_rules! each_engine {

@@ -190,9 +190,12 @@ fn store_data<E: Engine, S: Sink>(
         Ok(pieces) => pieces,
         Err(fault) => return Outcome::Faulted(fault),
     };
+    let crosses = pieces[1].is_some();
     let mut rest = value;
     for (found, bytes) in pieces.into_iter().flatten() {
-        if found.emulated {
+        // What the second piece made the hypervisor build may have protected the frame of the first:
+        // the instruction starts anew then, faults there and is emulated.
+        if found.emulated || crosses && !E::stores_unseen(vm, found.gpa.gfn()) {
             E::emulated_store(vm, found.gpa, bytes, rest, sink);
         } else {
             vm.store_plain(found.gpa, bytes, rest, StoreBy::Guest, sink);

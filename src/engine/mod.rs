@@ -153,6 +153,11 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
         vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
     }
 
+    /// Whether a store to a frame that was found writable may still land without an exit.
+    fn stores_unseen(_vm: &Vm<Self>, _gfn: Gfn) -> bool {
+        true
+    }
+
     /// A memory slot came or went.
     fn slots_changed<S: Sink>(_vm: &mut Vm<Self>, _action: SlotAction, _sink: &mut S) {}
 
@@ -267,7 +272,8 @@ impl AnyVm {
     }
 
     fn two_dim(machine: Machine, kind: twodim::Kind, switches: Switches) -> Self {
-        Self::TwoDim(Vm { machine, engine: TwoDim::new(kind, switches) })
+        let engine = TwoDim::new(kind, switches, &machine.cpu.model);
+        Self::TwoDim(Vm { machine, engine })
     }
 
     /// The machine.

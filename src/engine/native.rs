@@ -90,23 +90,23 @@ fn walk_and_fill<S: Sink>(vm: &mut Vm<Native>, gva: Gva, access: &Access, sink: 
     if walk.needs_update(write) {
         set_accessed_and_dirty(vm, &walk, write, sink);
     }
-    fill_from_walk(vm, gva, &start, &walk, write, None, sink);
+    let dirty = write || walk.leaf().value & entry::D != 0;
+    fill_from_walk(vm, gva, &start, &walk, dirty, None, sink);
     Ok(physical(walk.gpa(gva), walk.page_shift))
 }
 
-/// Caches what a walk found. Under two-dimensional paging `host` is where the access ended, and the
-/// entry covers 4 KiB.
+/// Caches what a walk found; `dirty` says whether it may serve writes. Under two-dimensional paging
+/// `host` is where the access ended, and the entry covers 4 KiB.
 pub fn fill_from_walk<E: Engine, S: Sink>(
     vm: &mut Vm<E>,
     gva: Gva,
     start: &Start,
     walk: &Walk,
-    write: bool,
+    dirty: bool,
     host: Option<Hpa>,
     sink: &mut S,
 ) {
     vm.machine.psc_fill(gva, start, walk);
-    let dirty = write || walk.leaf().value & entry::D != 0;
     if let Some(entry) = vm.machine.tlb_fill(gva, walk, dirty, host) {
         vm.emit(sink, |_| Event::TlbFill {
             page: entry.page,

@@ -583,7 +583,7 @@ pub enum Event {
     Reclaim,
     /// The hardware read an entry of the second dimension.
     NestedRead {
-        /// 1 to 4.
+        /// 1 to 5.
         level: u8,
         /// Index in its table.
         index: usize,

@@ -1,6 +1,6 @@
 //! The registers that decide about a translation, as raw numbers, and the four PDPTE registers.
 
-use super::walk::Memory;
+use super::walk::Words;
 
 pub const CR0_PE: u64 = 1 << 0;
 pub const CR0_ET: u64 = 1 << 4;
@@ -16,7 +16,9 @@ pub const CR4_PCIDE: u64 = 1 << 17;
 pub const CR4_SMEP: u64 = 1 << 20;
 pub const CR4_SMAP: u64 = 1 << 21;
 pub const CR4_PKE: u64 = 1 << 22;
+pub const EFER_SCE: u64 = 1 << 0;
 pub const EFER_LME: u64 = 1 << 8;
+pub const EFER_LMA: u64 = 1 << 10;
 pub const EFER_NXE: u64 = 1 << 11;
 
 /// How linear addresses are translated (SDM 4.1.1).
@@ -84,14 +86,18 @@ impl Cpu {
         if self.cr4 & CR4_PCIDE != 0 { self.cr3 & 0xfff } else { 0 }
     }
 
+    /// The bits that a present PDPTE must have clear (SDM table 4-8).
+    pub fn pdpte_reserved(&self) -> u64 {
+        0b110 | 0b1_1110_0000 | !((1 << self.maxphyaddr) - 1)
+    }
+
     /// The four PDPTEs in memory at `cr3`, if all that are present have their reserved bits clear.
-    pub fn pdptes_in_memory(&self, memory: &Memory, cr3: u64) -> Option<[u64; 4]> {
+    pub fn pdptes_in_memory(&self, memory: &impl Words, cr3: u64) -> Option<[u64; 4]> {
         let table = cr3 & 0xffff_ffe0;
         let mut loaded = [0; 4];
         for (i, register) in loaded.iter_mut().enumerate() {
             let value = memory.word(table + 8 * i as u64);
-            let reserved = 0b110 | 0b1_1110_0000 | !((1 << self.maxphyaddr) - 1);
-            if value & 1 != 0 && value & reserved != 0 {
+            if value & 1 != 0 && value & self.pdpte_reserved() != 0 {
                 return None;
             }
             *register = value;
@@ -100,7 +106,7 @@ impl Cpu {
     }
 
     /// Loads the PDPTE registers at `cr3`. A bad table leaves them alone and says so.
-    pub fn load_pdptes(&mut self, memory: &Memory, cr3: u64) -> bool {
+    pub fn load_pdptes(&mut self, memory: &impl Words, cr3: u64) -> bool {
         match self.pdptes_in_memory(memory, cr3) {
             Some(loaded) => {
                 self.pdptes = loaded;

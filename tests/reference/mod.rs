@@ -6,11 +6,15 @@
 #![allow(dead_code, unused_imports, reason = "each test that includes this module uses a part of it")]
 
 pub mod caches;
+pub mod case;
 pub mod cpu;
 pub mod drive;
+pub mod guest;
 pub mod program;
 pub mod random;
+pub mod registers;
 pub mod rights;
+pub mod slots;
 pub mod walk;
 
 pub use cpu::{Cpu, Mode};

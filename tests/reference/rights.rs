@@ -16,6 +16,11 @@ pub struct Grant {
     pub key: u64,
 }
 
+impl Grant {
+    /// What no entry restricts.
+    pub const ALL: Self = Self { rw: true, us: true, xd: false, key: 0 };
+}
+
 /// Whether R/W, U/S, XD, SMEP and SMAP allow the access.
 fn entries_allow(cpu: &Cpu, grant: &Grant, access: &Access) -> bool {
     let fetchable = !(grant.xd && cpu.nxe());

@@ -264,10 +264,7 @@ fn writable_implies_dirty(vm: &Vm<Shadow>) -> Result<(), String> {
 fn the_tlb_cannot_write_tables(vm: &Vm<Shadow>) -> Result<(), String> {
     for cached in vm.machine.tlb.entries().filter(|cached| cached.rights.rw) {
         let gfn = vm.machine.slots.guest_frame(crate::arch::Hfn(cached.frame >> 12));
-        let forbidden = |gfn: &Gfn| {
-            if vm.engine.policy.unsync { write::must_stay_read_only(vm, *gfn) } else { write::is_shadowed(vm, *gfn) }
-        };
-        if let Some(gfn) = gfn.filter(forbidden) {
+        if let Some(gfn) = gfn.filter(|gfn| write::is_protected(vm, *gfn)) {
             return Err(format!("the TLB maps the table in gfn {:#x} writable at {:#x}", gfn.0, cached.page.0));
         }
     }

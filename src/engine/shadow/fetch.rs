@@ -213,7 +213,7 @@ pub fn make_spte(vm: &Vm<Shadow>, at: SpteRef, leaf: &Leaf) -> u64 {
 fn forbids_write(vm: &Vm<Shadow>, walk: &GuestWalk) -> bool {
     // Before patch 11 the base of a large page was asked for in place of the frame in it.
     let gfn = if vm.engine.has(Switches::LARGE_PAGE_BASE_GFN) { walk.page_base() } else { walk.target() };
-    if vm.engine.policy.unsync { write::must_stay_read_only(vm, gfn) } else { write::is_shadowed(vm, gfn) }
+    write::is_protected(vm, gfn)
 }
 
 /// Marks an address without memory.

@@ -124,6 +124,10 @@ impl Engine for Shadow {
         write::emulate(vm, gpa, size, value, sink);
     }
 
+    fn stores_unseen(vm: &Vm<Self>, gfn: Gfn) -> bool {
+        !write::is_protected(vm, gfn)
+    }
+
     fn slots_changed<S: Sink>(vm: &mut Vm<Self>, action: SlotAction, sink: &mut S) {
         let frames_stay = vm.engine.policy.mmio_generations && action == SlotAction::Add;
         if frames_stay && vm.engine.generation < spte::MAX_GENERATION {

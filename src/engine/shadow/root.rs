@@ -413,9 +413,12 @@ pub fn leaf_of(vm: &Vm<Shadow>, gva: Gva) -> Option<SpteRef> {
     }
 }
 
-/// 2.6.20-rc3 `paging64_invlpg`: the leaf entry is zeroed; where a large guest page was split, its
-/// whole leaf page goes.
+/// 2.6.20-rc3 `paging64_invlpg`: the leaf entry is zeroed; where a large guest page was split, every
+/// piece of it goes (SDM 4.10.4.1). Without paging there is nothing to drop (`nonpaging_inval_page`).
 fn invlpg_2006<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
+    if vm.machine.cpu.mode() == Mode::Off {
+        return;
+    }
     let Some((mut page, mut index)) = entries_of(vm, gva) else { return };
     loop {
         let at = SpteRef { page, index };
@@ -429,7 +432,7 @@ fn invlpg_2006<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
             return;
         }
         let child = PageId::of_frame(spte::frame(entry));
-        if level == 2 && entry & spte::PS_MARK != 0 {
+        if entry & spte::PS_MARK != 0 {
             zap::zap_page(vm, child, sink);
             return;
         }

@@ -118,6 +118,7 @@ pub fn sync_spte<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, sink: &mut S) -> boo
         return false;
     }
     fetch::replace(vm, at, new, SpteWhy::Sync, sink);
+    write::log_if_writable(vm, new);
     old & P != 0
 }
 

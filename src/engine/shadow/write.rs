@@ -23,9 +23,14 @@ pub fn is_write_tracked(vm: &Vm<Shadow>, gfn: Gfn) -> bool {
     vm.engine.pool.of_gfn(gfn).any(|id| vm.engine.pool.page(id).role.level > 1)
 }
 
-/// Whether a leaf entry that maps this frame must stay read-only: a shadow of it is in sync.
-pub fn must_stay_read_only(vm: &Vm<Shadow>, gfn: Gfn) -> bool {
+/// Whether a shadow of this frame is in sync.
+fn has_synced_shadow(vm: &Vm<Shadow>, gfn: Gfn) -> bool {
     vm.engine.pool.of_gfn(gfn).any(|id| !vm.engine.pool.page(id).unsync)
+}
+
+/// Whether the guest must not store to a frame unseen: a shadow of it is in sync.
+pub fn is_protected(vm: &Vm<Shadow>, gfn: Gfn) -> bool {
+    if vm.engine.policy.unsync { has_synced_shadow(vm, gfn) } else { is_shadowed(vm, gfn) }
 }
 
 /// `rmap_write_protect`: takes W from every entry that maps a frame.
@@ -225,10 +230,16 @@ fn install_new_entry<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, sink: &mut S) {
 pub fn install_leaf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, why: SpteWhy, sink: &mut S) {
     if let Some(new) = leaf_from_guest(vm, at) {
         fetch::replace(vm, at, new, why, sink);
-        if spte::is_writable(new) {
-            let gfn = vm.machine.slots.guest_frame(spte::frame(new));
-            gfn.into_iter().for_each(|gfn| vm.machine.slots.mark_dirty(gfn));
-        }
+        log_if_writable(vm, new);
+    }
+}
+
+/// Whoever grants W without a store says that the page is dirty, for no store to it will be seen
+/// (6.8 `make_spte`).
+pub fn log_if_writable(vm: &mut Vm<Shadow>, spte: u64) {
+    if spte::is_writable(spte) {
+        let gfn = vm.machine.slots.guest_frame(spte::frame(spte));
+        gfn.into_iter().for_each(|gfn| vm.machine.slots.mark_dirty(gfn));
     }
 }
 
@@ -266,8 +277,7 @@ pub fn leaf_from_guest(vm: &Vm<Shadow>, at: SpteRef) -> Option<u64> {
     let global = gpte & entry::G != 0 && cpu.paging.globals;
     let leaf = fetch::Leaf { gfn, granted, dirty: gpte & entry::D != 0, global, key: own.key };
     let spte = fetch::make_spte(vm, at, &leaf);
-    let protected = if vm.engine.policy.unsync { must_stay_read_only(vm, gfn) } else { is_shadowed(vm, gfn) };
-    Some(if protected { spte & !RW } else { spte })
+    Some(if is_protected(vm, gfn) { spte & !RW } else { spte })
 }
 
 /// KVM_GET_DIRTY_LOG: the pages of a slot lose W, so that the next store to each is seen.

@@ -13,12 +13,12 @@ use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
-use crate::arch::walk::{EntryRead, Start, TableMemory, Walk};
-use crate::arch::{Access, ControlRegs, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
+use crate::arch::walk::{EntryRead, Silent, Start, TableMemory, Walk};
+use crate::arch::{Access, ControlRegs, CpuModel, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
 use crate::machine::command::SlotAction;
 use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
 
-pub use nested::{Kind, LEVELS, Nested, NestedEntry};
+pub use nested::{Kind, Nested, NestedEntry};
 
 /// The state of a two-dimensional MMU.
 #[derive(Clone, Debug)]
@@ -34,8 +34,8 @@ pub struct TwoDim {
 impl TwoDim {
     /// Two-dimensional paging with nothing mapped in the second dimension.
     #[must_use]
-    pub fn new(kind: Kind, switches: Switches) -> Self {
-        Self { kind, switches, nested: Nested::new(kind) }
+    pub fn new(kind: Kind, switches: Switches, model: &CpuModel) -> Self {
+        Self { kind, switches, nested: Nested::new(kind, model.maxphyaddr) }
     }
 
     /// Intel loads PDPTE registers (from VMCS fields at entry, so they survive exits); AMD reads the
@@ -83,8 +83,12 @@ impl Engine for TwoDim {
                     return Err(fault);
                 }
                 Err(Stop::Violation(violation)) => {
-                    if vm.machine.slots.host_frame(violation.gpa.gfn()).is_none() {
-                        return mmio(vm, gva, access, sink);
+                    if is_outside(vm, violation.gpa) {
+                        let done = in_software(vm, gva, access, sink);
+                        // A fault drops what is cached for its address, whoever raises it (SDM 4.10.4.1).
+                        return done.inspect_err(|fault| {
+                            vm.machine.drop_for_fault(fault.gva);
+                        });
                     }
                     nested::build(vm, violation, sink);
                 }
@@ -118,7 +122,7 @@ impl Engine for TwoDim {
     }
 
     fn slots_changed<S: Sink>(vm: &mut Vm<Self>, _: SlotAction, sink: &mut S) {
-        vm.engine.nested = Nested::new(vm.engine.kind);
+        vm.engine.nested = Nested::new(vm.engine.kind, vm.machine.cpu.model.maxphyaddr);
         Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
     }
 
@@ -171,8 +175,11 @@ impl From<nested::Violation> for Stop {
 fn attempt<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Stop> {
     let write = access.is_write();
     if vm.machine.cpu.mode() == Mode::Off {
-        let hpa = nested::translate(vm, Gpa(gva.0), write, sink)?;
-        return Ok(of_host(vm, hpa, 12));
+        let host = nested::translate(vm, Gpa(gva.0), write, sink);
+        return match host {
+            Err(_) if is_outside(vm, Gpa(gva.0)) => Ok(mmio(vm, Gpa(gva.0), write, sink)),
+            host => Ok(of_host(vm, host?.hpa, 12)),
+        };
     }
     let start = begin(vm, gva, access, sink)?;
     let walk = guest_walk(vm, start, gva, access, sink)?;
@@ -183,9 +190,16 @@ fn attempt<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S
         set_accessed_and_dirty(vm, &walk, write, sink);
     }
     let gpa = walk.gpa(gva);
-    let hpa = nested::translate(vm, gpa, write, sink)?;
-    fill_from_walk(vm, gva, &start, &walk, write, Some(hpa), sink);
-    Ok(Translation { gpa, hpa, page_shift: 12, emulated: false })
+    let host = match nested::translate(vm, gpa, write, sink) {
+        // The exit says where the access leads (6.8 `vcpu->arch.gpa_val`): nobody walks again.
+        Err(_) if is_outside(vm, gpa) => return Ok(mmio(vm, gpa, write, sink)),
+        host => host?,
+    };
+    // A cached translation serves writes only once D is set in both dimensions (SDM 3C 28.3.2): a page
+    // that lost W for the dirty log must be met again by its first write.
+    let dirty = write || walk.leaf().value & entry::D != 0 && host.dirty;
+    fill_from_walk(vm, gva, &start, &walk, dirty, Some(host.hpa), sink);
+    Ok(Translation { gpa, hpa: host.hpa, page_shift: 12, emulated: false })
 }
 
 fn begin<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Start, Stop> {
@@ -193,31 +207,39 @@ fn begin<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) 
         vm.emit(sink, |_| Event::PscHit { level: cached.level, table: cached.table });
         return Ok(cached.start());
     }
+    if vm.machine.cpu.mode() == Mode::Pae {
+        let index = pdpte::index(gva);
+        let gpa = pdpte::address(vm.machine.cpu.paging.root, index);
+        let (from, value) = if vm.engine.uses_pdpte_registers() {
+            (EntrySource::PdpteRegister, vm.machine.cpu.pdptes[index])
+        } else {
+            // AMD: the entry is read by the walk that uses it.
+            nested::translate(vm, gpa, false, sink)?;
+            count_read(vm);
+            (EntrySource::Memory, vm.machine.memory.read_u64(gpa))
+        };
+        vm.emit(sink, |_| Event::WalkRead { level: pdpte::LEVEL.0, from, index, gpa, value: Num(value) });
+    }
+    Ok(top(vm, gva, access)?)
+}
+
+/// Where a walk begins that no cache shortens. AMD's processor judges the reserved bits of a PDPTE
+/// when a walk uses it, Intel's has judged them when the register was loaded.
+fn top(vm: &Vm<TwoDim>, gva: Gva, access: &Access) -> Result<Start, Fault> {
     let cpu = &vm.machine.cpu;
-    if cpu.mode() != Mode::Pae {
-        return Ok(cpu.paging.start(&cpu.pdptes, gva, access)?);
+    if cpu.mode() != Mode::Pae || vm.engine.uses_pdpte_registers() {
+        return cpu.paging.start(&cpu.pdptes, gva, access);
     }
-    let (index, guard, model) = (pdpte::index(gva), cpu.paging.guard, cpu.model);
-    let gpa = pdpte::address(cpu.paging.root, index);
-    if vm.engine.uses_pdpte_registers() {
-        let value = Num(cpu.pdptes[index]);
-        vm.emit(sink, |_| Event::WalkRead { level: 3, from: EntrySource::PdpteRegister, index, gpa, value });
-        return Ok(vm.machine.cpu.paging.start(&vm.machine.cpu.pdptes, gva, access)?);
-    }
-    // AMD: the entry is read, and its reserved bits are judged, by the walk that uses it.
-    nested::translate(vm, gpa, false, sink)?;
-    let value = vm.machine.memory.read_u64(gpa);
-    count_read(vm);
-    vm.emit(sink, |_| Event::WalkRead { level: 3, from: EntrySource::Memory, index, gpa, value: Num(value) });
-    let fail = |reason| Stop::Fault(Fault::page(access, gva, guard, reason));
+    let value = vm.machine.memory.read_u64(pdpte::address(cpu.paging.root, pdpte::index(gva)));
+    let fail = |reason| Fault::page(access, gva, cpu.paging.guard, reason);
     if value & P == 0 {
         return Err(fail(FaultReason::NotPresent { level: pdpte::LEVEL }));
     }
-    let bits = value & pdpte::reserved(&model);
+    let bits = value & pdpte::reserved(&cpu.model);
     if bits != 0 {
         return Err(fail(FaultReason::Reserved { level: pdpte::LEVEL, bits }));
     }
-    Ok(Start::unrestricted(2, entry::frame_4k(value, &model)))
+    Ok(Start::unrestricted(2, entry::frame_4k(value, &cpu.model)))
 }
 
 fn count_read(vm: &mut Vm<TwoDim>) {
@@ -254,30 +276,36 @@ fn of_host(vm: &Vm<TwoDim>, hpa: Hpa, page_shift: u32) -> Translation {
     Translation { gpa, hpa, page_shift, emulated: false }
 }
 
-/// An address without memory: the hypervisor finds out where the access leads and carries it out.
-fn mmio<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
-    let write = access.is_write();
+fn is_outside(vm: &Vm<TwoDim>, gpa: Gpa) -> bool {
+    vm.machine.slots.host_frame(gpa.gfn()).is_none()
+}
+
+/// An address without memory: the hypervisor carries the access out.
+fn mmio<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut S) -> Translation {
     exit(vm, ExitReason::Mmio, sink);
-    let cpu = &vm.machine.cpu;
-    let gpa = if cpu.mode() == Mode::Off {
-        Gpa(gva.0)
-    } else {
-        let start = match begin(vm, gva, access, &mut super::Quiet) {
-            Ok(start) => start,
-            Err(Stop::Fault(fault)) => return Err(fault),
-            // The PDPT itself has no memory: it reads as zero.
-            Err(Stop::Violation(_)) => {
-                let guard = vm.machine.cpu.paging.guard;
-                return Err(Fault::page(access, gva, guard, FaultReason::NotPresent { level: pdpte::LEVEL }));
-            }
-        };
-        let cpu = &vm.machine.cpu;
-        let walk = cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut crate::arch::walk::Silent)?;
-        if walk.needs_update(write) {
-            set_accessed_and_dirty(vm, &walk, write, sink);
-        }
-        walk.gpa(gva)
-    };
     let hpa = vm.machine.slots.host_frame(gpa.gfn()).map_or(Hpa(gpa.0), |f| Hpa(f.base().0 | gpa.page_offset()));
-    Ok(Translation { gpa, hpa, page_shift: 12, emulated: write })
+    Translation { gpa, hpa, page_shift: 12, emulated: write }
+}
+
+/// A guest table without memory: the hypervisor walks by itself, from the top, and carries the access
+/// out or hands the guest its fault (6.8 `x86_emulate_instruction`).
+fn in_software<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) -> Result<Translation, Fault> {
+    let write = access.is_write();
+    let cpu = &vm.machine.cpu;
+    let walk = top(vm, gva, access)
+        .and_then(|start| cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut Silent));
+    match walk {
+        Ok(walk) => {
+            if walk.needs_update(write) {
+                set_accessed_and_dirty(vm, &walk, write, sink);
+            }
+            Ok(mmio(vm, walk.gpa(gva), write, sink))
+        }
+        Err(fault) => {
+            exit(vm, ExitReason::PageFault, sink);
+            vm.machine.cost.injected += 1;
+            vm.emit(sink, |_| Event::Inject);
+            Err(fault)
+        }
+    }
 }

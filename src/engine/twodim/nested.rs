@@ -1,4 +1,4 @@
-//! The second dimension: four levels from guest-physical to host-physical addresses, built on EPT
+//! The second dimension: four or five levels from guest-physical to host-physical addresses, built on EPT
 //! violations (VMX) or nested page faults (SVM), with A and D bits of its own
 //! (6.8 mmu.c `kvm_tdp_page_fault`, `direct_map`).
 
@@ -20,8 +20,8 @@ pub enum Kind {
     Npt,
 }
 
-/// Levels of the second dimension.
-pub const LEVELS: u8 = 4;
+/// The widest guest-physical address that four levels translate.
+const FOUR_LEVEL_WIDTH: u8 = 48;
 const ENTRIES: usize = 512;
 /// The host frame of the first nested table.
 const FIRST_TABLE_FRAME: u64 = 0x6f100;
@@ -92,23 +92,40 @@ impl NestedEntry {
     }
 }
 
+/// Where a reference ended in host memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Host-physical address.
+    pub hpa: Hpa,
+    /// The leaf is writable and has D set.
+    pub dirty: bool,
+}
+
 type Table = [u64; ENTRIES];
 
 /// The nested tables. Table 0 is the root.
 #[derive(Clone, Debug)]
 pub struct Nested {
     kind: Kind,
+    /// 4, or 5 where guest-physical addresses are wider than 48 bits (6.8 `kvm_mmu_get_tdp_level`).
+    levels: u8,
     tables: Sparse<Arc<Table>>,
     count: u64,
 }
 
 impl Nested {
-    /// An empty root.
+    /// An empty root, for guest-physical addresses of `width` bits (MAXPHYADDR).
     #[must_use]
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind, width: u8) -> Self {
         let mut tables = Sparse::default();
         tables.set(0, Arc::new([0; ENTRIES]));
-        Self { kind, tables, count: 1 }
+        Self { kind, levels: if width > FOUR_LEVEL_WIDTH { 5 } else { 4 }, tables, count: 1 }
+    }
+
+    /// How many levels a reference passes.
+    #[must_use]
+    pub const fn levels(&self) -> u8 {
+        self.levels
     }
 
     /// How many tables there are.
@@ -135,7 +152,7 @@ impl Nested {
     pub fn path(&self, gpa: Gpa) -> Vec<NestedEntry> {
         let mut path = Vec::new();
         let mut table = 0;
-        for level in (1..=LEVELS).rev() {
+        for level in (1..=self.levels).rev() {
             let index = index(gpa.gfn(), level);
             let value = self.entry(table, index);
             path.push(NestedEntry { level, table, index, value });
@@ -167,7 +184,7 @@ impl Nested {
     /// The leaf entry of a frame: its table and value; none while a table above is missing.
     fn leaf(&self, gfn: Gfn) -> Option<(u64, u64)> {
         let mut table = 0;
-        for level in (2..=LEVELS).rev() {
+        for level in (2..=self.levels).rev() {
             let entry = self.entry(table, index(gfn, level));
             if entry & PRESENT == 0 {
                 return None;
@@ -192,16 +209,16 @@ const fn table_of(entry: u64) -> u64 {
     ((entry & FRAME) >> 12) - FIRST_TABLE_FRAME
 }
 
-/// Carries a reference to guest-physical memory through the second dimension: four reads, A set
+/// Carries a reference to guest-physical memory through the second dimension: a read a level, A set
 /// on the way, D in the leaf of a write.
 ///
 /// # Errors
 /// What is missing.
-pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut S) -> Result<Hpa, Violation> {
+pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut S) -> Result<Found, Violation> {
     let kind = vm.engine.kind;
     let gfn = gpa.gfn();
     let mut table = 0;
-    for level in (1..=LEVELS).rev() {
+    for level in (1..=vm.engine.nested.levels).rev() {
         let index = index(gfn, level);
         let value = vm.engine.nested.entry(table, index);
         vm.machine.cost.memory_reads += 1;
@@ -219,7 +236,8 @@ pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut
             vm.engine.nested.set(table, index, new);
         }
         if level == 1 {
-            return Ok(Hpa(value & FRAME | gpa.page_offset()));
+            let needed = WRITE | kind.dirty();
+            return Ok(Found { hpa: Hpa(value & FRAME | gpa.page_offset()), dirty: new & needed == needed });
         }
         table = table_of(value);
     }
@@ -251,7 +269,7 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
     let nested = &mut vm.engine.nested;
     let grants = nested.kind.grants();
     let mut table = 0;
-    for level in (2..=LEVELS).rev() {
+    for level in (2..=nested.levels).rev() {
         let index = index(gfn, level);
         let entry = nested.entry(table, index);
         if entry & PRESENT != 0 {

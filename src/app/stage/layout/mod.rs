@@ -11,7 +11,7 @@ mod stacked; // level below level, for telephones
 use egui::{Pos2, Rangef, Rect, Vec2, pos2, vec2};
 
 use crate::arch::{Level, Mode, pdpte};
-use crate::engine::{AnyVm, twodim};
+use crate::engine::AnyVm;
 pub use metrics::Metrics;
 
 /// What decides about columns and rows.
@@ -32,7 +32,7 @@ impl Shape {
             AnyVm::Native(_) => 0,
             // Guests without long mode are shadowed in the PAE format.
             AnyVm::Shadow(_) => mode.top_level().max(3),
-            AnyVm::TwoDim(_) => twodim::LEVELS,
+            AnyVm::TwoDim(vm) => vm.engine.nested.levels(),
         };
         Self { mode, lower }
     }

@@ -1,4 +1,4 @@
-//! The second dimension: four levels from guest-physical to host-physical addresses
+//! The second dimension: four or five levels from guest-physical to host-physical addresses
 //! (SDM 3C 28.2, APM 2 15.25). Every reference of the guest's walk goes through it.
 
 use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, TableId, host};
@@ -6,7 +6,7 @@ use crate::app::stage::model::Inputs;
 use crate::app::stage::path::{self, Path, Reach};
 use crate::app::stage::rows::{self, Class, Letter, Line};
 use crate::arch::{Gpa, Level, Mode, pdpte};
-use crate::engine::twodim::{Kind, LEVELS, Nested, NestedEntry};
+use crate::engine::twodim::{Kind, Nested, NestedEntry};
 use crate::engine::{AnyVm, TwoDim, Vm};
 use crate::machine::Event;
 use crate::machine::event::EntrySource;
@@ -39,12 +39,12 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     let arrived = path.recorded && path.arrived && path.gpa().is_some();
     // In the middle of a walk the tables are those of the reference that is being translated.
     let gpa = reads.last().filter(|_| !arrived).map(|(_, gpa)| *gpa).or(path.gpa()).unwrap_or_default();
-    let kind = vm.engine.kind;
+    let (kind, levels) = (vm.engine.kind, vm.engine.nested.levels());
     let before = match inputs.before_vm {
         AnyVm::TwoDim(vm) => Some(&vm.engine.nested),
         _ => None,
     };
-    let tail = reads.iter().rposition(|(level, _)| *level == LEVELS).map_or(&[][..], |at| &reads[at..]);
+    let tail = reads.iter().rposition(|(level, _)| *level == levels).map_or(&[][..], |at| &reads[at..]);
     let reach = |level: u8| match (tail.iter().any(|(read, of)| *read == level && of.gfn() == gpa.gfn()), arrived) {
         (true, _) => Reach::Read,
         (false, true) => Reach::Cached,
@@ -63,7 +63,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
         }
     );
     let registers = vm.machine.cpu.mode() == Mode::Pae && !inputs.engine.reads_pdptes_from_memory();
-    let rails = rails(path, &reads, registers);
+    let rails = rails(path, &reads, levels, registers);
     Lower { title, name, root: None, cards, left_out: Vec::new(), rails, host: host(inputs, path), arrived }
 }
 
@@ -160,11 +160,11 @@ fn letters(kind: Kind, value: u64, leaf: bool) -> Vec<Letter> {
     }
 }
 
-/// Below each guest table, the four reads that translate its address.
-fn rails(path: &Path, reads: &[(u8, Gpa)], registers: bool) -> Vec<Rail> {
+/// Below each guest table, the reads that translate its address.
+fn rails(path: &Path, reads: &[(u8, Gpa)], levels: u8, registers: bool) -> Vec<Rail> {
     let hops = path.hops.iter().map(|hop| {
         let of_entry: Vec<u8> = reads.iter().filter(|(_, gpa)| *gpa == hop.gpa).map(|(level, _)| *level).collect();
-        let nested = (1..=LEVELS).rev().map(|level| (level, of_entry.contains(&level))).collect();
+        let nested = (1..=levels).rev().map(|level| (level, of_entry.contains(&level))).collect();
         let words =
             if registers && hop.level == pdpte::LEVEL { "in registers: no read".to_owned() } else { String::new() };
         Rail { level: hop.level, ends: Vec::new(), words, nested }
