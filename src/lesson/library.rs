@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::file::Lesson;
 use crate::names::nearest;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, preset, presets};
 
 /// The languages that every lesson of ours is in.
 pub const LANGUAGES: [&str; 2] = ["en", "zh"];
@@ -31,14 +31,6 @@ const LESSONS: [(&str, &str); 12] = files!("lessons":
     "stale-by-right",
 );
 
-/// Scenarios that a lesson may begin with by name.
-const STARTS: [(&str, &str); 4] = files!("assets/scenarios":
-    "the-register-remembers",
-    "process-switch-2007",
-    "demand-fault",
-    "invlpg-now",
-);
-
 /// Every lesson, in the order in which they are taught.
 #[must_use]
 pub fn library() -> &'static [Lesson] {
@@ -61,10 +53,9 @@ pub fn by_id(id: &str) -> Option<&'static Lesson> {
     library().iter().find(|lesson| lesson.id == id)
 }
 
-/// The scenario of that name.
+/// The preset of that name, for lessons that begin with one.
 pub(super) fn start_by_id(id: &str) -> Result<Scenario, String> {
-    let Some((id, text)) = STARTS.iter().find(|(known, _)| *known == id) else {
-        return Err(nearest("scenario", id, STARTS.iter().map(|(known, _)| *known)));
-    };
-    Scenario::from_json(&format!("{id}.json"), text).map_err(|error| error.to_string())
+    let known = presets().iter().flat_map(|group| &group.presets).map(|preset| preset.id.as_str());
+    let preset = preset(id).ok_or_else(|| nearest("scenario", id, known))?;
+    preset.scenario().map_err(|error| error.to_string())
 }
