@@ -10,7 +10,7 @@ mod reference;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mmuscope::engine::{EngineConfig, EngineName, Outcome, Quiet, Switches};
+use mmuscope::engine::{EngineConfig, EngineName, Outcome, Quiet};
 use mmuscope::machine::{Caches, Command};
 use mmuscope::scenario::{self, Run};
 use reference::Mode;
@@ -174,8 +174,7 @@ fn shows(path: &Path, engine: EngineConfig) -> bool {
 /// The test of the test: a historical bug that is switched on is found, and what is written down shows
 /// it in a few steps, on the engine with the bug and on no other.
 fn finds(name: EngineName, switch: &str) {
-    let switches = Switches::by_name(switch).expect("a switch");
-    let engine = EngineConfig { name, switches };
+    let engine: EngineConfig = format!("{}+{switch}", name.id()).parse().expect("a switch of this engine");
     let found = (0..40_000).find_map(|seed| explore(engine, seed, &mut Met::default()).err());
     let case = found.unwrap_or_else(|| panic!("{switch} is not found"));
     let (path, small, failure) = write_down(engine, &case, &format!("{}-{switch}", name.id()));
