@@ -90,6 +90,32 @@ fn bookmarks_are_found_again() {
 }
 
 #[test]
+fn presets_are_two_clicks_away() {
+    let mut window = open(SIZES.laptop, Theme::Light, 2);
+    window.get_by_label("Presets ▾").click();
+    window.run();
+    window.get_by_label_contains("One INVLPG").click();
+    window.run_steps(20);
+    let app = window.state();
+    assert_eq!(app.session().scenario.id, "one-invlpg-for-512-pages");
+    assert_eq!((app.session().lab.cursor(), app.view().overlay), (0, None));
+    type_and_enter(&mut window, "preset smap");
+    assert_eq!(window.state().session().scenario.id, "smap");
+}
+
+#[test]
+fn a_link_is_copied() {
+    let mut window = open(SIZES.laptop, Theme::Light, 2);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.run();
+    window.get_by_label("Search or run a command").type_text("copy a link");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run_steps(4);
+    assert!(window.query_all_by_label_contains("is on the clipboard").next().is_some());
+}
+
+#[test]
 fn an_entry_has_a_menu() {
     let mut window = open(SIZES.desktop, Theme::Dark, 1);
     window.get_by_label_contains("PTE 1: ").click_secondary();
@@ -119,4 +145,9 @@ fn pictures() {
     window.key_press(Key::Questionmark);
     window.run();
     results.add(window.try_snapshot("shortcuts_light"));
+    window.key_press(Key::Escape);
+    window.run();
+    window.key_press(Key::P);
+    window.run();
+    results.add(window.try_snapshot("presets_light"));
 }

@@ -218,6 +218,26 @@ fn commands_in_any_order() {
     });
 }
 
+/// The invariants of the engine hold after each command. A device that stores to a page table is left
+/// out: no shadow MMU can see it.
+#[test]
+fn audit_after_every_command() {
+    let done = std::cell::Cell::new(0u64);
+    let strategy = (start(), engine(), caches(), vec(command(), 1..200));
+    fuzz("audit", &strategy, |(scenario, engine, caches, commands)| {
+        let mut vm = scenario.start(engine, caches).expect("the state is possible");
+        let possible = |c: &&Command| c.check(&scenario.cpu).is_ok() && !matches!(c, Command::Dma { .. });
+        for command in commands.iter().filter(possible) {
+            vm.execute(command, &mut Quiet);
+            let audit = vm.audit();
+            prop_assert!(audit.is_ok(), "{}, {:x?}: {:?}", engine.id(), command, audit);
+            done.set(done.get() + 1);
+        }
+        Ok(())
+    });
+    println!("audit: {} commands", done.get());
+}
+
 /// Branches of time: whatever is done to the tree, the machine is what its path makes of it.
 #[test]
 fn branches_in_any_order() {

@@ -86,6 +86,19 @@ fn engines_that_read_memory_say_so() {
 }
 
 #[test]
+fn a_shadow_page_opens_as_a_full_list() {
+    let mut window = open_on(EngineName::Kvm2007, SIZES.desktop, Theme::Light, 4);
+    window.get_by_label_contains("Shadow PD 10–511 · not shadowed").click();
+    window.run();
+    assert_eq!(window.state().view().full_lower.len(), 1);
+    assert!(has(&window, "Shadow PD 10: —"));
+    let mut window = open_on(EngineName::Ept, SIZES.desktop, Theme::Light, 4);
+    window.get_by_label_contains("EPT L1 44–511 · not built").click();
+    window.run();
+    assert!(has(&window, "EPT L1 44: not built"));
+}
+
+#[test]
 fn one_table_may_have_several_shadows() {
     let mut session = session(TWO_ROLES);
     session.lab.seek(2);
@@ -186,4 +199,23 @@ fn pictures() {
     window.remove_cursor();
     window.run();
     results.add(window.try_snapshot("shadow_two_roles"));
+}
+
+/// The hardware finds nothing, KVM walks the guest's tables, builds, and the hardware tries again.
+#[test]
+fn pictures_of_micro_steps() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    let mut window = open_on(EngineName::Kvm2007, SIZES.laptop, Theme::Light, 0);
+    let mut stepped = 0;
+    for (name, shown) in [("micro_missing", 1), ("micro_guest_walk", 3), ("micro_built", 9)] {
+        while stepped < shown {
+            window.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::ArrowRight);
+            window.run();
+            stepped += 1;
+        }
+        window.remove_cursor();
+        window.run_steps(20);
+        assert_eq!(window.state().focus().shown(), shown);
+        results.add(window.try_snapshot(name));
+    }
 }

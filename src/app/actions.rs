@@ -11,6 +11,7 @@ use crate::arch::address::Num;
 use crate::arch::{Gva, Mode};
 use crate::engine::EngineName;
 use crate::machine::{Caches, Command};
+use crate::scenario::{self, Preset};
 
 /// Something that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub enum Action {
     LargerText,
     /// Smaller text.
     SmallerText,
+    /// Opens a preset, by its place among all.
+    Preset(u16),
+    /// The list of presets.
+    Presets,
+    /// Copies a link to what is shown.
+    CopyLink,
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -90,11 +97,13 @@ pub enum Group {
     Engine,
     /// What is shown.
     View,
+    /// Machines to begin with.
+    Presets,
 }
 
 impl Group {
     /// Every group, in order.
-    pub const ALL: [Self; 4] = [Self::Time, Self::Processor, Self::Engine, Self::View];
+    pub const ALL: [Self; 5] = [Self::Time, Self::Processor, Self::Engine, Self::View, Self::Presets];
 
     /// Its heading.
     #[must_use]
@@ -104,6 +113,7 @@ impl Group {
             Self::Processor => "Processor",
             Self::Engine => "Engine",
             Self::View => "View",
+            Self::Presets => "Preset",
         }
     }
 }
@@ -136,7 +146,9 @@ impl Action {
         all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend(Theme::ALL.map(Self::Theme));
-        all.extend([Self::LargerText, Self::SmallerText, Self::Palette, Self::Shortcuts]);
+        all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
+        all.extend([Self::Presets, Self::Palette, Self::Shortcuts]);
+        all.extend((0..presets().count() as u16).map(Self::Preset));
         all
     }
 
@@ -151,6 +163,7 @@ impl Action {
             Self::Access | Self::AccessStep | Self::LoadCr3 | Self::Invlpg | Self::FlushAll => Group::Processor,
             Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
             Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
+            Self::Preset(_) => Group::Presets,
             _ => Group::View,
         }
     }
@@ -192,6 +205,12 @@ impl Action {
             Self::Theme(theme) => format!("Theme: {}", theme.name()),
             Self::LargerText => "Larger text".into(),
             Self::SmallerText => "Smaller text".into(),
+            Self::Preset(index) => {
+                let title = presets().nth(usize::from(index)).map_or("", |preset| preset.title.get("en"));
+                format!("Preset: {title}")
+            }
+            Self::Presets => "Open a preset".into(),
+            Self::CopyLink => "Copy a link to this state".into(),
             Self::Palette => "Search or run a command".into(),
             Self::Shortcuts => "Show the shortcuts".into(),
             Self::Compose(gva) => format!("Next access at GVA {}", crate::explain::hex(gva.0)),
@@ -214,6 +233,7 @@ impl Action {
             Self::Mode(_) | Self::Bit(_) => "■",
             Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
             Self::Theme(_) => "◔",
+            Self::Preset(_) | Self::Presets => "▸",
             _ => "●",
         }
     }
@@ -242,6 +262,7 @@ impl Action {
             Self::ZoomIn => key(Modifiers::NONE, Key::Plus),
             Self::ZoomOut => key(Modifiers::NONE, Key::Minus),
             Self::ZoomFit => key(Modifiers::NONE, Key::Num0),
+            Self::Presets => key(Modifiers::NONE, Key::P),
             Self::Palette => key(Modifiers::COMMAND, Key::K),
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
             _ => None,
@@ -283,6 +304,12 @@ impl Action {
             Self::Theme(theme) => AppCommand::SetTheme(theme),
             Self::LargerText => scale(0.1),
             Self::SmallerText => scale(-0.1),
+            Self::Preset(index) => match presets().nth(usize::from(index)) {
+                Some(preset) => AppCommand::OpenPreset(preset.id.clone()),
+                None => AppCommand::Notice("There is no such preset".to_owned()),
+            },
+            Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
+            Self::CopyLink => AppCommand::CopyLink,
             Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
             Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),
             Self::Compose(va) => AppCommand::Compose(super::view::Composer { va, ..cx.view.composer }),
@@ -296,6 +323,11 @@ impl Action {
         }
         cx.send(self.command(cx));
     }
+}
+
+/// Every preset, in the order of its groups.
+fn presets() -> impl Iterator<Item = &'static Preset> {
+    scenario::presets().iter().flat_map(|group| &group.presets)
 }
 
 const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {

@@ -3,17 +3,18 @@
 use super::App;
 use super::comparison::Comparison;
 use super::history::{History, run_until_refused};
-use super::theme;
 use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
+use super::{share, theme};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
 use crate::machine::{Caches, Command};
+use crate::scenario::{self, Session};
 
 impl App {
     /// Does what the views of the last pass asked for.
     pub fn apply(&mut self, ctx: &egui::Context) {
         for wish in self.tx.take() {
-            self.view.notice = None;
+            (self.view.notice, self.view.said) = (None, None);
             self.apply_one(ctx, wish);
         }
     }
@@ -45,13 +46,10 @@ impl App {
             AppCommand::ToggleBookmark => {
                 let lab = &self.session.lab;
                 let here = lab.node(lab.cursor());
-                match self.view.bookmarks.iter().position(|mark| *mark == here) {
-                    Some(at) => {
-                        self.view.bookmarks.remove(at);
-                    }
-                    None => self.view.bookmarks.push(here),
-                }
+                toggle(&mut self.view.bookmarks, here);
             }
+            AppCommand::OpenPreset(id) => self.open_preset(&id),
+            AppCommand::CopyLink => self.copy_link(ctx),
             AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
             AppCommand::SetTextScale(scale) => {
                 self.view.text_scale = scale;
@@ -80,6 +78,27 @@ impl App {
         } else {
             self.run(vec![self.view.composer.command()]);
             self.focus.show(1);
+        }
+    }
+
+    fn open_preset(&mut self, id: &str) {
+        let Some(preset) = scenario::preset(id) else { return };
+        let opened = preset.scenario().map_err(|error| error.to_string());
+        match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.to_string())) {
+            Ok(session) => self.open(session),
+            Err(reason) => self.view.notice = Some(reason),
+        }
+    }
+
+    fn copy_link(&mut self, ctx: &egui::Context) {
+        let micro_step = (self.focus.shown() < self.focus.events().len()).then_some(self.focus.shown() as u32);
+        let shown = share::of(&self.view, micro_step);
+        match scenario::link(&self.session, &shown, "en") {
+            Ok(link) => {
+                self.view.said = Some(format!("A link of {} characters is on the clipboard", link.len()));
+                ctx.copy_text(link);
+            }
+            Err(reason) => self.view.notice = Some(reason.to_string()),
         }
     }
 
@@ -171,15 +190,21 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         }
         AppCommand::OpenTab(tab) => view.tab = tab,
         AppCommand::OpenPage(page) => view.page = page,
-        AppCommand::ToggleFull(base) => match view.full.iter().position(|table| *table == base) {
-            Some(at) => {
-                view.full.remove(at);
-            }
-            None => view.full.push(base),
-        },
+        AppCommand::ToggleFull(base) => toggle(&mut view.full, base),
+        AppCommand::ToggleFullLower(table) => toggle(&mut view.full_lower, table),
         AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
         AppCommand::Notice(text) => view.notice = Some(text),
         AppCommand::Overlay(overlay) => view.overlay = overlay,
         _ => {}
+    }
+}
+
+/// Puts something into a list, or takes it out.
+fn toggle<T: PartialEq>(list: &mut Vec<T>, thing: T) {
+    match list.iter().position(|other| *other == thing) {
+        Some(at) => {
+            list.remove(at);
+        }
+        None => list.push(thing),
     }
 }

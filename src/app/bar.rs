@@ -29,6 +29,11 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
                 ui.add_enabled(false, tab).on_disabled_hover_text("In a later version");
             }
             ui.add_space(12.0);
+            let presets = Button::new(RichText::new("Presets ▾").color(t.text)).min_size(Vec2::new(0.0, CONTROL));
+            if ui.add(presets).on_hover_text("Machines to begin with (P)").clicked() {
+                Action::Presets.send(cx);
+            }
+            ui.add_space(8.0);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_and_size(cx, ui, narrow);

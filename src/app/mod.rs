@@ -22,8 +22,10 @@ mod log; // the tab Log
 mod memory_panel; // page map, tables, engine, caches
 mod menu; // context menus
 mod palette; // the command palette and the sheet of shortcuts
+mod presets; // machines to begin with
 mod processor_strip; // paging mode, bits, CR3, access composer
 mod role_card; // what a shadow page is
+mod share; // what a link tells of the window
 mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
 pub mod tables; // the paging structures of a machine

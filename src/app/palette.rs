@@ -1,4 +1,4 @@
-//! What lies over the window: the command palette, and the sheet of shortcuts.
+//! What lies over the window: the command palette, the sheet of shortcuts, the presets.
 
 use egui::{
     Align2, Area, Color32, Context, Frame, Id, Key, Margin, Modifiers, Order, Rect, RichText, Role, ScrollArea, Sense,
@@ -6,6 +6,7 @@ use egui::{
 };
 
 use super::actions::{Action, Group};
+use super::presets;
 use super::theme::{self, RADIUS, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
@@ -15,6 +16,7 @@ use crate::arch::address::number_from_text;
 /// Width of the palette and of the sheet, in points, at most.
 const PALETTE: f32 = 620.0;
 const SHEET: f32 = 760.0;
+const PRESETS: f32 = 1180.0;
 /// So many actions are in view at once.
 const ROWS: usize = 12;
 
@@ -31,6 +33,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
     let width = match overlay {
         Overlay::Palette => PALETTE,
         Overlay::Shortcuts => SHEET,
+        Overlay::Presets => PRESETS,
     };
     let width = width.min(ctx.content_rect().width() - 24.0);
     let t = cx.tokens;
@@ -44,6 +47,12 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
             match overlay {
                 Overlay::Palette => palette_ui(cx, ui),
                 Overlay::Shortcuts => sheet_ui(cx, ui),
+                Overlay::Presets => {
+                    if let Some(command) = presets::presets_ui(cx, ui) {
+                        close(cx, ui.ctx());
+                        cx.send(command);
+                    }
+                }
             }
         });
     });
@@ -56,7 +65,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
 /// The click that opened it is no click beside it.
 fn just_opened(ctx: &Context, overlay: Overlay) -> bool {
     let id = Id::unique("overlay: open since");
-    let key = overlay == Overlay::Palette;
+    let key = overlay as u8;
     let pass = ctx.cumulative_pass_nr();
     let since = ctx.data_mut(|data| *data.get_temp_mut_or_insert_with(id, || (key, pass)));
     since.0 != key || pass <= since.1 + 1
@@ -66,7 +75,7 @@ fn close(cx: &ViewCx<'_>, ctx: &Context) {
     cx.send(AppCommand::Overlay(None));
     ctx.data_mut(|data| {
         data.remove::<Search>(Id::unique("palette: search"));
-        data.remove::<(bool, u64)>(Id::unique("overlay: open since"));
+        data.remove::<(u8, u64)>(Id::unique("overlay: open since"));
     });
 }
 

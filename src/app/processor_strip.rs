@@ -301,6 +301,10 @@ fn refusal_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Event::Refused { why } => Some(explain::refused(why)),
         _ => None,
     });
+    if let Some(said) = &cx.view.said {
+        ui.add(egui::Label::new(RichText::new(format!("✓ {said}")).color(t.shadow.text)).truncate());
+        return;
+    }
     let Some(text) = cx.view.notice.clone().or(refused) else { return };
     let label = egui::Label::new(RichText::new(format!("✕ {text}")).color(t.fault.text)).truncate();
     ui.add(label).on_hover_text(text);

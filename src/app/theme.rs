@@ -141,7 +141,7 @@ pub static HIGH_CONTRAST: Tokens = Tokens {
     card: rgb(0x0a_0a_0a),
     rail: rgb(0xc0_c0_c0),
     border: rgb(0x8a_8a_8a),
-    button: rgb(0x16_16_16),
+    button: rgb(0x17_17_17),
     button_hover: rgb(0x33_33_33),
     selected: rgb(0x00_2a_4d),
     cell: rgb(0x1a_1a_1a),
@@ -181,7 +181,7 @@ pub static PROJECTOR: Tokens = Tokens {
     shadow: hue(0x00_6b_4c, 0x00_4f_39, 0xe0_f4_ee, 0x4a_9c_82),
     stale: hue(0x9a_62_00, 0x5c_3b_00, 0xfd_f1_d4, 0xb8_86_2a),
     fault: hue(0xb8_3a_06, 0x84_28_00, 0xfb_e8_df, 0xcc_76_52),
-    hit: hue(0x00_66_8c, 0x00_48_64, 0xdf_f2_fa, 0x4d_9c_bb),
+    hit: hue(0x00_66_8c, 0x00_48_63, 0xdf_f2_fa, 0x4d_9c_bb),
     changed: hue(0xa0_36_76, 0x78_20_55, 0xf8_e4_f0, 0xbb_72_9e),
 };
 

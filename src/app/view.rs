@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use super::Theme;
 use super::comparison::Comparison;
 use super::history::History;
+use super::stage::lower::TableId;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
@@ -152,6 +153,8 @@ pub enum AppCommand {
     OpenPage(Page),
     /// Show a table of the stage as a full list, or folded into runs again.
     ToggleFull(Gpa),
+    /// Show a table of the hypervisor as a full list, or folded into runs again.
+    ToggleFullLower(TableId),
     /// Zoom of the stage; 1 shows cards at their natural size.
     Zoom(f32),
     /// Switch the theme.
@@ -170,6 +173,10 @@ pub enum AppCommand {
     ToggleBookmark,
     /// To the next bookmark of the path, around its end.
     NextBookmark,
+    /// Opens a preset in place of what is open.
+    OpenPreset(String),
+    /// Puts a link to what is shown on the clipboard.
+    CopyLink,
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
 }
@@ -181,6 +188,8 @@ pub enum Overlay {
     Palette,
     /// The sheet of shortcuts.
     Shortcuts,
+    /// The list of presets.
+    Presets,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -313,10 +322,14 @@ pub struct ViewState {
     pub zoom: f32,
     /// Tables shown as full lists, by their first byte.
     pub full: Vec<Gpa>,
+    /// The same of the hypervisor's tables.
+    pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
+    /// What was done, where nothing else shows it; gone with the next wish.
+    pub said: Option<String>,
     /// What lies over the window.
     pub overlay: Option<Overlay>,
     /// Bookmarks, in the order in which they were set.
@@ -337,8 +350,10 @@ impl ViewState {
             composer: Composer::of(session),
             zoom: 1.0,
             full: Vec::new(),
+            full_lower: Vec::new(),
             text_scale: 1.0,
             notice: None,
+            said: None,
             overlay: None,
             bookmarks: Vec::new(),
         }

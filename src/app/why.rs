@@ -23,7 +23,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
                 let step = cx.session.lab.cursor();
                 let what = format!("#{}  {}", cx.session.step_number(step), explain::command(command));
                 ui.label(RichText::new(what).color(t.weak));
-                explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before));
+                explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before, cx.session.engine()));
             }
             None => beginning_ui(cx, ui),
         }

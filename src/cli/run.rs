@@ -113,6 +113,14 @@ pub(super) fn read(path: &Path) -> Result<Scenario, InputError> {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
+    if args.file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(".jsonl"))
+        || args.file.extension().is_some_and(|extension| extension == "jsonl")
+    {
+        let file = args.file.display();
+        return Err(CliError::Usage(format!(
+            "{file} holds vectors, one a line: run them with `mmuscope conform {file}`"
+        )));
+    }
     let scenario = match link::session(&args.file)? {
         Some(session) => session.to_scenario(),
         None => read(&args.file)?,

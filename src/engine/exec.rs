@@ -170,11 +170,19 @@ fn pieces<E: Engine, S: Sink>(
     sink: &mut S,
 ) -> Result<[Option<(Translation, u32)>; 2], Fault> {
     let first = u64::from(size).min(PAGE_SIZE - va.0 % PAGE_SIZE) as u32;
-    let head = translate(vm, va, access, sink)?;
     if first == size {
-        return Ok([Some((head, size)), None]);
+        return Ok([Some((translate(vm, va, access, sink)?, size)), None]);
     }
-    let tail = translate(vm, va.offset(u64::from(first)), access, sink)?;
+    let next = va.offset(u64::from(first));
+    let mode = vm.machine.cpu.mode();
+    if mode.is_long() && !next.is_canonical(mode.linear_width()) {
+        // Every byte of an operand must be canonical before any is translated (SDM 1 3.3.7.1).
+        let fault = Fault::non_canonical(access, next, mode.linear_width());
+        raise(vm, &fault, sink);
+        return Err(fault);
+    }
+    let head = translate(vm, va, access, sink)?;
+    let tail = translate(vm, next, access, sink)?;
     Ok([Some((head, first)), Some((tail, size - first))])
 }
 

@@ -110,7 +110,7 @@ impl Switches {
         switch(
             Self::PDE_OFFSET_DOUBLED_ONCE,
             "pde-offset-doubled-once",
-            SERIES,
+            CACHING,
             "Q6: a store to a 4-byte PDE clears the wrong shadow entry",
         ),
         switch(Self::ROLE_WITHOUT_ACCESS, "role-without-access", CACHING, "Q7: access rights are no part of the role"),

@@ -6,7 +6,8 @@ use crate::arch::entry::{P, RW};
 use crate::arch::fault::Vector;
 use crate::arch::mode::Mode;
 use crate::arch::{Level, pdpte};
-use crate::machine::event::{EntrySource, FaultWhy, RefusedWhy, SpteWhy};
+use crate::engine::EngineName;
+use crate::machine::event::{EntrySource, ExitReason, FaultWhy, RefusedWhy, SpteWhy};
 use crate::machine::{Command, Event, Machine};
 
 /// The answer to "why did this command end like this?".
@@ -20,18 +21,20 @@ pub struct Why {
     pub source: &'static str,
 }
 
-/// Explains a command from what happened; `before` is the machine that it was given to.
+/// Explains a command from what happened; `before` is the machine that it was given to, under an
+/// engine.
 #[must_use]
-pub fn why(command: &Command, events: &[Event], before: &Machine) -> Why {
+pub fn why(command: &Command, events: &[Event], before: &Machine, engine: EngineName) -> Why {
     let mut causes: Vec<String> = events.iter().filter_map(|event| cause(event, before)).collect();
-    let (title, source) = conclusion(command, events, before);
+    let (title, source) = conclusion(command, events, before, engine);
     causes.dedup();
     Why { title, causes, source }
 }
 
-fn conclusion(command: &Command, events: &[Event], before: &Machine) -> (String, &'static str) {
+fn conclusion(command: &Command, events: &[Event], before: &Machine, engine: EngineName) -> (String, &'static str) {
     let stale = events.iter().any(|event| used_stale_register(event, before))
-        || events.iter().any(|event| matches!(event, Event::ShadowRead { .. }))
+        || !engine.reads_pdptes_from_memory()
+            && events.iter().any(|event| matches!(event, Event::ShadowRead { .. }))
             && leads_through_stale_register(command, before);
     for event in events {
         match event {
@@ -71,11 +74,40 @@ fn access_title(events: &[Event], stale: bool) -> (String, &'static str) {
         ("Paging is off: the address is the physical address.".to_owned(), "SDM 3A 4.1.1")
     } else if stale {
         ("The access succeeds, through a stale register.".to_owned(), "SDM 3A 4.4.1")
+    } else if let Some(found) = repaired(events) {
+        found
     } else if hit {
         ("The access succeeds from the TLB: no entry is read.".to_owned(), "SDM 3A 4.10.2")
     } else {
         ("The access succeeds: every entry of the path allows it.".to_owned(), "SDM 3A 4.6")
     }
+}
+
+/// An access that needed the hypervisor, by what it did.
+fn repaired(events: &[Event]) -> Option<(String, &'static str)> {
+    let has = |wanted: fn(&Event) -> bool| events.iter().any(wanted);
+    let exit =
+        |wanted: ExitReason| events.iter().any(|event| matches!(event, Event::VmExit { reason } if *reason == wanted));
+    let (title, source) = if exit(ExitReason::Mmio) {
+        ("No memory is there, so the hypervisor carries the access out.", "KVM handle_mmio_page_fault()")
+    } else if exit(ExitReason::EmulatedWrite) {
+        (
+            "The store hits a protected page table, so KVM carries it out.",
+            "KVM kvm_mmu_pre_write(), kvm_mmu_track_write()",
+        )
+    } else if !exit(ExitReason::PageFault) {
+        return None;
+    } else if has(|event| matches!(event, Event::NestedRead { .. })) {
+        (
+            "The access succeeds, once the hypervisor has built the second dimension.",
+            "SDM 3C 28.2, kvm_tdp_page_fault()",
+        )
+    } else if has(|event| matches!(event, Event::SpteSet { why: SpteWhy::Write, .. })) {
+        ("The access succeeds, once KVM has granted the write in the shadow.", "KVM fix_write_pf()")
+    } else {
+        ("The access succeeds, once KVM has filled the shadow.", "KVM walk_addr(), fetch()")
+    };
+    Some((title.to_owned(), source))
 }
 
 fn poke_title(events: &[Event], before: &Machine) -> (String, &'static str) {

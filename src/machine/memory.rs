@@ -1,11 +1,9 @@
 //! Guest-physical memory: sparse over 52 bits, shared between snapshots until written.
 //!
-//! Pages hang in leaves of 256 (1 MiB of address space). Below 4 GiB the leaves stand in a vector,
-//! so that a walk finds a word in three loads; above, in a tree. All of it is behind `Arc`s:
-//! a clone is two reference counts, the first write to a page afterwards copies that page, its
-//! leaf (2 KiB) and the vector of leaves.
+//! Pages stand in a [`Sparse`] array by frame number: a walk finds a word below 4 GiB in three
+//! loads, a clone is two reference counts, the first write to a page afterwards copies that page and
+//! the leaf of the array that holds it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -14,11 +12,9 @@ use crate::arch::address::{MAX_PHYSICAL_WIDTH, PAGE_SIZE, bits};
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa};
 
+use super::sparse::Sparse;
+
 const WORDS: usize = (PAGE_SIZE / 8) as usize;
-const LEAF_SHIFT: u32 = 8;
-const LEAF_PAGES: usize = 1 << LEAF_SHIFT;
-/// Leaves of the first 4 GiB.
-const LOW_LEAVES: u64 = 1 << (32 - 12 - LEAF_SHIFT);
 
 /// One 4 KiB page, as 512 little-endian words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +34,10 @@ impl Page {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Leaf([Option<Arc<Page>>; LEAF_PAGES]);
-
-impl Leaf {
-    const EMPTY: Self = Self([const { None }; LEAF_PAGES]);
-}
-
 /// Sparse memory; every byte that was never written is zero.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    low: Arc<[Option<Arc<Leaf>>]>,
-    high: Arc<BTreeMap<u64, Arc<Leaf>>>,
+    pages: Sparse<Arc<Page>>,
     page_count: usize,
 }
 
@@ -64,9 +52,9 @@ pub struct WordDiff {
     pub new: u64,
 }
 
-const fn split(gfn: u64) -> (u64, usize) {
-    let gfn = gfn & bits(0, MAX_PHYSICAL_WIDTH - 13);
-    (gfn >> LEAF_SHIFT, gfn as usize & (LEAF_PAGES - 1))
+/// The place of a frame: no address has more than [`MAX_PHYSICAL_WIDTH`] bits.
+const fn place(gfn: Gfn) -> u64 {
+    gfn.0 & bits(0, MAX_PHYSICAL_WIDTH - 13)
 }
 
 impl TableMemory for Memory {
@@ -84,34 +72,11 @@ impl Memory {
     #[must_use]
     #[inline]
     pub fn page(&self, gfn: Gfn) -> Option<&Page> {
-        let (leaf, slot) = split(gfn.0);
-        let leaf = match self.low.get(leaf as usize) {
-            Some(leaf) => leaf.as_ref()?,
-            None => self.high_leaf(leaf)?,
-        };
-        leaf.0[slot].as_deref()
-    }
-
-    /// Out of line, so that it costs walks below 4 GiB nothing.
-    #[cold]
-    fn high_leaf(&self, index: u64) -> Option<&Arc<Leaf>> {
-        self.high.get(&index)
+        self.pages.get(place(gfn)).map(|page| &**page)
     }
 
     fn page_mut(&mut self, gfn: Gfn) -> &mut Page {
-        let (index, slot) = split(gfn.0);
-        let leaf = if index < LOW_LEAVES {
-            let index = index as usize;
-            if self.low.len() <= index {
-                let mut longer = self.low.to_vec();
-                longer.resize(index + 1, None);
-                self.low = longer.into();
-            }
-            Arc::make_mut(&mut self.low)[index].get_or_insert_with(|| Arc::new(Leaf::EMPTY))
-        } else {
-            Arc::make_mut(&mut self.high).entry(index).or_insert_with(|| Arc::new(Leaf::EMPTY))
-        };
-        let page = &mut Arc::make_mut(leaf).0[slot];
+        let page = self.pages.slot_mut(place(gfn));
         self.page_count += usize::from(page.is_none());
         Arc::make_mut(page.get_or_insert_with(|| Arc::new(Page::ZERO)))
     }
@@ -158,19 +123,9 @@ impl Memory {
         }
     }
 
-    fn leaves(&self) -> impl Iterator<Item = (u64, &Arc<Leaf>)> {
-        let low = self.low.iter().enumerate().filter_map(|(i, leaf)| Some((i as u64, leaf.as_ref()?)));
-        low.chain(self.high.iter().map(|(i, leaf)| (*i, leaf)))
-    }
-
     /// The pages that were ever written, by frame number.
     pub fn pages(&self) -> impl Iterator<Item = (Gfn, &Page)> {
-        self.leaves().flat_map(|(index, leaf)| {
-            leaf.0
-                .iter()
-                .enumerate()
-                .filter_map(move |(slot, page)| Some((Gfn(index << LEAF_SHIFT | slot as u64), page.as_deref()?)))
-        })
+        self.pages.iter().map(|(gfn, page)| (Gfn(gfn), &**page))
     }
 
     /// How many pages were ever written.
@@ -182,52 +137,17 @@ impl Memory {
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
-        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&*self.low) };
-        let high = if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * size_of::<(u64, usize)>() };
-        if low + high == 0 {
-            return 0;
-        }
-        let own = |leaf: &Leaf, other: Option<&Arc<Leaf>>| {
-            let page_is_own = |slot: usize| match (&leaf.0[slot], other.and_then(|leaf| leaf.0[slot].as_ref())) {
-                (Some(a), Some(b)) => !Arc::ptr_eq(a, b),
-                (page, _) => page.is_some(),
-            };
-            size_of::<Leaf>() + size_of::<Page>() * (0..LEAF_PAGES).filter(|slot| page_is_own(*slot)).count()
-        };
-        let leaves = self.leaves().map(|(index, leaf)| match older.leaf(index) {
-            Some(other) if Arc::ptr_eq(leaf, other) => 0,
-            other => own(leaf, other),
-        });
-        low + high + leaves.sum::<usize>()
+        self.pages.shared_bytes_beside(&older.pages)
     }
 
     /// The words in which `newer` differs from `self`, by address. Shared pages cost nothing.
     #[must_use]
     pub fn diff(&self, newer: &Self) -> Vec<WordDiff> {
-        if Arc::ptr_eq(&self.low, &newer.low) && Arc::ptr_eq(&self.high, &newer.high) {
-            return Vec::new();
-        }
-        let mut leaves: Vec<u64> = self.leaves().chain(newer.leaves()).map(|(index, _)| index).collect();
-        leaves.sort_unstable();
-        leaves.dedup();
         let mut found = Vec::new();
-        for index in leaves {
-            let (a, b) = (self.leaf(index), newer.leaf(index));
-            if let (Some(a), Some(b)) = (a, b)
-                && Arc::ptr_eq(a, b)
-            {
-                continue;
-            }
-            for slot in 0..LEAF_PAGES {
-                let page = |leaf: Option<&Arc<Leaf>>| leaf.and_then(|leaf| leaf.0[slot].clone());
-                diff_pages(Gfn(index << LEAF_SHIFT | slot as u64), page(a), page(b), &mut found);
-            }
+        for gfn in self.pages.unshared(&newer.pages) {
+            diff_pages(Gfn(gfn), self.pages.get(gfn), newer.pages.get(gfn), &mut found);
         }
         found
-    }
-
-    fn leaf(&self, index: u64) -> Option<&Arc<Leaf>> {
-        if index < LOW_LEAVES { self.low.get(index as usize)?.as_ref() } else { self.high.get(&index) }
     }
 
     pub(crate) fn hash_into(&self, hasher: &mut Xxh3) {
@@ -242,8 +162,8 @@ impl Memory {
     }
 }
 
-fn diff_pages(gfn: Gfn, old: Option<Arc<Page>>, new: Option<Arc<Page>>, found: &mut Vec<WordDiff>) {
-    let same = match (&old, &new) {
+fn diff_pages(gfn: Gfn, old: Option<&Arc<Page>>, new: Option<&Arc<Page>>, found: &mut Vec<WordDiff>) {
+    let same = match (old, new) {
         (None, None) => true,
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         _ => false,
@@ -251,9 +171,9 @@ fn diff_pages(gfn: Gfn, old: Option<Arc<Page>>, new: Option<Arc<Page>>, found: &
     if same {
         return;
     }
-    let word = |page: &Option<Arc<Page>>, i: usize| page.as_ref().map_or(0, |page| page.0[i]);
+    let word = |page: Option<&Arc<Page>>, i: usize| page.map_or(0, |page| page.0[i]);
     for i in 0..WORDS {
-        let (old, new) = (word(&old, i), word(&new, i));
+        let (old, new) = (word(old, i), word(new, i));
         if old != new {
             found.push(WordDiff { gpa: gfn.base().offset(8 * i as u64), old, new });
         }

@@ -17,7 +17,7 @@ type Leaf<T> = Arc<[Option<T>; LEAF_SLOTS]>;
 /// The array. A slot that was never set is `None`.
 #[derive(Clone, Debug)]
 pub struct Sparse<T> {
-    low: Arc<Vec<Option<Leaf<T>>>>,
+    low: Arc<[Option<Leaf<T>>]>,
     high: Arc<BTreeMap<u64, Leaf<T>>>,
 }
 
@@ -44,9 +44,14 @@ impl<T> Sparse<T> {
     fn leaf(&self, leaf: u64) -> Option<&Leaf<T>> {
         match self.low.get(leaf as usize) {
             Some(leaf) => leaf.as_ref(),
-            None if self.high.is_empty() => None,
-            None => self.high.get(&leaf),
+            None => self.high_leaf(leaf),
         }
+    }
+
+    /// Out of line, so that it costs the low indices nothing.
+    #[cold]
+    fn high_leaf(&self, leaf: u64) -> Option<&Leaf<T>> {
+        self.high.get(&leaf)
     }
 
     /// The slots that are set, by index.
@@ -74,7 +79,7 @@ impl<T> Sparse<T> {
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest;
     /// `of` says it of a slot that both may have.
     pub fn bytes_beside(&self, older: &Self, of: impl Fn(&T, Option<&T>) -> usize) -> usize {
-        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&**self.low) };
+        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&*self.low) };
         let high = if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * size_of::<(u64, usize)>() };
         if low + high == 0 {
             return 0;
@@ -112,12 +117,13 @@ impl<T: Clone> Sparse<T> {
         let (leaf, slot) = split(index);
         let empty = || Arc::new([const { None }; LEAF_SLOTS]);
         let leaf = if leaf < LOW_LEAVES {
-            let low = Arc::make_mut(&mut self.low);
             let leaf = leaf as usize;
-            if low.len() <= leaf {
-                low.resize(leaf + 1, None);
+            if self.low.len() <= leaf {
+                let mut longer = self.low.to_vec();
+                longer.resize(leaf + 1, None);
+                self.low = longer.into();
             }
-            low[leaf].get_or_insert_with(empty)
+            Arc::make_mut(&mut self.low)[leaf].get_or_insert_with(empty)
         } else {
             Arc::make_mut(&mut self.high).entry(leaf).or_insert_with(empty)
         };

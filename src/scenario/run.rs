@@ -99,7 +99,8 @@ impl<'a> Run<'a> {
             StepKind::Note(_) => report(None, None),
             StepKind::Expect(predicate) => {
                 let failure = predicate.judge(&self.vm, &self.happened).err();
-                report(None, failure.map(|got| Failure { got, wanted: "this to hold".to_owned() }))
+                let wanted = || serde_json::to_string(predicate).unwrap_or_else(|error| error.to_string());
+                report(None, failure.map(|got| Failure { got, wanted: wanted() }))
             }
             StepKind::Command(command) => {
                 let outcome = self.vm.execute(command, sink);

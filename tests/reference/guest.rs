@@ -283,7 +283,13 @@ impl Guest {
             Command::Access { .. } => self.vm.execute(command, &mut Quiet),
             _ => self.vm.execute(command, &mut self.events),
         };
-        let pieces = pieces(command);
+        let mut pieces = pieces(command);
+        // Every byte must be canonical before any is translated.
+        let canonical =
+            |piece: &Piece| !matches!(walk::linear(&self.cpu, &piece.access), Err(Outcome::GeneralProtection));
+        if !pieces.iter().all(canonical) {
+            pieces.retain(|piece| !canonical(piece));
+        }
         let ended = self.how_pieces_ended(command, &got);
         let success = matches!(got, Got::Translated(_) | Got::Loaded(..));
         if ended.is_empty() || ended.len() > pieces.len() || success && ended.len() != pieces.len() {

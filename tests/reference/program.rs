@@ -236,7 +236,8 @@ impl Author {
     fn address(&mut self, cpu: &Cpu) -> Gva {
         let long = matches!(cpu.mode(), Mode::FourLevel | Mode::FiveLevel);
         if long && self.random.one_in(60) {
-            return Gva(self.random.pick(&[1 << 47, 1 << 56, 1 << 63, !0xffff_u64]));
+            let width = if cpu.mode() == Mode::FourLevel { 48 } else { 57 };
+            return Gva(self.random.pick(&[1 << (width - 1), 1 << 63, !0 << width]));
         }
         let high = if !long && self.random.one_in(20) { 1 << 32 } else { 0 };
         Gva(self.page(cpu) | self.random.pick(&[0, 8, 0x123, 0xfff]) | high)
@@ -257,6 +258,21 @@ impl Author {
     fn size(&mut self) -> Size {
         let bytes = self.random.pick(&[8, 8, 8, 4, 4, 2, 1]);
         Size::new(bytes).expect("a size")
+    }
+
+    /// Address and size of a data access.
+    fn operand(&mut self, cpu: &Cpu) -> (Gva, Size) {
+        let size = self.size();
+        let edge = match cpu.mode() {
+            Mode::FourLevel => 1 << 47,
+            Mode::FiveLevel => 1 << 56,
+            _ => 0,
+        };
+        if edge > 0 && u64::from(size) > 1 && self.random.one_in(80) {
+            // Part of it is canonical.
+            return (Gva(edge - 1 - self.random.below(u64::from(size) - 1)), size);
+        }
+        (self.operand_address(cpu), size)
     }
 
     /// The address of a data access: an entry, the middle of one, or the end of a page.
@@ -296,7 +312,7 @@ impl Author {
 
     fn write(&mut self, cpu: &Cpu) -> Command {
         let (user, ac) = self.who();
-        let (va, size) = (self.operand_address(cpu), self.size());
+        let (va, size) = self.operand(cpu);
         // Which table it hits, the walk decides.
         let at = self.random.pick(&TABLES);
         Command::Write { va, val: self.value(cpu, at, size), size, user, ac }
@@ -304,7 +320,8 @@ impl Author {
 
     fn read(&mut self, cpu: &Cpu) -> Command {
         let (user, ac) = self.who();
-        Command::Read { va: self.operand_address(cpu), size: self.size(), user, ac }
+        let (va, size) = self.operand(cpu);
+        Command::Read { va, size, user, ac }
     }
 
     /// A place in a table for a store that does not cross its page.

@@ -6,7 +6,7 @@ use super::path::{Hit, Path};
 use crate::arch::entry::{self, P};
 use crate::arch::walk::Silent;
 use crate::arch::{Access, Gpa, Gva, Level, Mode};
-use crate::engine::EngineName;
+use crate::engine::{AnyVm, EngineName};
 use crate::machine::{Machine, Psc, PscEntry, TlbEntry};
 
 /// The paging-structure cache of one level.
@@ -93,7 +93,11 @@ fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
 #[must_use]
 pub fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
     let machine = inputs.machine;
-    let answers = machine.tlb.lookup(path.gva, machine.cpu.pcid());
+    let tag = match inputs.vm {
+        AnyVm::Shadow(vm) => vm.tlb_tag(),
+        AnyVm::Native(_) | AnyVm::TwoDim(_) => machine.cpu.pcid(),
+    };
+    let answers = machine.tlb.lookup(path.gva, tag);
     let hit_page = match path.hit {
         Some(Hit::Tlb(page)) => Some(page),
         _ => None,

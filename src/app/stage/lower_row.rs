@@ -1,6 +1,9 @@
 //! The lower row under a hypervisor: its tables as cards, `pae_root`, the host frame, the TLB.
 
-use egui::{Align2, Color32, CornerRadius, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2,
+    vec2,
+};
 
 use super::arrows::Arrows;
 use super::letters::letters_ui;
@@ -12,6 +15,9 @@ use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
 use crate::engine::shadow::{PageId, spte};
+
+/// Entries of a table of 8-byte entries.
+const ENTRIES: usize = 512;
 
 /// Draws the row; tells the arrows where the hardware's walk crosses it.
 pub fn lower_row_ui(look: &Look<'_>, ui: &mut Ui, lower: &Lower, arrows: &mut Arrows) {
@@ -92,26 +98,26 @@ fn absent_ui(look: &Look<'_>, ui: &Ui, level: Level, room: Rect) {
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, "not built yet", plain(m.small), t.weak, width);
 }
 
-fn card_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, at: Rect, fit: usize) -> (Option<Anchor>, Rect) {
+fn card_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, at: Rect, fit: usize) -> (Option<Anchor>, Rect) {
     let (t, m) = (look.t(), look.m());
-    let lines = card.rows.len().min(fit.max(usize::from(!card.rows.is_empty())));
+    let open = !card.rows.is_empty();
+    let full = open && look.cx.view.full_lower.contains(&card.id);
+    let lines = if full { fit.max(1) } else { card.rows.len().min(fit.max(usize::from(open))) };
     let rect = paint::at(at.x_range(), at.top(), m.head + lines as f32 * m.row + if lines > 0 { 1.0 } else { 0.0 });
     paint::card_body(ui.painter(), t, rect);
     head_ui(look, ui, card, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)));
+    let body = Rect::from_min_max(pos2(rect.left(), rect.top() + m.head), rect.max);
     let mut anchor = None;
-    for (i, row) in visible(&card.rows, lines).enumerate() {
-        let line = paint::at(rect.x_range(), rect.top() + m.head + i as f32 * m.row, m.row);
-        ui.painter().hline(line.x_range(), line.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
-        match row {
-            LowerRow::Entry(entry) => {
-                entry_ui(look, ui, card, entry, line);
-                if entry.walked.is_some() {
-                    anchor = Some(Anchor::of(line, rect));
-                }
-            }
-            LowerRow::Run { words, .. } => run_ui(look, ui, words, line),
+    if full {
+        anchor = full_list_ui(look, ui, card, body);
+    } else {
+        for (i, row) in visible(&card.rows, lines).enumerate() {
+            let line = paint::at(rect.x_range(), body.top() + i as f32 * m.row, m.row);
+            let crossed = row_ui(look, ui, card, row, line);
+            anchor = anchor.or(crossed);
         }
     }
+    let anchor = anchor.map(|anchor: Anchor| Anchor { top: rect.top(), bottom: rect.bottom(), ..anchor });
     let shadowed = look.cx.shadow_page(match card.id {
         TableId::Shadow(page) => page,
         TableId::Nested(_) => PageId(u32::MAX),
@@ -120,6 +126,47 @@ fn card_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, at: Rect, fit: usize) -> 
     let edge = if card.selected || pointed { t.shadow.line } else { t.shadow.edge };
     paint::card_edge(ui.painter(), rect, edge);
     (anchor, rect)
+}
+
+fn row_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, row: &LowerRow, line: Rect) -> Option<Anchor> {
+    let t = look.t();
+    ui.painter().hline(line.x_range(), line.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    match row {
+        LowerRow::Entry(entry) => {
+            entry_ui(look, ui, card, entry, line);
+            entry.walked.map(|_| Anchor::of(line, line))
+        }
+        LowerRow::Run { words, .. } => {
+            run_ui(look, ui, card, words, line);
+            None
+        }
+    }
+}
+
+/// Every entry, virtualised; opens around the walked one.
+fn full_list_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, body: Rect) -> Option<Anchor> {
+    let m = look.m();
+    let id = ui.scope_id().with(("full list of", card.id));
+    let opened = ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), true));
+    let mut area = ScrollArea::vertical().id_salt(("full", card.id)).auto_shrink(false);
+    if let (false, Some((walked, _))) = (opened, card.walked) {
+        area = area.vertical_scroll_offset((walked as f32 - 2.0).max(0.0) * m.row);
+    }
+    let mut anchor = None;
+    ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.id)), |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        area.show_rows(ui, m.row, ENTRIES, |ui, range| {
+            for index in range {
+                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
+                let Some(entry) = Lower::entry(look.inputs, &look.stage.path, card, index) else { continue };
+                let crossed = row_ui(look, ui, card, &LowerRow::Entry(entry), rect);
+                if crossed.is_some() && body.contains(rect.center()) {
+                    anchor = crossed;
+                }
+            }
+        });
+    });
+    anchor
 }
 
 /// As many rows as fit, the walked one among them.
@@ -162,7 +209,9 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
         right = mark_ui(look, ui, *mark, at(right), shown.right());
     }
     paint::focus_ring(ui.painter(), &response, t);
-    if response.clicked()
+    if response.double_clicked() {
+        look.cx.send(AppCommand::ToggleFullLower(card.id));
+    } else if response.clicked()
         && let TableId::Shadow(page) = card.id
     {
         look.cx.send(AppCommand::Select(Selection::Shadow(page)));
@@ -200,14 +249,23 @@ fn badge_ui(look: &Look<'_>, ui: &Ui, word: &str, hue: &Hue, right: egui::Pos2, 
     rect.left() - 4.0
 }
 
-fn run_ui(look: &Look<'_>, ui: &Ui, words: &str, rect: Rect) {
+fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, words: &str, rect: Rect) {
     let (t, m) = (look.t(), look.m());
+    let response = ui.interact(rect, ui.scope_id().with(("lower run", card.id, words)), Sense::click());
+    let name = format!("{} {words}, list every entry", card.title);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let at = rect.left_center() + vec2(if m.wordy { 1.8 } else { 1.0 } * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
     let short = words.replace("not shadowed", "—").replace("not built", "—");
     let ways = [words, &short, words.split(' ').next().unwrap_or(words)];
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
-    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
+    let color = if response.hovered() { t.strong } else { t.weak };
+    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
+    paint::focus_ring(ui.painter(), &response, t);
+    if response.clicked() {
+        look.cx.send(AppCommand::ToggleFullLower(card.id));
+    }
+    response.on_hover_text(format!("{words}: click to list every entry"));
 }
 
 fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect: Rect) {

@@ -52,7 +52,16 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     }
     let known = path.arrived || !path.recorded;
     if !known {
-        put(&mut at, "walk in progress".to_owned(), plain(m.small), t.weak, 0.0);
+        // What happened last, in words.
+        let line = look.cx.event().map(crate::explain::event);
+        let words = line.map_or_else(
+            || "not begun".to_owned(),
+            |line| {
+                let facts: Vec<&str> = line.text.split_whitespace().collect();
+                format!("{}: {}", line.label, facts.join(" "))
+            },
+        );
+        put(&mut at, words, plain(m.small), t.changed.text, 0.0);
         return;
     }
     let would = if path.arrived { "→" } else { "would →" };

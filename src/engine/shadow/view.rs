@@ -25,6 +25,12 @@ impl Vm<Shadow> {
         path
     }
 
+    /// The PCID that the hardware's TLB knows entries of the guest's context by.
+    #[must_use]
+    pub fn tlb_tag(&self) -> u16 {
+        super::hw::tag(self)
+    }
+
     /// Where the guest entry lies that a shadow entry mirrors; none for a direct page. A directory
     /// entry of 4 bytes stands behind two shadow entries, half of its 4 MiB each.
     #[must_use]

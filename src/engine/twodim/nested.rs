@@ -2,6 +2,7 @@
 //! violations (VMX) or nested page faults (SVM), with A and D bits of its own
 //! (6.8 mmu.c `kvm_tdp_page_fault`, `direct_map`).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::TwoDim;
@@ -296,14 +297,29 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
 pub fn remove_write_access(vm: &mut Vm<TwoDim>, base: Gfn) -> bool {
     let Some(slot) = vm.machine.slots.find(base).filter(|slot| slot.dirty.is_some()) else { return false };
     let frames = slot.base.0..slot.base.0 + slot.frames;
-    let mut any = false;
-    for gfn in frames.map(Gfn) {
-        if let Some((table, entry)) = vm.engine.nested.leaf(gfn)
-            && entry & WRITE != 0
-        {
-            vm.engine.nested.set(table, index(gfn, 1), entry & !WRITE);
-            any = true;
+    let nested = &mut vm.engine.nested;
+    nested.remove_write_access_below(0, nested.levels, 0, &frames)
+}
+
+impl Nested {
+    /// In what hangs below a table of `level` whose first entry stands for the frame `first`. Only
+    /// tables that exist are visited: a slot may have 2^40 frames.
+    fn remove_write_access_below(&mut self, table: u64, level: u8, first: u64, frames: &Range<u64>) -> bool {
+        let span = 1 << (9 * (u32::from(level) - 1));
+        let mut any = false;
+        for index in 0..ENTRIES {
+            let start = first + index as u64 * span;
+            let entry = self.entry(table, index);
+            if entry & PRESENT == 0 || start >= frames.end || start + span <= frames.start {
+                continue;
+            }
+            if level > 1 {
+                any |= self.remove_write_access_below(table_of(entry), level - 1, start, frames);
+            } else if entry & WRITE != 0 {
+                self.set(table, index, entry & !WRITE);
+                any = true;
+            }
         }
+        any
     }
-    any
 }

@@ -222,6 +222,19 @@ impl Lower {
         }
     }
 
+    /// An entry of a table, for a full list; `card` is the table's card.
+    #[must_use]
+    pub fn entry(inputs: &Inputs<'_>, path: &Path, card: &LowerCard, index: usize) -> Option<LowerEntry> {
+        match (inputs.vm, card.id) {
+            (AnyVm::Shadow(vm), TableId::Shadow(page)) => Some(shadow::entry_at(inputs, vm, path, page, index)),
+            (AnyVm::TwoDim(vm), TableId::Nested(table)) => {
+                let walked = card.walked.filter(|(walked, _)| *walked == index).map(|(_, reach)| reach);
+                nested::entry_at(inputs, vm, (table, card.level), index, walked)
+            }
+            _ => None,
+        }
+    }
+
     /// The tables of a level, the one on the path first.
     pub fn of_level(&self, level: Level) -> impl Iterator<Item = &LowerCard> {
         self.cards.iter().filter(move |card| card.level == level)

@@ -40,10 +40,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     // In the middle of a walk the tables are those of the reference that is being translated.
     let gpa = reads.last().filter(|_| !arrived).map(|(_, gpa)| *gpa).or(path.gpa()).unwrap_or_default();
     let (kind, levels) = (vm.engine.kind, vm.engine.nested.levels());
-    let before = match inputs.before_vm {
-        AnyVm::TwoDim(vm) => Some(&vm.engine.nested),
-        _ => None,
-    };
+    let before = before_of(inputs);
     let tail = reads.iter().rposition(|(level, _)| *level == levels).map_or(&[][..], |at| &reads[at..]);
     let reach = |level: u8| match (tail.iter().any(|(read, of)| *read == level && of.gfn() == gpa.gfn()), arrived) {
         (true, _) => Reach::Read,
@@ -123,6 +120,26 @@ fn table_rows(view: &View<'_>, at: &NestedEntry, reach: Reach) -> Vec<LowerRow> 
         },
     };
     rows::fold(&classes, &pinned, view.inputs.lower_budget).into_iter().map(to_row).collect()
+}
+
+/// An entry of a table, with its marks.
+pub fn entry_at(
+    inputs: &Inputs<'_>,
+    vm: &Vm<TwoDim>,
+    (table, level): (u64, Level),
+    index: usize,
+    walked: Option<Reach>,
+) -> Option<LowerEntry> {
+    let value = *vm.engine.nested.table(table)?.get(index)?;
+    let old = before_of(inputs).and_then(|nested| nested.table(table)).map_or(0, |old| old[index]);
+    Some(entry(vm.engine.kind, &NestedEntry { level: level.0, table, index, value }, walked, old ^ value))
+}
+
+fn before_of<'a>(inputs: &Inputs<'a>) -> Option<&'a Nested> {
+    match inputs.before_vm {
+        AnyVm::TwoDim(vm) => Some(&vm.engine.nested),
+        AnyVm::Native(_) | AnyVm::Shadow(_) => None,
+    }
 }
 
 fn entry(kind: Kind, at: &NestedEntry, walked: Option<Reach>, changed: u64) -> LowerEntry {

@@ -58,10 +58,7 @@ impl<'a> Reads<'a> {
 pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
     let reads = Reads::of(inputs, path);
     let walked = vm.shadow_path(path.gva);
-    let before = match inputs.before_vm {
-        AnyVm::Shadow(vm) => Some(vm),
-        _ => None,
-    };
+    let before = before_of(inputs);
     let look = View { inputs, vm, before, reads: &reads };
     let (mut cards, mut left_out) = (Vec::new(), Vec::new());
     let top = if vm.machine.cpu.mode().is_long() { vm.machine.cpu.mode().top_level() } else { 3 };
@@ -222,6 +219,21 @@ fn table_rows(look: &View<'_>, id: PageId, at: Option<SpteRef>) -> Vec<LowerRow>
         Line::Run { ref range, .. } => LowerRow::Run { range: range.clone(), words: line.words() },
     };
     rows::fold(&classes, &pinned, look.inputs.lower_budget).into_iter().map(to_row).collect()
+}
+
+/// An entry of a page, with its marks.
+pub fn entry_at(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path, id: PageId, index: usize) -> LowerEntry {
+    let reads = Reads::of(inputs, path);
+    let before = before_of(inputs);
+    let at = vm.shadow_path(path.gva).into_iter().find(|at| at.page == id);
+    entry(&View { inputs, vm, before, reads: &reads }, id, index, at)
+}
+
+fn before_of<'a>(inputs: &Inputs<'a>) -> Option<&'a Vm<Shadow>> {
+    match inputs.before_vm {
+        AnyVm::Shadow(vm) => Some(vm),
+        AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
+    }
 }
 
 fn entry(look: &View<'_>, id: PageId, index: usize, at: Option<SpteRef>) -> LowerEntry {
