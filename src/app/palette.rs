@@ -44,6 +44,8 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         let frame = Frame::new().fill(t.card).stroke(Stroke::new(1.0, t.guest.edge)).corner_radius(RADIUS);
         frame.shadow(ui.visuals().window_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
             ui.set_width(width - 24.0);
+            // The area remembers how high it was when it was small.
+            ui.set_max_height(ctx.content_rect().height() - 88.0);
             match overlay {
                 Overlay::Palette => palette_ui(cx, ui),
                 Overlay::Shortcuts => sheet_ui(cx, ui),
