@@ -86,7 +86,7 @@ impl Met {
 }
 
 /// Runs the program of a seed; the case up to what broke a rule.
-fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Case> {
+fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Box<Case>> {
     let shadow = !matches!(engine.name, EngineName::Native | EngineName::Ept | EngineName::Npt);
     let (mut case, mut author) = Author::begin(seed, shadow);
     let Some(mut guest) = Guest::start(&case, engine) else { unreachable!("the author begins in possible states") };
@@ -98,7 +98,7 @@ fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Case> {
         }
         case.commands.push(command);
         if judged.is_err() {
-            return Err(case);
+            return Err(Box::new(case));
         }
     }
     met.program(&guest);
