@@ -1,4 +1,5 @@
-//! The faces: Inter for the interface, JetBrains Mono for numbers, Lucide for what both lack.
+//! The faces: Inter for the interface, JetBrains Mono for numbers, Lucide for what both lack, Noto Sans
+//! for Chinese.
 //!
 //! They are subsets (`assets/fonts/subset.sh`), part of the program, so that it looks the same
 //! everywhere and needs no network.
@@ -17,8 +18,29 @@ const FACES: [(&str, &[u8]); 5] = [
     ("lucide", include_bytes!("../../assets/fonts/Lucide.ttf")),
 ];
 
+/// The name of the face for Chinese.
+const CHINESE: &str = "chinese";
+
+/// The characters of the lessons in Chinese. A page fetches the file when it is needed: see
+/// [`add_chinese`].
+#[cfg(not(target_arch = "wasm32"))]
+const CHINESE_FACE: &[u8] = include_bytes!("../../assets/fonts/NotoSansSC-Lessons.otf");
+
 /// Puts the faces into a context.
 pub fn install(ctx: &egui::Context) {
+    #[cfg(not(target_arch = "wasm32"))]
+    ctx.set_fonts(definitions(Some(FontData::from_static(CHINESE_FACE))));
+    #[cfg(target_arch = "wasm32")]
+    ctx.set_fonts(definitions(None));
+}
+
+/// Adds the face for Chinese, where it is no part of the program.
+#[cfg(target_arch = "wasm32")]
+pub fn add_chinese(ctx: &egui::Context, file: Vec<u8>) {
+    ctx.set_fonts(definitions(Some(FontData::from_owned(file))));
+}
+
+fn definitions(chinese: Option<FontData>) -> FontDefinitions {
     let mut fonts = FontDefinitions::empty();
     for (name, file) in FACES {
         let mut data = FontData::from_static(file);
@@ -38,5 +60,10 @@ pub fn install(ctx: &egui::Context) {
     for (family, faces) in families {
         fonts.families.insert(family, faces.map(str::to_owned).to_vec());
     }
-    ctx.set_fonts(fonts);
+    if let Some(face) = chinese {
+        fonts.font_data.insert(CHINESE.to_owned(), Arc::new(face));
+        // Last, so that Latin letters and figures stay those of the other faces.
+        fonts.families.values_mut().for_each(|faces| faces.push(CHINESE.to_owned()));
+    }
+    fonts
 }

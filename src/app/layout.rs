@@ -97,8 +97,9 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let drawer = if cx.lesson.is_some() { "Lesson" } else { "Why" };
     let pages =
-        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, "Why")];
+        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, drawer)];
     if let Some(page) = segmented(ui, cx.tokens, "Page", &pages, cx.view.page) {
         cx.send(AppCommand::OpenPage(page));
     }
