@@ -307,12 +307,12 @@ struct Page {
     frames: u32,
     /// Listeners know the commands before this cursor position.
     told: usize,
-    /// Whether the face for Chinese has been asked for.
+    /// Whether the faces for Chinese have been asked for.
     chinese: bool,
 }
 
-/// The file of the face for Chinese, beside the page. It is fetched when that language is chosen.
-const CHINESE_FACE: &str = "mmuscope-zh.otf";
+/// The files of the faces for Chinese, beside the page. They are fetched when that language is chosen.
+const CHINESE_FACES: [&str; 2] = ["mmuscope-zh.otf", "mmuscope-zh-bold.otf"];
 
 /// The bytes of a file beside the page.
 async fn fetched(name: &str) -> Result<Vec<u8>, JsValue> {
@@ -344,20 +344,23 @@ impl Page {
         Ok(Self { app, ctx: ctx.clone(), listeners, frames: 0, told, chinese: false })
     }
 
-    /// Fetches the face for Chinese once that language is chosen.
-    fn fetch_face(&mut self) {
+    /// Fetches the faces for Chinese once that language is chosen.
+    fn fetch_faces(&mut self) {
         if self.chinese || self.app.view().language != Language::Zh {
             return;
         }
         self.chinese = true;
         let ctx = self.ctx.clone();
         wasm_bindgen_futures::spawn_local(async move {
-            match fetched(CHINESE_FACE).await {
-                Ok(file) => {
-                    crate::app::add_chinese(&ctx, file);
+            let [regular, bold] = CHINESE_FACES;
+            match (fetched(regular).await, fetched(bold).await) {
+                (Ok(regular), Ok(bold)) => {
+                    crate::app::add_chinese(&ctx, [regular, bold]);
                     ctx.request_repaint();
                 }
-                Err(reason) => log::error!("the Chinese characters cannot be shown: {}", text_of(&reason)),
+                (Err(reason), _) | (_, Err(reason)) => {
+                    log::error!("the Chinese characters cannot be shown: {}", text_of(&reason));
+                }
             }
         });
     }
@@ -388,7 +391,7 @@ impl Page {
 impl eframe::App for Page {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.app.logic(ctx, frame);
-        self.fetch_face();
+        self.fetch_faces();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {

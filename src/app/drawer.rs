@@ -19,7 +19,8 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.weak) };
             let text = egui::RichText::new(name).color(color);
             let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
-            let response = ui.add(button);
+            let place = if tab == Tab::Inspect { "entry" } else { &name.to_lowercase() };
+            let response = lesson::spot(cx, ui, place, |ui| ui.add(button));
             response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, name));
             if response.clicked() {
                 cx.send(AppCommand::OpenTab(tab));

@@ -1,6 +1,6 @@
 //! The goal of a step: what is reached, what is missing, help, and what the way has cost.
 
-use egui::{Label, RichText, Ui};
+use egui::{Label, RichText, Role, Ui, WidgetInfo};
 
 use super::desk::Player;
 use super::markdown::{line, markdown_ui};
@@ -132,8 +132,9 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     });
     let name = language.words().to_lesson;
-    let response = strip.response.interact(egui::Sense::click()).on_hover_text(name);
-    if response.accessible_name(name).clicked() {
+    let response = strip.response.interact(egui::Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    if response.on_hover_text(name).clicked() {
         cx.send(AppCommand::OpenTab(Tab::Lesson));
     }
     ui.add_space(8.0);

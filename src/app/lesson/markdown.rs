@@ -1,7 +1,10 @@
 //! The texts of lessons on the screen: paragraphs and lists, with glossary chips that open.
 
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Color32, FontId, Hyperlink, Label, Link, Popup, PopupCloseBehavior, RichText, Sense, Stroke, Ui, Vec2};
+use egui::{
+    Color32, FontId, Hyperlink, Label, Link, Popup, PopupCloseBehavior, RichText, Stroke, TextStyle, Ui, UiBuilder,
+    Vec2,
+};
 
 use super::words::Language;
 use crate::app::theme::{self, TEXT, Tokens};
@@ -26,13 +29,10 @@ pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: 
         match block {
             Block::Paragraph(spans) => flow(ui, t, language, spans),
             Block::Item(spans) => {
-                ui.horizontal_top(|ui| {
-                    ui.spacing_mut().item_spacing = Vec2::ZERO;
-                    let (rect, _) = ui.allocate_exact_size(Vec2::new(INDENT, 1.0), Sense::hover());
-                    let dot = rect.left_top() + Vec2::new(4.0, 10.0);
-                    ui.painter().circle_filled(dot, 2.0, t.weak);
-                    ui.vertical(|ui| flow(ui, t, language, spans));
-                });
+                let dot = ui.cursor().left_top() + Vec2::new(4.0, 0.5 * ui.text_style_height(&TextStyle::Body));
+                ui.painter().circle_filled(dot, 2.0, t.weak);
+                let inner = ui.available_rect_before_wrap().with_min_x(dot.x + INDENT - 4.0);
+                ui.scope_builder(UiBuilder::new().max_rect(inner), |ui| flow(ui, t, language, spans));
             }
         }
     }
@@ -40,20 +40,24 @@ pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: 
 
 /// Spans one after the other, wrapped like one text.
 fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
-    ui.horizontal_wrapped(|ui| {
+    ui.scope(|ui| {
+        // Lines as high as their text: nothing in them is a control of its own.
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing = Vec2::new(0.0, 3.0);
-        for span in spans {
-            match span {
-                Span::Term { id, shown } => term_ui(ui, t, language, id, shown.as_deref()),
-                Span::Link { text, url } => {
-                    ui.add(Hyperlink::from_label_and_url(text, url).open_in_new_tab(true));
-                }
-                other => {
-                    let (text, format) = styled(t, other, language, t.text);
-                    ui.add(Label::new(LayoutJob::single_section(text, format)).wrap());
+        ui.horizontal_wrapped(|ui| {
+            for span in spans {
+                match span {
+                    Span::Term { id, shown } => term_ui(ui, t, language, id, shown.as_deref()),
+                    Span::Link { text, url } => {
+                        ui.add(Hyperlink::from_label_and_url(text, url).open_in_new_tab(true));
+                    }
+                    other => {
+                        let (text, format) = styled(t, other, language, t.text);
+                        ui.add(Label::new(LayoutJob::single_section(text, format)).wrap());
+                    }
                 }
             }
-        }
+        });
     });
 }
 

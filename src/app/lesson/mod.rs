@@ -6,6 +6,7 @@ mod desk; // what lies open: a session to explore, and lessons
 mod goal; // goal, hints, solution, score
 mod list; // every lesson with its progress
 mod markdown; // texts with glossary chips
+mod spot; // what a step is about
 mod step; // the tab Lesson
 mod store; // progress from one run to the next
 mod wish; // what the views here ask for
@@ -14,6 +15,7 @@ mod words; // what is said, in each language
 pub use desk::{Desk, Player};
 pub use goal::goal_strip_ui;
 pub use list::list_ui;
+pub use spot::{spot, spot_zone};
 pub use step::step_ui;
 pub use wish::{LessonWish, open_list};
 pub use words::Language;

@@ -1,6 +1,9 @@
 //! The tab Lesson: what the step says and asks, and the way on.
 
-use egui::{Align, Button, Color32, Frame, Label, Layout, Margin, Panel, RichText, ScrollArea, Stroke, Ui, Vec2};
+use egui::{
+    Align, Button, Color32, Frame, Label, Layout, Link, Margin, Panel, RichText, Role, ScrollArea, Stroke, Ui, Vec2,
+    WidgetInfo,
+};
 
 use super::desk::Player;
 use super::goal;
@@ -49,18 +52,38 @@ pub(super) fn language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
+/// The same where there is little room: the other language.
+fn other_language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    for language in Language::ALL.into_iter().filter(|language| *language != cx.view.language) {
+        let text = RichText::new(language.name()).color(cx.tokens.guest.text);
+        let link = ui.add(Link::new(text));
+        link.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Language: {}", language.name())));
+        if link.clicked() {
+            send(cx, LessonWish::Speak(language));
+        }
+    }
+}
+
 fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language) = (cx.tokens, cx.view.language);
     let session = &player.session;
-    ui.horizontal(|ui| {
-        let all = session.lesson().steps.len();
-        let place = language.step(session.at() + 1, all, session.step().kind);
-        ui.label(RichText::new(place).color(t.weak));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| language_ui(cx, ui));
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        place_ui(cx, ui, player);
     });
     steps_ui(cx, ui, player);
     let title = RichText::new(session.lesson().title.get(language.id())).font(theme::bold(18.0)).color(t.strong);
     ui.add(Label::new(title).wrap());
+}
+
+fn place_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (t, language, session) = (cx.tokens, cx.view.language, &player.session);
+    ui.horizontal(|ui| {
+        let all = session.lesson().steps.len();
+        let place = language.step(session.at() + 1, all, session.step().kind);
+        ui.label(RichText::new(place).color(t.weak));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| other_language_ui(cx, ui));
+    });
 }
 
 /// One mark a step: done, in view, or still to come.
@@ -90,9 +113,9 @@ fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     markdown_ui(ui, t, language, step.text.get(language.id()), &player.texts);
     ui.add_space(GAP);
     match step.kind {
-        StepKind::Watch => play_ui(cx, ui, record),
         StepKind::Predict => choices_ui(cx, ui, player, step, record),
-        StepKind::Change | StepKind::Construct | StepKind::Present => {}
+        // What is played has its button below, in sight wherever the text is.
+        StepKind::Watch | StepKind::Change | StepKind::Construct | StepKind::Present => {}
     }
     if step.goal.is_some() {
         goal::goal_ui(cx, ui, player);
@@ -103,9 +126,12 @@ fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 }
 
 fn play_ui(cx: &ViewCx<'_>, ui: &mut Ui, record: &StepRecord) {
-    let words = cx.view.language.words();
-    let played = if record.done { ui.button(words.play_again) } else { primary_button(ui, cx.tokens, words.play) };
-    if played.clicked() {
+    let (t, words) = (cx.tokens, cx.view.language.words());
+    let played = ui.vertical_centered_justified(|ui| match record.done {
+        true => ui.button(words.play_again),
+        false => primary_button(ui, t, words.play),
+    });
+    if played.inner.clicked() {
         send(cx, LessonWish::Solution);
     }
 }
@@ -178,6 +204,9 @@ fn finished_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: &str) {
 fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let words = cx.view.language.words();
     let session = &player.session;
+    if session.step().kind == StepKind::Watch && !session.in_sandbox() {
+        play_ui(cx, ui, &session.record().steps[session.at()]);
+    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 9.0;
