@@ -295,6 +295,24 @@ fn pictures() {
             }
         }
     }
+    for (name, size) in [("laptop", SIZES.laptop), ("desktop", SIZES.desktop), ("phone", SIZES.phone)] {
+        let mut window = open_lesson(&lesson("stale-registers"), 1, Language::Zh, size);
+        let wrong = session(&window).step().choices[0].text.get("zh").to_owned();
+        press(&mut window, &words(&wrong, Language::Zh));
+        window.remove_cursor();
+        window.run();
+        results.add(window.try_snapshot(format!("lesson_wrong_{name}_zh")));
+        let mut window = open_lesson(&lesson("one-table"), 3, Language::En, size);
+        for button in ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Show the solution"] {
+            press(&mut window, button);
+        }
+        window.remove_cursor();
+        window.run();
+        results.add(window.try_snapshot(format!("lesson_solution_{name}_en")));
+        press(&mut window, "Edit the entry");
+        window.run();
+        results.add(window.try_snapshot(format!("lesson_edit_{name}_en")));
+    }
     for (language, size, name) in
         [(Language::En, SIZES.desktop, "lessons_en"), (Language::Zh, SIZES.phone, "lessons_phone_zh")]
     {

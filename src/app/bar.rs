@@ -37,10 +37,15 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
                 Action::Presets.send(cx);
             }
             ui.add_space(8.0);
+        } else if part(cx, ui, "Lessons", cx.lesson.is_some()) {
+            Action::Lessons.send(cx);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_and_size(cx, ui, narrow);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                if narrow {
+                    return;
+                }
                 let title = cx.session.scenario.title.get(cx.view.language.id());
                 let title = if title.is_empty() { &cx.session.scenario.id } else { title };
                 ui.add(egui::Label::new(RichText::new(title).font(theme::plain(TEXT)).color(t.text)).truncate());

@@ -76,9 +76,14 @@ impl Player {
         })
     }
 
-    /// The access that the step is about: the goal's, or the last of its solution.
+    /// The access that the step is about: the goal's, or the last of its solution. Of a prediction
+    /// the last that was given before: the stage tells how the composed one would end.
     fn access(&self) -> Option<Composer> {
         let step = self.session.step();
+        if step.kind == lesson::StepKind::Predict {
+            let given: Vec<&Command> = self.session.current().lab.commands().collect();
+            return given.into_iter().rev().find_map(composer);
+        }
         let in_solution = || {
             let commands = step.solution.iter().rev().filter_map(|step| match &step.kind {
                 StepKind::Command(command) => Some(command),

@@ -1,14 +1,14 @@
 //! The goal of a step: what is reached, what is missing, help, and what the way has cost.
 
-use egui::{Label, RichText, Role, Ui, WidgetInfo};
+use egui::{Button, Label, RichText, Role, Ui, Vec2, WidgetInfo};
 
 use super::desk::Player;
 use super::markdown::{line, markdown_ui};
-use super::step::{card, send};
+use super::step::{card, reveal, send};
 use super::wish::LessonWish;
-use crate::app::theme::{self, TEXT};
+use crate::app::theme::{self, CONTROL, TEXT};
 use crate::app::view::{AppCommand, Selection, Tab, ViewCx};
-use crate::app::widgets::{heading, primary_button};
+use crate::app::widgets::heading;
 use crate::lesson::{Part, Score};
 
 /// Draws goal, feedback, hints and score.
@@ -36,8 +36,8 @@ pub fn goal_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
         });
     }
     ui.add_space(6.0);
-    score_ui(cx, ui, player);
     hints_ui(cx, ui, player);
+    score_ui(cx, ui, player);
 }
 
 fn part_ui(cx: &ViewCx<'_>, ui: &mut Ui, part: &Part) {
@@ -55,12 +55,13 @@ fn part_ui(cx: &ViewCx<'_>, ui: &mut Ui, part: &Part) {
     });
 }
 
-/// So far, the best, par; and where an entry can be edited.
+/// So far, the best, par.
 fn score_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language) = (cx.tokens, cx.view.language);
     let session = &player.session;
     let (step, record) = (session.step(), &session.record().steps[session.at()]);
-    let reached = player.judgement.met == Some(true);
+    // A way that was shown is nobody's score.
+    let own = player.judgement.met == Some(true) && !record.solution_shown;
     if let Some(par) = step.par {
         let far = |score: Score, reached: bool| language.par(score.over(par), reached);
         let so_far = player.judgement.score;
@@ -69,47 +70,63 @@ fn score_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
             format!("{name}: {}{far}", language.score(score))
         };
         let [now, best, at_par] = language.score_rows();
-        let mut rows = vec![row(now, so_far, far(so_far, reached))];
+        let mut rows = vec![row(now, so_far, far(so_far, own))];
         rows.extend(record.best.map(|score| row(best, score, far(score, true))));
         rows.push(row(at_par, Score { writes: par.writes, steps: par.steps }, String::new()));
         for row in rows {
             ui.add(Label::new(RichText::new(row).color(t.weak)).wrap());
         }
-        ui.add_space(4.0);
-    }
-    if let Selection::Entry { .. } | Selection::Table { .. } = cx.view.selection {
-        let words = language.words();
-        let button = if reached { ui.button(words.edit_entry) } else { primary_button(ui, t, words.edit_entry) };
-        if button.clicked() {
-            cx.send(AppCommand::OpenTab(Tab::Inspect));
-        }
-        ui.add_space(4.0);
     }
 }
 
-/// The hints that were taken, one after the other; the next one; then the solution.
+/// What can be done towards the goal: edit the selected entry, take a hint, see the solution.
+pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (language, session) = (cx.view.language, &player.session);
+    let words = language.words();
+    let (taken, all) = (session.hints(language.id()).len(), session.hints_there_are());
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 9.0;
+        let size = Vec2::new(0.0, CONTROL);
+        if let Selection::Entry { .. } | Selection::Table { .. } | Selection::PdpteRegister(_) = cx.view.selection {
+            let edit = Button::new(words.edit_entry).min_size(size);
+            if ui.add(edit).clicked() {
+                cx.send(AppCommand::OpenTab(Tab::Inspect));
+            }
+        }
+        if taken < all {
+            if ui.add(Button::new(language.hint(taken + 1, all)).min_size(size)).clicked() {
+                send(cx, LessonWish::Hint);
+            }
+        } else if !session.step().solution.is_empty() {
+            let solution = Button::new(words.show_solution).min_size(size);
+            if ui.add(solution).clicked() {
+                send(cx, LessonWish::Solution);
+            }
+        }
+    });
+}
+
+/// The hints that were taken, one after the other, and whether the solution was shown.
 fn hints_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language) = (cx.tokens, cx.view.language);
     let words = language.words();
     let session = &player.session;
     let (taken, all) = (session.hints(language.id()), session.hints_there_are());
     for (index, hint) in taken.iter().enumerate() {
-        card(t.stage, t.border).show(ui, |ui| {
+        let shown = card(t.stage, t.border).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.label(RichText::new(language.hint(index + 1, all)).color(t.weak));
             markdown_ui(ui, t, language, hint, &player.texts);
         });
-    }
-    let record = &session.record().steps[session.at()];
-    if taken.len() < all {
-        if ui.button(language.hint(taken.len() + 1, all)).clicked() {
-            send(cx, LessonWish::Hint);
+        if index + 1 == taken.len() {
+            reveal(ui, "hint", taken.len(), &shown.response);
         }
-    } else if !session.step().solution.is_empty() && ui.button(words.show_solution).clicked() {
-        send(cx, LessonWish::Solution);
     }
-    if record.solution_shown {
-        ui.add(Label::new(RichText::new(words.solution_shown).color(t.weak)).wrap());
+    let shown = session.record().steps[session.at()].solution_shown;
+    if shown {
+        let label = ui.add(Label::new(RichText::new(words.solution_shown).color(t.weak)).wrap());
+        reveal(ui, "solution", usize::from(shown), &label);
     }
 }
 
@@ -126,7 +143,8 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.set_width(ui.available_width());
         let title = format!("{mark} {}{progress}", language.words().goal);
         ui.label(RichText::new(title).font(theme::bold(TEXT)).color(hue.text));
-        ui.add(Label::new(line(t, language, &part.text, t.strong)).wrap());
+        let text = if judgement.met == Some(true) { language.words().reached } else { &part.text };
+        ui.add(Label::new(line(t, language, text, t.strong)).wrap());
         if let Some(feedback) = &judgement.feedback {
             markdown_ui(ui, t, language, feedback, &player.texts);
         }

@@ -4,7 +4,6 @@ use egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextEdit, Ui,
 
 use super::step::{language_ui, send};
 use super::wish::LessonWish;
-use super::words::Language;
 use crate::app::theme::{self, CONTROL, PAD};
 use crate::app::view::ViewCx;
 use crate::app::widgets::{ListRow, heading, primary_button};
@@ -24,9 +23,14 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     if let Some(next) = cx.progress.next(library()) {
         let begun = cx.progress.get(&next.id).is_some_and(|record| record.done() > 0);
         let verb = if begun { words.carry_on } else { words.start };
-        if primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id()))).clicked() {
-            opened = Some(next);
-        }
+        ui.horizontal_wrapped(|ui| {
+            if primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id()))).clicked() {
+                opened = Some(next);
+            }
+            if cx.lesson.is_some() && plain(ui, words.explore) {
+                send(cx, LessonWish::Explore);
+            }
+        });
         ui.add_space(6.0);
     }
     let room = (ui.ctx().content_rect().height() - 330.0).max(160.0);
@@ -71,16 +75,24 @@ fn lessons_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui) -> Option<&'a Lesson> {
     opened
 }
 
-/// A row: number, title; progress and minutes; below it what should be done first and is not.
+/// A row: number, title; progress, or what should be done first and is not; minutes.
 fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesson) -> bool {
     let (t, language) = (cx.tokens, cx.view.language);
     let words = language.words();
     let finished = cx.progress.finished(lesson);
     let record = cx.progress.get(&lesson.id);
     let done = record.map_or(0, |record| record.done());
+    let missing: Vec<usize> = cx
+        .progress
+        .missing_before(lesson, library())
+        .into_iter()
+        .filter_map(|missing| library().iter().position(|other| other.id == missing.id))
+        .map(|index| index + 1)
+        .collect();
     let state = match done {
         _ if finished => format!("✓ {}", words.done),
-        0 => String::new(),
+        0 if missing.is_empty() => String::new(),
+        0 => language.after(&missing),
         _ => language.of(done, lesson.steps.len()),
     };
     let number = number.map(|number| format!("{number}. ")).unwrap_or_default();
@@ -91,20 +103,6 @@ fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesso
     let color = finished.then_some(t.shadow.text);
     let response = ListRow { left: &left, right: &right, color, selected }.show(ui, t);
     let response = response.on_hover_text(lesson.summary.get(language.id()));
-    let missing: Vec<&str> = cx
-        .progress
-        .missing_before(lesson, library())
-        .into_iter()
-        .map(|lesson| lesson.title.get(language.id()))
-        .collect();
-    if !missing.is_empty() && !finished {
-        let separator = if language == Language::Zh { "、" } else { ", " };
-        let text = format!("{}{}", words.first_do, missing.join(separator));
-        ui.horizontal(|ui| {
-            ui.add_space(24.0);
-            ui.add(Label::new(RichText::new(text).color(t.weak)).truncate());
-        });
-    }
     response.context_menu(|ui| {
         if ui.add_enabled(record.is_some(), Button::new(words.begin_anew)).clicked() {
             send(cx, LessonWish::Forget(lesson.id.clone()));

@@ -45,18 +45,30 @@ fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
         ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing = Vec2::new(0.0, 3.0);
         ui.horizontal_wrapped(|ui| {
+            let mut open = LayoutJob::default();
+            // What cannot be pressed is laid out in one piece, so that it breaks between words only.
+            let flush = |ui: &mut Ui, open: &mut LayoutJob| {
+                if !open.is_empty() {
+                    ui.add(Label::new(std::mem::take(open)).wrap());
+                }
+            };
             for span in spans {
                 match span {
-                    Span::Term { id, shown } => term_ui(ui, t, language, id, shown.as_deref()),
+                    Span::Term { id, shown } => {
+                        flush(ui, &mut open);
+                        term_ui(ui, t, language, id, shown.as_deref());
+                    }
                     Span::Link { text, url } => {
+                        flush(ui, &mut open);
                         ui.add(Hyperlink::from_label_and_url(text, url).open_in_new_tab(true));
                     }
                     other => {
                         let (text, format) = styled(t, other, language, t.text);
-                        ui.add(Label::new(LayoutJob::single_section(text, format)).wrap());
+                        open.append(&text, 0.0, format);
                     }
                 }
             }
+            flush(ui, &mut open);
         });
     });
 }

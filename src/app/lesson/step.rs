@@ -1,8 +1,8 @@
 //! The tab Lesson: what the step says and asks, and the way on.
 
 use egui::{
-    Align, Button, Color32, Frame, Label, Layout, Link, Margin, Panel, RichText, Role, ScrollArea, Stroke, Ui, Vec2,
-    WidgetInfo,
+    Align, Button, Color32, Frame, Id, Label, Layout, Link, Margin, Panel, Response, RichText, Role, ScrollArea,
+    Stroke, Ui, Vec2, WidgetInfo,
 };
 
 use super::desk::Player;
@@ -25,7 +25,8 @@ pub fn step_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let foot = Frame::new().fill(cx.tokens.panel).inner_margin(Margin { top: 8, ..Margin::ZERO });
     Panel::bottom("lesson: foot").resizable(false).frame(foot).show(ui, |ui| foot_ui(cx, ui, player));
     let lesson = player.session.lesson();
-    let place = ("lesson", &lesson.id, player.session.at());
+    let place = Id::unique(("lesson", &lesson.id, player.session.at()));
+    note_opening(ui, place);
     ScrollArea::vertical().id_salt(place).auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         head_ui(cx, ui, player);
@@ -147,11 +148,12 @@ fn choices_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player, step: &LessonStep, 
     let words = language.words();
     let (hue, verdict) = if choice.right { (&t.shadow, words.right) } else { (&t.fault, words.wrong) };
     ui.add_space(4.0);
-    card(hue.tint, hue.edge).show(ui, |ui| {
+    let shown = card(hue.tint, hue.edge).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.label(RichText::new(verdict).font(theme::bold(TEXT)).color(hue.text));
         markdown_ui(ui, t, language, choice.because.get(language.id()), &player.texts);
     });
+    reveal(ui, "answer", record.choice.map_or(0, |index| index + 1), &shown.response);
     ui.add_space(4.0);
     let asked = if choice.right { primary_button(ui, t, words.ask_machine) } else { ui.button(words.ask_machine) };
     if asked.clicked() {
@@ -171,6 +173,33 @@ fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, choice: &Choice, chosen: bool) -> boo
         ui.add(button.min_size(Vec2::new(0.0, CONTROL + 4.0))).clicked()
     })
     .inner
+}
+
+/// Scrolls to what has just appeared: its number is another than in the pass before.
+pub(super) fn reveal(ui: &Ui, what: &str, number: usize, response: &Response) {
+    let (id, pass) = (ui.scope_id().with(("reveal", what)), ui.ctx().cumulative_pass_nr());
+    let before = ui.data_mut(|data| {
+        let before = data.get_temp::<usize>(id).unwrap_or(0);
+        data.insert_temp(id, number);
+        before
+    });
+    // What was there when the step was opened is no news.
+    let opened = ui.data(|data| data.get_temp::<u64>(Id::unique("lesson: opened"))).unwrap_or(pass);
+    if number != before && pass > opened + 1 {
+        response.scroll_to_me(None);
+    }
+}
+
+/// Remembers when the step in view was opened.
+fn note_opening(ui: &Ui, place: Id) {
+    let pass = ui.ctx().cumulative_pass_nr();
+    let (known, since) = (Id::unique("lesson: place"), Id::unique("lesson: opened"));
+    ui.data_mut(|data| {
+        if data.get_temp::<Id>(known) != Some(place) {
+            data.insert_temp(known, place);
+            data.insert_temp(since, pass);
+        }
+    });
 }
 
 /// A frame around what answers the learner.
@@ -206,6 +235,8 @@ fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let session = &player.session;
     if session.step().kind == StepKind::Watch && !session.in_sandbox() {
         play_ui(cx, ui, &session.record().steps[session.at()]);
+    } else if session.step().goal.is_some() && !session.in_sandbox() {
+        goal::actions_ui(cx, ui, player);
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;

@@ -21,7 +21,7 @@ pub struct Words {
     pub carry_on: &'static str,
     pub start: &'static str,
     pub done: &'static str,
-    pub first_do: &'static str,
+    pub explore: &'static str,
     pub from_file: &'static str,
     pub progress: &'static str,
     pub copy_progress: &'static str,
@@ -41,7 +41,6 @@ pub struct Words {
     pub show_solution: &'static str,
     pub solution_shown: &'static str,
     pub edit_entry: &'static str,
-    pub takes: &'static str,
     pub back: &'static str,
     pub next: &'static str,
     pub finish: &'static str,
@@ -61,7 +60,7 @@ static EN: Words = Words {
     carry_on: "Go on",
     start: "Begin",
     done: "done",
-    first_do: "First do: ",
+    explore: "Explore without a lesson",
     from_file: "From a file",
     progress: "Your progress is kept on this device. As text it can be taken elsewhere.",
     copy_progress: "Copy progress",
@@ -81,7 +80,6 @@ static EN: Words = Words {
     show_solution: "Show the solution",
     solution_shown: "The solution is in the timeline. What you did is kept as another branch.",
     edit_entry: "Edit the entry",
-    takes: "Commands of this step: ",
     back: "Back",
     next: "Next",
     finish: "Finish",
@@ -101,7 +99,7 @@ static ZH: Words = Words {
     carry_on: "继续",
     start: "开始",
     done: "已完成",
-    first_do: "请先学：",
+    explore: "不用课程，自由探索",
     from_file: "来自文件",
     progress: "学习进度保存在本机。复制成文本，可以带到别处。",
     copy_progress: "复制进度",
@@ -121,7 +119,6 @@ static ZH: Words = Words {
     show_solution: "查看答案",
     solution_shown: "答案已放进时间线。你自己的操作保留在另一条分支上。",
     edit_entry: "编辑表项",
-    takes: "这一步可用的命令：",
     back: "上一步",
     next: "下一步",
     finish: "完成",
@@ -195,6 +192,16 @@ impl Language {
         match self {
             Self::En => format!("{minutes} min"),
             Self::Zh => format!("{minutes} 分钟"),
+        }
+    }
+
+    /// What should be done first, by the numbers of the lessons.
+    #[must_use]
+    pub fn after(self, lessons: &[usize]) -> String {
+        let numbers: Vec<String> = lessons.iter().map(usize::to_string).collect();
+        match self {
+            Self::En => format!("after {}", numbers.join(", ")),
+            Self::Zh => format!("先学 {}", numbers.join("、")),
         }
     }
 
