@@ -76,7 +76,8 @@ fn poke(vm: &mut AnyVm, pa: Gpa, val: u64) {
     black_box(outcome);
 }
 
-const POLICIES: [(&str, fn(Switches) -> Policy); 2] = [("kvm-2007", Policy::kvm_2007), ("kvm-now", Policy::kvm_now)];
+/// The engines that are measured.
+const POLICIES: [Policy; 2] = [Policy::kvm_2007(Switches::empty()), Policy::kvm_now(Switches::empty())];
 
 /// Every page of 64 tables once: each access misses, exits, and fills one leaf entry.
 fn leaf_fills(c: &mut Criterion) {
@@ -85,10 +86,10 @@ fn leaf_fills(c: &mut Criterion) {
     let fills = TABLES * (ENTRIES - 1);
     group.throughput(Throughput::Elements(fills));
     group.sample_size(20);
-    for (name, policy) in POLICIES {
+    for policy in POLICIES {
         // Without prefetching, so that each access is one fill.
-        let policy = Policy { prefetch: 0, ..policy(Switches::empty()) };
-        group.bench_function(name, |b| {
+        let policy = Policy { prefetch: 0, ..policy };
+        group.bench_function(policy.name.id(), |b| {
             b.iter_custom(|rounds| {
                 let mut spent = Duration::ZERO;
                 for _ in 0..rounds {
@@ -137,11 +138,11 @@ fn scale(c: &mut Criterion) {
     const COMMANDS: u64 = 4096;
     let mut group = c.benchmark_group("commands while so many shadow pages live");
     group.throughput(Throughput::Elements(COMMANDS));
-    for (name, policy) in POLICIES {
+    for policy in POLICIES {
         for live in [100, 100_000] {
             let mut built = None;
-            group.bench_function(format!("{name}, {live}"), |b| {
-                let vm = built.get_or_insert_with(|| guest(policy(Switches::empty()), live, 8));
+            group.bench_function(format!("{}, {live}", policy.name.id()), |b| {
+                let vm = built.get_or_insert_with(|| guest(policy, live, 8));
                 b.iter(|| {
                     for i in 0..COMMANDS {
                         let (table, page) = (i % 64, 1 + i / 64 % 7);

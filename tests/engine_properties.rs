@@ -10,7 +10,7 @@ mod reference;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mmuscope::engine::{EngineConfig, EngineName, Outcome, Quiet};
+use mmuscope::engine::{EngineConfig, EngineName, Outcome, Quiet, Switches};
 use mmuscope::machine::{Caches, Command};
 use mmuscope::scenario::{self, Run};
 use reference::Mode;
@@ -86,7 +86,7 @@ impl Met {
 }
 
 /// Runs the program of a seed; the case up to what broke a rule.
-fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Case> {
+fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Box<Case>> {
     let shadow = !matches!(engine.name, EngineName::Native | EngineName::Ept | EngineName::Npt);
     let (mut case, mut author) = Author::begin(seed, shadow);
     let Some(mut guest) = Guest::start(&case, engine) else { unreachable!("the author begins in possible states") };
@@ -98,7 +98,7 @@ fn explore(engine: EngineConfig, seed: u64, met: &mut Met) -> Result<(), Case> {
         }
         case.commands.push(command);
         if judged.is_err() {
-            return Err(case);
+            return Err(Box::new(case));
         }
     }
     met.program(&guest);
@@ -119,25 +119,24 @@ fn commands() -> u64 {
     asked.unwrap_or(2_000_000)
 }
 
-fn check(engine: EngineName) {
+fn check(engine: impl Into<EngineConfig>) {
+    let engine = engine.into();
     let share = commands().div_ceil(EngineName::ALL.len() as u64);
     let mut met = Met::default();
     for seed in 0..share.div_ceil(STEPS as u64) {
-        if let Err(case) = explore(engine.into(), seed, &mut met) {
-            let id = format!("{}-{seed}", engine.id());
-            let (path, small, Failure { at, broken }) = write_down(engine.into(), &case, &id);
+        if let Err(case) = explore(engine, seed, &mut met) {
+            let id = format!("{engine}-{seed}");
+            let (path, small, Failure { at, broken }) = write_down(engine, &case, &id);
             let path = path.display();
             panic!(
-                "{}, seed {seed}, step {} of {}: {}\nmmuscope run {path} --engine {}",
-                engine.id(),
+                "{engine}, seed {seed}, step {} of {}: {}\nmmuscope run {path} --engine {engine} --audit",
                 at + 1,
                 small.commands.len(),
-                broken.what,
-                engine.id()
+                broken.what
             );
         }
     }
-    met.assert_enough(engine);
+    met.assert_enough(engine.name);
 }
 
 macro_rules! each_engine {
@@ -157,6 +156,11 @@ each_engine! {
     kvm_now KvmNow;
     ept Ept;
     npt Npt;
+}
+
+#[test]
+fn ept_with_large_pages() {
+    check(EngineConfig { name: EngineName::Ept, switches: Switches::LARGE_NESTED_PAGES });
 }
 
 /// Whether a scenario file shows that something is wrong: a `want` that does not hold, or an audit.

@@ -37,6 +37,19 @@ fn every_lesson_has_what_was_promised() {
 }
 
 #[test]
+fn the_place_of_an_answer_does_not_give_it_away() {
+    let mut places = [0; 8];
+    for lesson in library() {
+        let right = |step: &mmuscope::lesson::LessonStep| step.choices.iter().position(|choice| choice.right);
+        let found: Vec<usize> = lesson.steps.iter().filter_map(right).collect();
+        found.iter().for_each(|place| places[*place] += 1);
+        assert!(found.len() < 2 || found.iter().any(|place| *place != found[0]), "{}: {found:?}", lesson.id);
+    }
+    let most = places.iter().max().expect("places");
+    assert!(most * 2 < places.iter().sum::<usize>(), "{places:?}");
+}
+
+#[test]
 fn prerequisites_come_before_what_needs_them() {
     for (rank, lesson) in library().iter().enumerate() {
         for id in &lesson.after {

@@ -28,7 +28,7 @@ fn scenarios() -> Vec<Scenario> {
 fn random_command(random: &mut Random) -> Command {
     let va = Gva(match random.below(8) {
         0 => random.next(),
-        _ => random.below(3) << 30 | random.below(4) << 12 | random.below(0x1000),
+        _ => (random.below(3) << 30) | (random.below(4) << 12) | random.below(0x1000),
     });
     let pa = Gpa(random.below(16) << 12 | random.below(512) << 3);
     let flags = random.pick(&[0x7, 0x67, 0x87, 0x1, 0]);

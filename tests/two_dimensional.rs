@@ -6,8 +6,8 @@ mod reference;
 
 use mmuscope::arch::address::Num;
 use mmuscope::arch::{AccessKind, CpuModel, Features, Gpa, Gva};
-use mmuscope::engine::{AnyVm, EngineName, Outcome, Quiet};
-use mmuscope::machine::command::Size;
+use mmuscope::engine::{AnyVm, EngineConfig, EngineName, Outcome, Quiet, Switches};
+use mmuscope::machine::command::{Size, SlotAction};
 use mmuscope::machine::event::EntrySource;
 use mmuscope::machine::{Caches, Command, Event};
 use mmuscope::scenario::{Scenario, State};
@@ -108,7 +108,7 @@ const fn references(g: u64, n: u64) -> u64 {
     (g + 1) * (n + 1) - 1
 }
 
-fn start(guest: &Guest, engine: EngineName, maxphyaddr: u8, caches: Caches) -> AnyVm {
+fn start(guest: &Guest, engine: EngineConfig, maxphyaddr: u8, caches: Caches) -> AnyVm {
     let features = Features::all() - Features::CET;
     let init = State { cr0: Num(guest.cr0), cr3: Num(ROOT), cr4: Num(guest.cr4), efer: Num(guest.efer), pkru: Num(0) };
     let mem = guest.mem.iter().map(|(at, value)| (Gpa(*at), *value)).collect();
@@ -123,8 +123,8 @@ const fn read(va: u64) -> Command {
 
 /// The references of one miss, when everything that it needs is mapped: by the events and by the
 /// cost meter.
-fn measure(guest: &Guest, engine: EngineName, maxphyaddr: u8) -> (u64, u64) {
-    let mut vm = start(guest, engine, maxphyaddr, NO_CACHES);
+fn measure(guest: &Guest, engine: impl Into<EngineConfig>, maxphyaddr: u8) -> (u64, u64) {
+    let mut vm = start(guest, engine.into(), maxphyaddr, NO_CACHES);
     let access = read(guest.va);
     let mut events = Vec::new();
     vm.execute(&access, &mut events);
@@ -183,6 +183,36 @@ fn references_of_a_miss_in_two_dimensions() {
     }
 }
 
+/// With 2 MiB pages in the second dimension every reference is one read shorter: n = 3.
+#[test]
+fn references_of_a_miss_with_large_nested_pages() {
+    let mut pairs = 0;
+    for (name, engine, g, _) in TABLE {
+        let large = EngineConfig { name: engine, switches: Switches::LARGE_NESTED_PAGES };
+        let wanted = references(g, 3);
+        assert_eq!(measure(guest(name), large, FOUR), (wanted, wanted), "{name} on {large}");
+        pairs += 1;
+    }
+    assert_eq!(pairs, TABLE.len());
+}
+
+/// A log is kept by 4 KiB pages, so it takes large pages apart.
+#[test]
+fn a_dirty_log_takes_large_nested_pages_apart() {
+    let guest = guest("4-level, 4 KiB");
+    let large = EngineConfig { name: EngineName::Ept, switches: Switches::LARGE_NESTED_PAGES };
+    let mut vm = start(guest, large, FOUR, NO_CACHES);
+    let reads = |vm: &mut AnyVm| {
+        vm.execute(&read(guest.va), &mut Quiet);
+        vm.execute(&read(guest.va), &mut Quiet);
+        vm.machine().cost.memory_reads_last
+    };
+    assert_eq!(reads(&mut vm), 19);
+    let log = Command::Memslot { gpa: Gpa(0), size: Num(0), action: SlotAction::Log };
+    vm.execute(&log, &mut Quiet);
+    assert_eq!(reads(&mut vm), 24);
+}
+
 #[test]
 fn references_of_a_miss_on_bare_hardware() {
     let wanted = [
@@ -227,7 +257,7 @@ fn references_of_a_miss_under_shadow_paging() {
 fn references_with_caches() {
     let guest = guest("4-level, 4 KiB");
     for engine in [EngineName::Ept, EngineName::Npt] {
-        let mut vm = start(guest, engine, FOUR, ALL_CACHES);
+        let mut vm = start(guest, engine.into(), FOUR, ALL_CACHES);
         let next = guest.va + 0x1000;
         vm.execute(&Command::Poke { pa: Gpa(0x4010), val: Num(0x9067), size: Size::WORD }, &mut Quiet);
         let mut reads_of = |va| {

@@ -186,7 +186,7 @@ impl Action {
             Self::NextBookmark => "To the next bookmark".into(),
             Self::Access => "Give the composed access".into(),
             Self::AccessStep => "Step into the composed access".into(),
-            Self::LoadCr3 => "MOV CR3 again: flush, reload PDPTEs".into(),
+            Self::LoadCr3 => "MOV CR3 with the same value".into(),
             Self::Invlpg => "INVLPG of the composed address".into(),
             Self::FlushAll => "INVPCID, all contexts: empty the caches".into(),
             Self::Mode(mode) => format!("Paging: {}", mode.name()),
@@ -272,6 +272,15 @@ impl Action {
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
             _ => None,
         }
+    }
+
+    /// Its key in words, as keyboards name it.
+    #[must_use]
+    pub fn key_text(self, ctx: &egui::Context) -> String {
+        let text = self.shortcut().map(|key| ctx.format_shortcut(&key)).unwrap_or_default();
+        let names = [("Questionmark", "?"), ("Plus", "+"), ("Minus", "−"), ("Escape", "Esc")];
+        let arrows = [("Right", "→"), ("Left", "←")];
+        names.iter().chain(&arrows).fold(text, |text, (name, sign)| text.replace(name, sign))
     }
 
     /// What it asks for, given what is shown.

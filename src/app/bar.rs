@@ -89,7 +89,7 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 /// The way to every action.
 fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
-    let key = Action::Palette.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let key = Action::Palette.key_text(ui.ctx());
     let text = if narrow { "⌘".to_owned() } else { format!("{}   {key}", Action::Palette.text()) };
     let text = RichText::new(text).color(t.weak);
     let button = Button::new(text).fill(t.stage).min_size(Vec2::new(if narrow { CONTROL } else { 264.0 }, CONTROL));

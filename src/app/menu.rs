@@ -22,7 +22,7 @@ fn item(cx: &ViewCx<'_>, ui: &mut Ui, text: impl Into<String>, command: AppComma
 fn actions(cx: &ViewCx<'_>, ui: &mut Ui, actions: &[Action]) {
     ui.separator();
     for action in actions {
-        let key = action.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+        let key = action.key_text(ui.ctx());
         let button = egui::Button::new(action.text()).right_text(RichText::new(key).color(cx.tokens.weak));
         if ui.add(button).clicked() {
             action.send(cx);

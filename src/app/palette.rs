@@ -46,6 +46,8 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         let frame = Frame::new().fill(t.card).stroke(Stroke::new(1.0, t.guest.edge)).corner_radius(RADIUS);
         frame.shadow(ui.visuals().window_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
             ui.set_width(width - 24.0);
+            // The area remembers how high it was when it was small.
+            ui.set_max_height(ctx.content_rect().height() - 88.0);
             match overlay {
                 Overlay::Palette => palette_ui(cx, ui),
                 Overlay::Shortcuts => sheet_ui(cx, ui),
@@ -170,7 +172,7 @@ fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::R
     let mid = rect.center().y;
     let painter = ui.painter();
     painter.text(egui::pos2(rect.left() + 18.0, mid), Align2::CENTER_CENTER, action.sign(), theme::plain(TEXT), t.weak);
-    let key = action.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let key = action.key_text(ui.ctx());
     let right = egui::pos2(rect.right() - 8.0, mid);
     let shown = painter.text(right, Align2::RIGHT_CENTER, key, theme::mono(TEXT), t.weak);
     let mut job = egui::text::LayoutJob::simple_singleline(text, theme::plain(TEXT), t.strong);
@@ -210,7 +212,7 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
     let t = cx.tokens;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
-    let key = action.shortcut().map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let key = action.key_text(ui.ctx());
     let text = action.text();
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{text}: {key}")));
     if response.hovered() {

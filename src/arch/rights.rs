@@ -173,10 +173,12 @@ pub fn violations(access: &Access, rights: &Rights, guard: Guard, pkru: u32) -> 
     if granted && rights.us == access.user && !has_key {
         return Violations::empty();
     }
-    judge(access, rights, guard, pkru)
+    judge(access, *rights, guard, pkru)
 }
 
-fn judge(access: &Access, rights: &Rights, guard: Guard, pkru: u32) -> Violations {
+/// By value and out of line: the quick way above then keeps nothing in memory for it.
+#[inline(never)]
+fn judge(access: &Access, rights: Rights, guard: Guard, pkru: u32) -> Violations {
     let write = access.is_write();
     let fetch = access.is_fetch();
     let mut broken = Violations::empty();

@@ -364,27 +364,27 @@ impl Paging {
             let checks = &self.checks[usize::from(level)];
             and &= value;
             or |= value;
-            let path = Path { and, or, leaf: value, level };
+            let path = || Path { and, or, leaf: value, level };
             // Most walks end at level 1; what large pages need stays out of the loop.
             if level > 1 && value & checks.page_size != 0 {
-                return self.judge_large(gva, access, pkru, path);
+                return self.judge_large(gva, access, pkru, path());
             }
             if value & checks.here != entry::P {
                 return Err(self.broken_entry(access, gva, Level(level), value, checks.here));
             }
             if level == 1 {
-                self.judge(gva, access, pkru, path)?;
-                return Ok(Found { page: Gpa(value & self.address_mask), page_shift: PAGE_SHIFT, path });
+                self.judge(gva, access, pkru, Rights::of_path(and, or, value))?;
+                return Ok(Found { page: Gpa(value & self.address_mask), page_shift: PAGE_SHIFT, path: path() });
             }
             table = Gpa(value & self.address_mask);
         }
         unreachable!("an entry of level 1 is a leaf")
     }
 
-    /// Whether the rights of a path allow the access.
+    /// Whether rights allow the access.
     #[inline(always)]
-    fn judge(&self, gva: Gva, access: &Access, pkru: u32, path: Path) -> Result<(), Fault> {
-        let broken = violations(access, &path.rights(), self.guard, pkru);
+    fn judge(&self, gva: Gva, access: &Access, pkru: u32, rights: Rights) -> Result<(), Fault> {
+        let broken = violations(access, &rights, self.guard, pkru);
         if broken.is_empty() { Ok(()) } else { Err(self.fault(access, gva, FaultReason::Rights { broken })) }
     }
 
@@ -395,7 +395,7 @@ impl Paging {
         if path.leaf & check != entry::P {
             return Err(self.broken_entry(access, gva, level, path.leaf, check));
         }
-        self.judge(gva, access, pkru, path)?;
+        self.judge(gva, access, pkru, path.rights())?;
         let page = entry::page_base(self.mode, level, path.leaf, &self.model);
         Ok(Found { page, page_shift: entry::page_shift(self.mode, level), path })
     }

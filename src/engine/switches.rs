@@ -47,6 +47,8 @@ bitflags! {
         const FLUSH_BEFORE_CHANGE = 1 << 17;
         /// CVE-2021-38198: the rights of the leaf stand in the role of every table above it.
         const LEAF_ACCESS_IN_ROLE = 1 << 18;
+        /// Two-dimensional paging maps 2 MiB at once where a slot holds them.
+        const LARGE_NESTED_PAGES = 1 << 20;
         /// A slip that nobody made: an emulated store clears its mirror in the first shadow only.
         const FIRST_SHADOW_ONLY = 1 << 19;
     }
@@ -70,6 +72,7 @@ const SERIES: &[EngineName] = &[EngineName::KvmPdpt, EngineName::Kvm2007];
 const OLD: &[EngineName] = &[EngineName::Kvm2006, EngineName::KvmPdpt, EngineName::Kvm2007];
 const REGISTERS: &[EngineName] = &[EngineName::Kvm2007];
 const CACHING: &[EngineName] = &[EngineName::KvmPdpt, EngineName::Kvm2007, EngineName::KvmNow];
+const TWO_DIMENSIONS: &[EngineName] = &[EngineName::Ept, EngineName::Npt];
 const SHADOW: &[EngineName] = &[EngineName::Kvm2006, EngineName::KvmPdpt, EngineName::Kvm2007, EngineName::KvmNow];
 
 const fn switch(flag: Switches, name: &'static str, engines: &'static [EngineName], meaning: &'static str) -> Switch {
@@ -78,7 +81,7 @@ const fn switch(flag: Switches, name: &'static str, engines: &'static [EngineNam
 
 impl Switches {
     /// Every switch.
-    pub const ALL: [Switch; 20] = [
+    pub const ALL: [Switch; 21] = [
         switch(Self::PDPTE_REGISTERS, "pdpte-registers", BEFORE_SEED, "PDPTEs come from registers: the seed patch"),
         switch(
             Self::PDPTES_FROM_MEMORY,
@@ -162,6 +165,12 @@ impl Switches {
             "leaf-access-in-role",
             CACHING,
             "CVE-2021-38198: the leaf's rights stand in every role above it",
+        ),
+        switch(
+            Self::LARGE_NESTED_PAGES,
+            "large-nested-pages",
+            TWO_DIMENSIONS,
+            "the second dimension maps 2 MiB at once where a slot holds them",
         ),
         switch(
             Self::FIRST_SHADOW_ONLY,

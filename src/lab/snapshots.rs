@@ -208,12 +208,12 @@ mod tests {
 
     fn command(number: u64) -> Command {
         let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-        let va = Gva(random % 64 << 12);
+        let va = Gva((random % 64) << 12);
         let kind = if random & 64 == 0 { AccessKind::Read } else { AccessKind::Write };
         match random >> 7 & 15 {
-            0 | 1 => Command::Map { va, pa: Gpa(random % 200 << 12), size: MapSize::Kib4, flags: 6 },
+            0 | 1 => Command::Map { va, pa: Gpa((random % 200) << 12), size: MapSize::Kib4, flags: 6 },
             2 => Command::MovCr3 { val: Num(0x1000), compat: false },
-            3 => Command::Poke { pa: Gpa((random >> 11) % 3000 << 12 | 8), val: Num(number), size: Size::WORD },
+            3 => Command::Poke { pa: Gpa(((random >> 11) % 3000) << 12 | 8), val: Num(number), size: Size::WORD },
             4 => Command::Invlpg { va },
             _ => Command::Access { va, kind, user: true, ac: false, stack: false },
         }

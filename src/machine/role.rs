@@ -56,6 +56,16 @@ pub struct Role {
     pub smap_andnot_wp: bool,
     /// CR4.PSE where it decides whether a PDE is a leaf (32-bit paging).
     pub cr4_pse: bool,
+    /// The protection key of the large page that a direct page is a piece of; two large pages over one
+    /// frame may have different keys. KVM needs no such bit: it offers keys under two-dimensional
+    /// paging only.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub key: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(key: &u8) -> bool {
+    *key == 0
 }
 
 impl Role {

@@ -342,7 +342,7 @@ impl Author {
             if outside { self.random.pick(&[NO_TABLE, SLOTS[0].0, SLOTS[1].0 + 8]) } else { self.table_word(size) };
         // Mostly what belongs there: a PDPTE where PDPTs lie.
         let in_pdpt = size == Size::WORD && PDPTS.iter().any(|pdpt| (*pdpt..*pdpt + 32).contains(&pa));
-        let val = if in_pdpt && pa % 8 == 0 { Num(self.pdpte()) } else { self.value(cpu, pa, size) };
+        let val = if in_pdpt && pa.is_multiple_of(8) { Num(self.pdpte()) } else { self.value(cpu, pa, size) };
         Command::Poke { pa: Gpa(pa), val, size }
     }
 

@@ -35,7 +35,7 @@ impl Slots {
     /// Adds one; `false` where it may not be.
     pub fn add(&mut self, base: u64, size: u64) -> bool {
         let overlaps = |slot: &Slot| slot.base < base + size && base < slot.base + slot.size;
-        if size == 0 || base % 4096 != 0 || size % 4096 != 0 || self.0.iter().any(overlaps) {
+        if size == 0 || !(base | size).is_multiple_of(4096) || self.0.iter().any(overlaps) {
             return false;
         }
         self.0.push(Slot { base, size, written: None });

@@ -94,7 +94,7 @@ fn child_identity(vm: &Vm<Shadow>, level: u8, gva: Gva, walk: &GuestWalk, grante
     let pages = 1u64 << (9 * level as u32);
     let gfn = Gfn(walk.target().0 & !(pages - 1));
     let access = if shared { AccessBits::ALL } else { granted };
-    (gfn, Role { level, quadrant: 0, direct: true, access, ..base })
+    (gfn, Role { level, quadrant: 0, direct: true, access, key: walk.rights.key, ..base })
 }
 
 /// Takes the table under an upper entry away; before the series its whole subtree goes with it.
@@ -116,6 +116,11 @@ pub fn get_page<S: Sink>(vm: &mut Vm<Shadow>, gfn: Gfn, role: Role, parent: Opti
             vm.emit(sink, |_| Event::ShadowHit { gfn, role });
             if vm.engine.pool.page(id).unsync {
                 unsync::sync_transient(vm, id, sink);
+            }
+            // What is linked must be in sync: P 0 to 1 above it asks the guest for no flush. Upper pages
+            // are in sync themselves, what is below them need not be (6.8 `FNAME(fetch)`).
+            if parent.is_some() && vm.engine.pool.page(id).unsync_children > 0 {
+                unsync::sync_children(vm, id, sink);
             }
             id
         }

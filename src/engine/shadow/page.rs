@@ -423,6 +423,7 @@ mod tests {
             smep_andnot_wp: false,
             smap_andnot_wp: false,
             cr4_pse: false,
+            key: 0,
         }
     }
 

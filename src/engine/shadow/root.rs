@@ -434,6 +434,13 @@ fn invlpg_2006<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
         let child = PageId::of_frame(spte::frame(entry));
         if entry & spte::PS_MARK != 0 {
             zap::zap_page(vm, child, sink);
+            // A 4 MiB page is two entries of the shadow.
+            let other = SpteRef { page, index: index ^ 1 };
+            let second = vm.engine.pool.spte(other);
+            let of_4_mib = vm.engine.pool.page(page).role.glevels == 2 && second & spte::PS_MARK != 0;
+            if of_4_mib && spte::is_present(second) {
+                zap::zap_page(vm, PageId::of_frame(spte::frame(second)), sink);
+            }
             return;
         }
         page = child;

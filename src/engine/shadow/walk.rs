@@ -106,6 +106,7 @@ pub fn base_role(vm: &Vm<Shadow>) -> Role {
         smep_andnot_wp: paging && regs.cr4.contains(Cr4::SMEP) && !wp,
         smap_andnot_wp: paging && regs.cr4.contains(Cr4::SMAP) && !wp,
         cr4_pse: mode == Mode::Bits32 && regs.cr4.contains(Cr4::PSE),
+        key: 0,
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::TwoDim;
 use crate::arch::address::{Num, bits};
 use crate::arch::{Gfn, Gpa, Hfn, Hpa};
-use crate::engine::{Sink, Vm};
+use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{Event, ExitReason};
+use crate::machine::slots::Slot;
 use crate::machine::sparse::Sparse;
 
 /// Whose format and rules.
@@ -56,6 +57,15 @@ impl Kind {
 const PRESENT: u64 = 1;
 /// Writable, in both formats.
 const WRITE: u64 = 1 << 1;
+
+/// On an entry of level 2: it maps 2 MiB (PS, in both formats).
+const LARGE: u64 = 1 << 7;
+/// Frames behind such an entry.
+const LARGE_FRAMES: u64 = 512;
+
+const fn is_leaf(level: u8, entry: u64) -> bool {
+    level == 1 || level == 2 && entry & LARGE != 0
+}
 
 /// What the second dimension lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,12 +167,10 @@ impl Nested {
             let index = index(gpa.gfn(), level);
             let value = self.entry(table, index);
             path.push(NestedEntry { level, table, index, value });
-            if value & PRESENT == 0 {
+            if value & PRESENT == 0 || is_leaf(level, value) {
                 break;
             }
-            if level > 1 {
-                table = table_of(value);
-            }
+            table = table_of(value);
         }
         path
     }
@@ -182,23 +190,15 @@ impl Nested {
         Arc::make_mut(slot)[index] = value;
     }
 
-    /// The leaf entry of a frame: its table and value; none while a table above is missing.
-    fn leaf(&self, gfn: Gfn) -> Option<(u64, u64)> {
-        let mut table = 0;
-        for level in (2..=self.levels).rev() {
-            let entry = self.entry(table, index(gfn, level));
-            if entry & PRESENT == 0 {
-                return None;
-            }
-            table = table_of(entry);
-        }
-        Some((table, self.entry(table, index(gfn, 1))))
+    /// The leaf entry of a frame, present or not; none while a table above is missing.
+    fn leaf(&self, gfn: Gfn) -> Option<NestedEntry> {
+        self.path(gfn.base()).pop().filter(|entry| is_leaf(entry.level, entry.value))
     }
 
     /// Whether a frame is mapped but its W was taken, for the dirty log.
     #[must_use]
     pub fn has_lost_write(&self, gfn: Gfn) -> bool {
-        self.leaf(gfn).is_some_and(|(_, entry)| entry & (PRESENT | WRITE) == PRESENT)
+        self.leaf(gfn).is_some_and(|leaf| leaf.value & (PRESENT | WRITE) == PRESENT)
     }
 }
 
@@ -228,17 +228,20 @@ pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut
             let hpa = Hpa(Hfn(FIRST_TABLE_FRAME + table).base().0 + 8 * index as u64);
             Event::NestedRead { level, index, gpa, hpa, value: Num(value) }
         });
-        if value & PRESENT == 0 || level == 1 && write && value & WRITE == 0 {
+        let leaf = is_leaf(level, value);
+        if value & PRESENT == 0 || leaf && write && value & WRITE == 0 {
             return Err(Violation { gpa, write });
         }
-        let dirty = if level == 1 && write { kind.dirty() } else { 0 };
+        let dirty = if leaf && write { kind.dirty() } else { 0 };
         let new = value | kind.accessed() | dirty;
         if new != value {
             vm.engine.nested.set(table, index, new);
         }
-        if level == 1 {
+        if leaf {
             let needed = WRITE | kind.dirty();
-            return Ok(Found { hpa: Hpa(value & FRAME | gpa.page_offset()), dirty: new & needed == needed });
+            let within = (1 << (12 + 9 * (u32::from(level) - 1))) - 1;
+            let hpa = Hpa(value & FRAME & !within | gpa.0 & within);
+            return Ok(Found { hpa, dirty: new & needed == needed });
         }
         table = table_of(value);
     }
@@ -254,8 +257,8 @@ pub fn allow_update(vm: &mut Vm<TwoDim>, gpa: Gpa) -> Result<(), Violation> {
     let gfn = gpa.gfn();
     let dirty = vm.engine.kind.dirty();
     match vm.engine.nested.leaf(gfn) {
-        Some((table, entry)) if entry & (PRESENT | WRITE) == PRESENT | WRITE => {
-            vm.engine.nested.set(table, index(gfn, 1), entry | dirty);
+        Some(leaf) if leaf.value & (PRESENT | WRITE) == PRESENT | WRITE => {
+            vm.engine.nested.set(leaf.table, leaf.index, leaf.value | dirty);
             Ok(())
         }
         _ => Err(Violation { gpa, write: true }),
@@ -266,7 +269,10 @@ pub fn allow_update(vm: &mut Vm<TwoDim>, gpa: Gpa) -> Result<(), Violation> {
 pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
     let gfn = violation.gpa.gfn();
     let Some(frame) = vm.machine.slots.host_frame(gfn) else { return };
-    let logged = vm.machine.slots.find(gfn).is_some_and(|slot| slot.dirty.is_some());
+    let slot = vm.machine.slots.find(gfn);
+    let logged = slot.is_some_and(|slot| slot.dirty.is_some());
+    let large = vm.engine.switches.contains(Switches::LARGE_NESTED_PAGES)
+        && slot.is_some_and(|slot| holds_large_page(slot, gfn));
     let nested = &mut vm.engine.nested;
     let grants = nested.kind.grants();
     let mut table = 0;
@@ -277,6 +283,11 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
             table = table_of(entry);
             continue;
         }
+        if level == 2 && large {
+            let first = frame.0 & !(LARGE_FRAMES - 1);
+            nested.set(table, index, Hfn(first).base().0 | grants | LARGE);
+            return built(vm, violation, sink);
+        }
         let new = nested.count;
         nested.count += 1;
         nested.tables.set(new, Arc::new([0; ENTRIES]));
@@ -286,14 +297,26 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
     // While a slot is logged W comes with the first write, so that the write is seen.
     let write = if violation.write || !logged { 0 } else { WRITE };
     nested.set(table, index(gfn, 1), frame.base().0 | grants & !write);
+    built(vm, violation, sink);
+}
+
+/// Whether the 2 MiB around a frame lie in the slot whole and aligned, and no log asks for each page
+/// (6.8 `kvm_mmu_hugepage_adjust`).
+fn holds_large_page(slot: &Slot, gfn: Gfn) -> bool {
+    let first = gfn.0 & !(LARGE_FRAMES - 1);
+    let inside = first >= slot.base.0 && first + LARGE_FRAMES <= slot.base.0 + slot.frames;
+    inside && slot.dirty.is_none() && (slot.host.0 + (first - slot.base.0)).is_multiple_of(LARGE_FRAMES)
+}
+
+fn built<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
     if violation.write {
-        vm.machine.slots.mark_dirty(gfn);
+        vm.machine.slots.mark_dirty(violation.gpa.gfn());
     }
     vm.machine.cost.exits.count(ExitReason::PageFault);
     vm.emit(sink, |_| Event::VmExit { reason: ExitReason::PageFault });
 }
 
-/// Takes W from every page of a logged slot; says whether any had it.
+/// Takes W from every page of a logged slot, and takes large pages apart; says whether any had it.
 pub fn remove_write_access(vm: &mut Vm<TwoDim>, base: Gfn) -> bool {
     let Some(slot) = vm.machine.slots.find(base).filter(|slot| slot.dirty.is_some()) else { return false };
     let frames = slot.base.0..slot.base.0 + slot.frames;
@@ -313,7 +336,11 @@ impl Nested {
             if entry & PRESENT == 0 || start >= frames.end || start + span <= frames.start {
                 continue;
             }
-            if level > 1 {
+            if level > 1 && is_leaf(level, entry) {
+                // The log is kept by 4 KiB pages.
+                self.set(table, index, 0);
+                any = true;
+            } else if level > 1 {
                 any |= self.remove_write_access_below(table_of(entry), level - 1, start, frames);
             } else if entry & WRITE != 0 {
                 self.set(table, index, entry & !WRITE);

@@ -1,4 +1,4 @@
-//! How large things are: five densities from roomy to tight.
+//! How large things are: six densities from roomy to tight.
 
 use super::Shape;
 
@@ -39,6 +39,19 @@ const ROOMY: Metrics = Metrics {
     page: 172.0,
     gap: 38.0,
     margin: 18.0,
+};
+const HUGE: Metrics = Metrics {
+    row: 38.0,
+    head: 44.0,
+    font: 20.5,
+    small: 18.0,
+    pad: 14.0,
+    table: 256.0,
+    pdpte: 456.0,
+    page: 250.0,
+    gap: 56.0,
+    margin: 26.0,
+    ..ROOMY
 };
 const LARGE: Metrics = Metrics {
     row: 31.0,
@@ -97,7 +110,7 @@ const TIGHTEST: Metrics = Metrics {
 
 impl Metrics {
     /// The densities, the roomiest first.
-    pub(super) const ALL: [Self; 5] = [LARGE, ROOMY, CLOSE, TIGHT, TIGHTEST];
+    pub(super) const ALL: [Self; 6] = [HUGE, LARGE, ROOMY, CLOSE, TIGHT, TIGHTEST];
     /// The density under the narrow layout, where each card has half the width.
     pub(super) const STACKED: Self = Self { margin: 16.0, ..CLOSE };
 

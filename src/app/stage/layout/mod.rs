@@ -88,10 +88,10 @@ struct Cell {
     field: Rect,
 }
 
-/// The widest gap between two cards, in points.
-const WIDEST_GAP: f32 = 60.0;
+/// The widest gap between two cards, in row heights.
+const WIDEST_GAP: f32 = 2.4;
 /// How much wider than needed a card may get.
-const WIDEST_CARD: f32 = 1.15;
+const WIDEST_CARD: f32 = 1.2;
 
 impl Layout {
     /// The layout of a shape in a room, its top left at `origin`.
@@ -215,13 +215,14 @@ fn comfortable_height(m: &Metrics, shape: Shape) -> f32 {
 fn heights(m: &Metrics, shape: Shape, height: f32) -> Option<(f32, f32)> {
     let rest = height - lines(shape) * m.row - 1.5 * m.pad;
     // The PDPTE card: head, column heads, four registers, foot. Below it `pae_root` with its four.
-    let least_guest = m.head + 6.0 * m.row;
+    let pdpte = shape.wide().is_some();
+    let least_guest = m.head + if pdpte { 6.0 } else { 5.2 } * m.row;
     let least_lower = m.head + if shape.has_lower() { 4.2 } else { 2.0 } * m.row;
     if rest < least_guest + least_lower {
         return None;
     }
     // The PDPTE card never grows, so rails would only become longer.
-    let share = if shape.wide().is_some() { 0.45 } else { 0.5 };
+    let share = if pdpte { 0.45 } else { 0.44 };
     let guest = (share * rest).max(least_guest).min(m.head + 14.0 * m.row).min(rest - least_lower);
     Some((guest, rest - guest))
 }
@@ -242,7 +243,7 @@ fn columns(shape: Shape, m: &Metrics, left: f32, width: f32) -> Vec<(Option<Leve
     };
     let comfort = spend(gaps * 0.25 * m.gap);
     let stretch = 1.0 + spend((WIDEST_CARD - 1.0) * natural) / natural;
-    let wide = spend(gaps * (WIDEST_GAP - m.gap) - comfort);
+    let wide = spend(gaps * (WIDEST_GAP * m.row - m.gap) - comfort);
     let gap = m.gap + (comfort + wide) / gaps.max(1.0);
     let mut x = left + m.margin;
     cards
