@@ -11,10 +11,12 @@ use js_sys::{Function, JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
 
+use crate::app::lesson::Language;
 use crate::app::{App, Options, Theme};
 use crate::explain;
+use crate::lesson::{self, Lesson};
 use crate::machine::Event;
-use crate::scenario::{self, Scenario, Session, Shared, View, read_steps, state_json};
+use crate::scenario::{self, Scenario, Session, Shared, StartError, View, read_steps, state_json};
 
 /// What a page shows that names no scenario.
 const EXAMPLE: &str = include_str!("../assets/scenarios/the-register-remembers.json");
@@ -31,10 +33,14 @@ export interface LabOptions {
     scenario?: string | object;
     /** A share link, in place of a scenario: an address with #m=, or that part alone. */
     link?: string;
+    /** A lesson in front: the id of one that the program carries, JSON text, or the object. */
+    lesson?: string | object;
+    /** Its step, from 1. Missing: where it was left. */
+    step?: number;
     /** "full". */
     view?: "full";
-    /** "en". */
-    lang?: "en";
+    /** The language of the lessons. Missing: as it was left. */
+    lang?: "en" | "zh";
     /** Missing: as the system. */
     theme?: "dark" | "light";
 }
@@ -65,8 +71,7 @@ impl Lab {
         eframe::WebLogger::init(log::LevelFilter::Warn).ok();
         let (runner, listeners) = (WebRunner::new(), Rc::<Listeners>::default());
         let told_by = Rc::clone(&listeners);
-        let create: eframe::AppCreator<'static> =
-            Box::new(move |cc| Ok(Box::new(Page::new(&cc.egui_ctx, start, told_by))));
+        let create: eframe::AppCreator<'static> = Box::new(move |cc| Ok(Box::new(Page::new(cc, start, told_by)?)));
         runner
             .start(canvas, WebOptions::default(), create)
             .await
@@ -161,6 +166,7 @@ fn text_of(value: &JsValue) -> String {
 /// How a lab begins, checked.
 struct Start {
     session: Session,
+    lesson: Option<(Lesson, Option<usize>)>,
     options: Options,
 }
 
@@ -169,15 +175,37 @@ impl Start {
         if !options.is_undefined() && !options.is_object() {
             return Err("the options of Lab.start must be an object".to_owned());
         }
-        if !field(options, "lesson").is_undefined() {
-            return Err("lessons are not in this version".to_owned());
-        }
         one_of(options, "view", &[("full", ())])?;
-        one_of(options, "lang", &[("en", ())])?;
+        let language = one_of(options, "lang", &[("en", Language::En), ("zh", Language::Zh)])?;
         let theme = one_of(options, "theme", &[("dark", Theme::Dark), ("light", Theme::Light)])?;
         let session = Self::session(&field(options, "scenario"), &field(options, "link"))?;
-        let options = Options { theme, ..Options::default() };
-        Ok(Self { session, options })
+        let lesson = Self::lesson(&field(options, "lesson"), &field(options, "step"))?;
+        let options = Options { theme, language, ..Options::default() };
+        Ok(Self { session, lesson, options })
+    }
+
+    fn lesson(lesson: &JsValue, step: &JsValue) -> Result<Option<(Lesson, Option<usize>)>, String> {
+        if lesson.is_undefined() {
+            return Ok(None);
+        }
+        let known = lesson.as_string().filter(|text| !text.trim_start().starts_with('{'));
+        let lesson = match known {
+            Some(id) => {
+                let address = format!("#lesson={id}");
+                lesson::from_link(&address).ok_or("`lesson` must be an id")??.0.clone()
+            }
+            None => {
+                let json = json_text("lesson", lesson)?;
+                Lesson::from_json("lesson", &json).map_err(|error| error.to_string())?
+            }
+        };
+        let all = lesson.steps.len();
+        let step = match step.as_f64() {
+            None if step.is_undefined() => None,
+            Some(number) if (1..=all).contains(&(number as usize)) => Some(number as usize - 1),
+            _ => return Err(format!("`step` must be a number from 1 to {all}")),
+        };
+        Ok(Some((lesson, step)))
     }
 
     fn session(scenario: &JsValue, link: &JsValue) -> Result<Session, String> {
@@ -214,14 +242,16 @@ fn one_of<T: Copy>(options: &JsValue, name: &str, known: &[(&str, T)]) -> Result
 }
 
 fn scenario_text(value: &JsValue) -> Result<String, String> {
-    if value.is_undefined() {
-        return Ok(EXAMPLE.to_owned());
-    }
+    if value.is_undefined() { Ok(EXAMPLE.to_owned()) } else { json_text("scenario", value) }
+}
+
+/// JSON text, of text or of an object.
+fn json_text(name: &str, value: &JsValue) -> Result<String, String> {
     if let Some(text) = value.as_string() {
         return Ok(text);
     }
     let json = JSON::stringify(value).ok().and_then(|json| json.as_string());
-    json.ok_or_else(|| "`scenario` must be JSON text or an object".to_owned())
+    json.ok_or_else(|| format!("`{name}` must be JSON text or an object"))
 }
 
 /// Callbacks by the name of what they wait for.
@@ -277,13 +307,62 @@ struct Page {
     frames: u32,
     /// Listeners know the commands before this cursor position.
     told: usize,
+    /// Whether the faces for Chinese have been asked for.
+    chinese: bool,
+}
+
+/// The files of the faces for Chinese, beside the page. They are fetched when that language is chosen.
+const CHINESE_FACES: [&str; 2] = ["mmuscope-zh.otf", "mmuscope-zh-bold.otf"];
+
+/// The bytes of a file beside the page.
+async fn fetched(name: &str) -> Result<Vec<u8>, JsValue> {
+    use wasm_bindgen_futures::JsFuture;
+    let window = web_sys::window().ok_or("there is no window")?;
+    let response = JsFuture::from(window.fetch_with_str(name)).await?;
+    if !Reflect::get(&response, &"ok".into())?.is_truthy() {
+        return Err(format!("{name} did not arrive").into());
+    }
+    let read: Function = Reflect::get(&response, &"arrayBuffer".into())?.dyn_into()?;
+    let buffer: js_sys::Promise = read.call0(&response)?.dyn_into()?;
+    let buffer = JsFuture::from(buffer).await?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
 impl Page {
-    fn new(ctx: &egui::Context, start: Start, listeners: Rc<Listeners>) -> Self {
-        let app = App::new(ctx, start.session, start.options);
+    fn new(cc: &eframe::CreationContext<'_>, start: Start, listeners: Rc<Listeners>) -> Result<Self, StartError> {
+        let ctx = &cc.egui_ctx;
+        let language = start.options.language;
+        let mut app = App::new(ctx, start.session, start.options);
+        app.recall(cc.storage);
+        if let Some(language) = language {
+            app.speak(language);
+        }
+        if let Some((lesson, step)) = start.lesson {
+            app.open_lesson(&lesson, step)?;
+        }
         let told = app.session().lab.cursor();
-        Self { app, ctx: ctx.clone(), listeners, frames: 0, told }
+        Ok(Self { app, ctx: ctx.clone(), listeners, frames: 0, told, chinese: false })
+    }
+
+    /// Fetches the faces for Chinese once that language is chosen.
+    fn fetch_faces(&mut self) {
+        if self.chinese || self.app.view().language != Language::Zh {
+            return;
+        }
+        self.chinese = true;
+        let ctx = self.ctx.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            let [regular, bold] = CHINESE_FACES;
+            match (fetched(regular).await, fetched(bold).await) {
+                (Ok(regular), Ok(bold)) => {
+                    crate::app::add_chinese(&ctx, [regular, bold]);
+                    ctx.request_repaint();
+                }
+                (Err(reason), _) | (_, Err(reason)) => {
+                    log::error!("the Chinese characters cannot be shown: {}", text_of(&reason));
+                }
+            }
+        });
     }
 
     fn run(&mut self, steps: &str) -> Result<Vec<Event>, String> {
@@ -312,6 +391,7 @@ impl Page {
 impl eframe::App for Page {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.app.logic(ctx, frame);
+        self.fetch_faces();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {

@@ -76,6 +76,21 @@ function watch(lab) {
   });
 }
 
+/** What the page's address asks for: `#lesson=ID&step=N`, or a share link. */
+function wanted() {
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const options = {};
+  if (fields.has("lesson")) {
+    options.lesson = fields.get("lesson");
+    if (fields.has("step")) {
+      options.step = Number(fields.get("step"));
+    }
+  } else if (fields.has("m")) {
+    options.link = location.hash;
+  }
+  return options;
+}
+
 async function open() {
   if (typeof WebAssembly !== "object") {
     throw new Error("WebAssembly is switched off");
@@ -84,7 +99,7 @@ async function open() {
   const { default: init, Lab } = await import("./mmuscope.js");
   await init({ module_or_path: program });
   byId("status").textContent = "Starting";
-  const lab = await Lab.start(canvas, {});
+  const lab = await Lab.start(canvas, wanted());
   lab.on("event", (_json, sentence) => say(sentence));
   watch(lab);
   window.lab = lab;

@@ -78,6 +78,8 @@ pub enum Action {
     Presets,
     /// Copies a link to what is shown.
     CopyLink,
+    /// The list of lessons.
+    Lessons,
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -147,7 +149,7 @@ impl Action {
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend(Theme::ALL.map(Self::Theme));
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
-        all.extend([Self::Presets, Self::Palette, Self::Shortcuts]);
+        all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend((0..presets().count() as u16).map(Self::Preset));
         all
     }
@@ -196,6 +198,7 @@ impl Action {
             Self::Tlb => "TLB on or off".into(),
             Self::Structures => "Paging-structure caches on or off".into(),
             Self::Tab(Tab::Inspect) => "Drawer: Inspect".into(),
+            Self::Tab(Tab::Lesson) => "Drawer: Lesson".into(),
             Self::Tab(Tab::Why) => "Drawer: Why".into(),
             Self::Tab(Tab::Log) => "Drawer: Log".into(),
             Self::Deselect => "Select nothing: follow the walk".into(),
@@ -210,6 +213,7 @@ impl Action {
                 format!("Preset: {title}")
             }
             Self::Presets => "Open a preset".into(),
+            Self::Lessons => "Open a lesson".into(),
             Self::CopyLink => "Copy a link to this state".into(),
             Self::Palette => "Search or run a command".into(),
             Self::Shortcuts => "Show the shortcuts".into(),
@@ -233,7 +237,7 @@ impl Action {
             Self::Mode(_) | Self::Bit(_) => "■",
             Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
             Self::Theme(_) => "◔",
-            Self::Preset(_) | Self::Presets => "▸",
+            Self::Preset(_) | Self::Presets | Self::Lessons => "▸",
             _ => "●",
         }
     }
@@ -263,6 +267,7 @@ impl Action {
             Self::ZoomOut => key(Modifiers::NONE, Key::Minus),
             Self::ZoomFit => key(Modifiers::NONE, Key::Num0),
             Self::Presets => key(Modifiers::NONE, Key::P),
+            Self::Lessons => key(Modifiers::SHIFT, Key::L),
             Self::Palette => key(Modifiers::COMMAND, Key::K),
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
             _ => None,
@@ -318,6 +323,7 @@ impl Action {
                 None => AppCommand::Notice("There is no such preset".to_owned()),
             },
             Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
+            Self::Lessons => super::lesson::open_list(),
             Self::CopyLink => AppCommand::CopyLink,
             Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
             Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),

@@ -23,7 +23,13 @@ impl App {
         match wish {
             AppCommand::Run(command) => self.run(vec![command]),
             AppCommand::RunAll(commands) => self.run(commands),
-            AppCommand::SwitchMode(mode) => self.run(mode_switch::plan(&self.session.lab.machine().cpu, mode)),
+            AppCommand::SwitchMode(mode) => {
+                // The plan is for the machine that it will be carried out on.
+                if self.session.admit(&[]).is_ok() {
+                    self.run(mode_switch::plan(&self.session.lab.machine().cpu, mode));
+                }
+            }
+            AppCommand::Lesson(wish) => self.apply_lesson(ctx, wish),
             AppCommand::Access => self.run(vec![self.view.composer.command()]),
             AppCommand::AccessStep => self.access_step(),
             AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),
@@ -65,6 +71,10 @@ impl App {
             self.view.notice = Some(wrong.to_string());
             return;
         }
+        if let Err(reason) = self.session.admit(&commands) {
+            self.view.notice = Some(reason.in_language(self.view.language.id()));
+            return;
+        }
         run_until_refused(&mut self.session.lab, commands);
         self.lab_changed();
     }
@@ -93,6 +103,11 @@ impl App {
     fn copy_link(&mut self, ctx: &egui::Context) {
         let micro_step = (self.focus.shown() < self.focus.events().len()).then_some(self.focus.shown() as u32);
         let shown = share::of(&self.view, micro_step);
+        if let Some(link) = self.session.link_to_step() {
+            self.view.said = Some("A link to this step is on the clipboard".to_owned());
+            ctx.copy_text(link);
+            return;
+        }
         match scenario::link(&self.session, &shown, "en") {
             Ok(link) => {
                 self.view.said = Some(format!("A link of {} characters is on the clipboard", link.len()));
@@ -115,6 +130,10 @@ impl App {
 
     /// The same commands on another machine.
     fn replay_on(&mut self, engine: EngineName, caches: Caches) {
+        if self.session.machine_is_set() {
+            self.view.notice = Some(self.view.language.words().engine_is_set.to_owned());
+            return;
+        }
         // The tree of time begins anew with the path in view; its bookmarks go with it.
         let lab = &self.session.lab;
         let marked: Vec<usize> =
@@ -166,6 +185,7 @@ impl App {
 
     /// Brings what is kept beside the lab up to it.
     pub(super) fn lab_changed(&mut self) {
+        self.follow_lesson();
         self.history.follow(&self.session.lab);
         self.comparison.follow(&self.session);
         self.focus = Focus::at_cursor(&self.session.lab);

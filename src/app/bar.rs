@@ -4,6 +4,7 @@ use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
 use super::Theme;
 use super::actions::Action;
+use super::lesson::LessonWish;
 use super::theme::{self, CONTROL, TEXT};
 use super::view::{AppCommand, ViewCx};
 use super::widgets::button;
@@ -21,29 +22,45 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         ui.add_space(8.0);
         if !narrow {
             ui.spacing_mut().item_spacing.x = 4.0;
-            let text = RichText::new("Explore").color(t.strong);
-            ui.add(Button::new(text).fill(t.selected).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL)));
-            for name in ["Lessons", "Present"] {
-                let text = RichText::new(name).color(t.weak);
-                let tab = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE);
-                ui.add_enabled(false, tab).on_disabled_hover_text("In a later version");
+            if part(cx, ui, "Explore", cx.lesson.is_none()) && cx.lesson.is_some() {
+                cx.send(AppCommand::Lesson(LessonWish::Explore));
             }
+            if part(cx, ui, "Lessons", cx.lesson.is_some()) {
+                Action::Lessons.send(cx);
+            }
+            let text = RichText::new("Present").color(t.weak);
+            let tab = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE);
+            ui.add_enabled(false, tab).on_disabled_hover_text("In a later version");
             ui.add_space(12.0);
             let presets = Button::new(RichText::new("Presets ▾").color(t.text)).min_size(Vec2::new(0.0, CONTROL));
             if ui.add(presets).on_hover_text("Machines to begin with (P)").clicked() {
                 Action::Presets.send(cx);
             }
             ui.add_space(8.0);
+        } else if part(cx, ui, "Lessons", cx.lesson.is_some()) {
+            Action::Lessons.send(cx);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_and_size(cx, ui, narrow);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let title = cx.session.scenario.title.get("en");
+                if narrow {
+                    return;
+                }
+                let title = cx.session.scenario.title.get(cx.view.language.id());
                 let title = if title.is_empty() { &cx.session.scenario.id } else { title };
                 ui.add(egui::Label::new(RichText::new(title).font(theme::plain(TEXT)).color(t.text)).truncate());
             });
         });
     });
+}
+
+/// A part of the program. Returns whether it was asked for.
+fn part(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, on: bool) -> bool {
+    let t = cx.tokens;
+    let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.text) };
+    let text = RichText::new(name).color(color);
+    let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
+    ui.add(button).clicked()
 }
 
 fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {

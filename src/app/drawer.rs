@@ -4,21 +4,23 @@ use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::theme::CONTROL;
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
-use super::{entry_editor, log, why};
+use super::{entry_editor, lesson, log, why};
 
-const TABS: [(Tab, &str); 3] = [(Tab::Inspect, "Inspect"), (Tab::Why, "Why"), (Tab::Log, "Log")];
+const TABS: [(Tab, &str); 4] =
+    [(Tab::Lesson, "Lesson"), (Tab::Inspect, "Inspect"), (Tab::Why, "Why"), (Tab::Log, "Log")];
 
 /// Draws the drawer.
 pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        for (tab, name) in TABS {
+        for (tab, name) in TABS.into_iter().filter(|(tab, _)| *tab != Tab::Lesson || cx.lesson.is_some()) {
             let on = cx.view.tab == tab;
             let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.weak) };
             let text = egui::RichText::new(name).color(color);
             let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
-            let response = ui.add(button);
+            let place = if tab == Tab::Inspect { "entry" } else { &name.to_lowercase() };
+            let response = lesson::spot(cx, ui, place, |ui| ui.add(button));
             response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, name));
             if response.clicked() {
                 cx.send(AppCommand::OpenTab(tab));
@@ -26,7 +28,11 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     });
     ui.add_space(6.0);
+    if cx.view.tab != Tab::Lesson {
+        lesson::goal_strip_ui(cx, ui);
+    }
     match cx.view.tab {
+        Tab::Lesson => lesson::step_ui(cx, ui),
         // What failed is explained before anything else, unless somebody looks at something of his own.
         Tab::Inspect if failed(cx) => scrolled(ui, "inspect", |ui| {
             why::why_ui(cx, ui);

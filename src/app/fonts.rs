@@ -1,4 +1,5 @@
-//! The faces: Inter for the interface, JetBrains Mono for numbers, Lucide for what both lack.
+//! The faces: Inter for the interface, JetBrains Mono for numbers, Lucide for what both lack, Noto Sans
+//! for Chinese.
 //!
 //! They are subsets (`assets/fonts/subset.sh`), part of the program, so that it looks the same
 //! everywhere and needs no network.
@@ -17,8 +18,32 @@ const FACES: [(&str, &[u8]); 5] = [
     ("lucide", include_bytes!("../../assets/fonts/Lucide.ttf")),
 ];
 
+/// The names of the faces for Chinese: regular and bold.
+const CHINESE: [&str; 2] = ["chinese", "chinese-bold"];
+
+/// The characters of the lessons in Chinese. A page fetches these files when they are needed: see
+/// [`add_chinese`].
+#[cfg(not(target_arch = "wasm32"))]
+const CHINESE_FACES: [&[u8]; 2] = [
+    include_bytes!("../../assets/fonts/NotoSansSC-Lessons.otf"),
+    include_bytes!("../../assets/fonts/NotoSansSC-Lessons-Bold.otf"),
+];
+
 /// Puts the faces into a context.
 pub fn install(ctx: &egui::Context) {
+    #[cfg(not(target_arch = "wasm32"))]
+    ctx.set_fonts(definitions(Some(CHINESE_FACES.map(FontData::from_static))));
+    #[cfg(target_arch = "wasm32")]
+    ctx.set_fonts(definitions(None));
+}
+
+/// Adds the faces for Chinese, regular and bold, where they are no part of the program.
+#[cfg(target_arch = "wasm32")]
+pub fn add_chinese(ctx: &egui::Context, files: [Vec<u8>; 2]) {
+    ctx.set_fonts(definitions(Some(files.map(FontData::from_owned))));
+}
+
+fn definitions(chinese: Option<[FontData; 2]>) -> FontDefinitions {
     let mut fonts = FontDefinitions::empty();
     for (name, file) in FACES {
         let mut data = FontData::from_static(file);
@@ -38,5 +63,15 @@ pub fn install(ctx: &egui::Context) {
     for (family, faces) in families {
         fonts.families.insert(family, faces.map(str::to_owned).to_vec());
     }
-    ctx.set_fonts(fonts);
+    if let Some(files) = chinese {
+        for (name, face) in CHINESE.into_iter().zip(files) {
+            fonts.font_data.insert(name.to_owned(), Arc::new(face));
+        }
+        // Last, so that Latin letters and figures stay those of the other faces.
+        for (family, faces) in &mut fonts.families {
+            let bold = matches!(family, FontFamily::Name(name) if [BOLD, MONO_BOLD].contains(&&**name));
+            faces.push(CHINESE[usize::from(bold)].to_owned());
+        }
+    }
+    fonts
 }

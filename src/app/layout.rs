@@ -4,6 +4,7 @@
 
 use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
 
+use super::lesson::spot_zone;
 use super::processor_strip::Rows;
 use super::theme::{PAD, Tokens};
 use super::view::{AppCommand, Page, ViewCx};
@@ -43,7 +44,9 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
     strip_panel(cx, ui, width >= TWO_ROWS);
     fixed(Panel::bottom("time"), TIME, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
-    fixed(Panel::left("memory"), left, zone(t, PAD, 10.0)).show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
+    let memory =
+        fixed(Panel::left("memory"), left, zone(t, PAD, 10.0)).show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
+    spot_zone(cx, ui, &["memory", "engines"], memory.response.rect);
     fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
     let ground = Frame::new().fill(t.stage);
     CentralPanel::default().frame(ground).show(ui, |ui| stage::stage_ui(cx, ui));
@@ -66,10 +69,12 @@ fn fixed(panel: Panel, size: f32, frame: Frame) -> Panel {
 
 fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
     let t = cx.tokens;
-    fixed(Panel::right("meter"), meter, zone(t, PAD, 10.0))
+    let cost = fixed(Panel::right("meter"), meter, zone(t, PAD, 10.0))
         .show_separator_line(false)
         .show(ui, |ui| cost_meter::cost_meter_ui(cx, ui));
-    CentralPanel::default().frame(zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    let time = CentralPanel::default().frame(zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    spot_zone(cx, ui, &["cost"], cost.response.rect);
+    spot_zone(cx, ui, &["timeline"], time.response.rect);
 }
 
 fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -97,8 +102,9 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let drawer = if cx.lesson.is_some() { "Lesson" } else { "Why" };
     let pages =
-        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, "Why")];
+        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, drawer)];
     if let Some(page) = segmented(ui, cx.tokens, "Page", &pages, cx.view.page) {
         cx.send(AppCommand::OpenPage(page));
     }

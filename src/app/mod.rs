@@ -18,6 +18,7 @@ pub mod history; // how every command of the path ended
 mod hover; // what the pointer is on
 mod keyboard; // keys that work everywhere
 mod layout; // where the zones lie
+pub mod lesson; // the lessons: list, step, goal
 mod log; // the tab Log
 mod memory_panel; // page map, tables, engine, caches
 mod menu; // context menus
@@ -37,15 +38,19 @@ pub mod widgets; // the controls that the panels are made of
 #[cfg(not(target_arch = "wasm32"))]
 mod window; // the native window
 
+#[cfg(target_arch = "wasm32")]
+pub use fonts::add_chinese;
 pub use shot::{ShotError, shot};
 #[cfg(not(target_arch = "wasm32"))]
 pub use window::{WindowError, run_window};
 
 use crate::engine::EngineName;
+use crate::lesson::Progress;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
 use comparison::Comparison;
 use history::History;
+use lesson::{Desk, Language};
 use view::{CommandSender, Focus, ViewCx, ViewState};
 
 /// How the app begins.
@@ -55,6 +60,8 @@ pub struct Options {
     pub theme: Option<Theme>,
     /// How many commands lie before the cursor at first; `None` leaves it where the session has it.
     pub at: Option<usize>,
+    /// The language of the lessons; `None`: as in the run before.
+    pub language: Option<Language>,
 }
 
 /// A colour theme.
@@ -107,7 +114,8 @@ impl From<egui::Theme> for Theme {
 
 /// The app.
 pub struct App {
-    session: Session,
+    session: Desk,
+    progress: Progress,
     history: History,
     comparison: Comparison,
     focus: Focus,
@@ -124,15 +132,29 @@ impl App {
             session.lab.seek(at);
         }
         let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
-        let (view, mut comparison) = (ViewState::of(&session), Comparison::default());
+        let (mut view, mut comparison) = (ViewState::of(&session), Comparison::default());
+        view.language = options.language.unwrap_or_default();
         comparison.follow(&session);
-        Self { session, history, comparison, focus, view, tx: CommandSender::default() }
+        let (session, progress) = (Desk::new(session), Progress::default());
+        Self { session, progress, history, comparison, focus, view, tx: CommandSender::default() }
     }
 
-    /// What is open.
+    /// What is in front: what is explored, or the machine of a lesson's step.
     #[must_use]
-    pub const fn session(&self) -> &Session {
+    pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The lesson in front.
+    #[must_use]
+    pub fn lesson(&self) -> Option<&lesson::Player> {
+        self.session.player()
+    }
+
+    /// What the learner has done in all lessons.
+    #[must_use]
+    pub const fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The state of the view.
@@ -156,14 +178,18 @@ impl App {
 
     /// Opens another session in place of this one.
     pub fn open(&mut self, session: Session) {
-        self.view = ViewState { text_scale: self.view.text_scale, ..ViewState::of(&session) };
-        self.session = session;
+        if let Some(player) = self.session.player_mut() {
+            player.keep_view(&self.view);
+        }
+        let (text_scale, language) = (self.view.text_scale, self.view.language);
+        self.view = ViewState { text_scale, language, ..ViewState::of(&session) };
+        self.session.explore(session);
         self.start_changed();
     }
 
     /// The engine in force.
     #[must_use]
-    pub const fn engine(&self) -> (EngineName, Caches) {
+    pub fn engine(&self) -> (EngineName, Caches) {
         (self.session.engine(), self.session.caches())
     }
 
@@ -182,6 +208,9 @@ impl App {
     fn view_cx(&self, ctx: &egui::Context) -> ViewCx<'_> {
         ViewCx {
             session: &self.session,
+            lesson: self.session.player(),
+            desk: &self.session,
+            progress: &self.progress,
             view: &self.view,
             vm: self.focus.vm(self.session.lab.vm()),
             machine: self.focus.vm(self.session.lab.vm()).machine(),
@@ -204,5 +233,9 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.keep(storage);
     }
 }

@@ -6,10 +6,10 @@ use egui::{
 };
 
 use super::actions::{Action, Group};
-use super::presets;
 use super::theme::{self, RADIUS, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
+use super::{lesson, presets};
 use crate::arch::Gva;
 use crate::arch::address::number_from_text;
 
@@ -17,6 +17,7 @@ use crate::arch::address::number_from_text;
 const PALETTE: f32 = 620.0;
 const SHEET: f32 = 760.0;
 const PRESETS: f32 = 1180.0;
+const LESSONS: f32 = 760.0;
 /// So many actions are in view at once.
 const ROWS: usize = 12;
 
@@ -34,6 +35,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         Overlay::Palette => PALETTE,
         Overlay::Shortcuts => SHEET,
         Overlay::Presets => PRESETS,
+        Overlay::Lessons => LESSONS,
     };
     let width = width.min(ctx.content_rect().width() - 24.0);
     let t = cx.tokens;
@@ -49,6 +51,11 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
             match overlay {
                 Overlay::Palette => palette_ui(cx, ui),
                 Overlay::Shortcuts => sheet_ui(cx, ui),
+                Overlay::Lessons => {
+                    if lesson::list_ui(cx, ui) {
+                        close(cx, ui.ctx());
+                    }
+                }
                 Overlay::Presets => {
                     if let Some(command) = presets::presets_ui(cx, ui) {
                         close(cx, ui.ctx());

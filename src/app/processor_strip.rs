@@ -5,6 +5,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
+use super::lesson::spot;
 use super::theme;
 use super::view::{AppCommand, Composer, ViewCx};
 use super::widgets::{HexField, button, caption, chip, hex_field, primary_button, segmented};
@@ -132,21 +133,21 @@ pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, rows: Rows) {
 fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         ui.set_min_height(theme::CONTROL);
-        mode_ui(cx, ui);
+        spot(cx, ui, "mode", |ui| mode_ui(cx, ui));
         for register in REGISTERS {
             ui.add_space(10.0);
-            bits_ui(cx, ui, register);
+            spot(cx, ui, &register.name().to_lowercase(), |ui| bits_ui(cx, ui, register));
         }
     });
     ui.horizontal(|ui| {
         ui.set_min_height(theme::CONTROL);
-        cr3_ui(cx, ui);
+        spot(cx, ui, "cr3", |ui| cr3_ui(cx, ui));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             composer_ui(cx, ui);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add_space(10.0);
                 if ui.available_width() > CR2_FROM {
-                    cr2_ui(cx, ui);
+                    spot(cx, ui, "cr2", |ui| cr2_ui(cx, ui));
                 }
                 refusal_ui(cx, ui);
             });

@@ -11,7 +11,7 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
         _ => None,
     };
     let tab = match view.tab {
-        Tab::Inspect => "inspect",
+        Tab::Inspect | Tab::Lesson => "inspect",
         Tab::Why => "why",
         Tab::Log => "log",
     };

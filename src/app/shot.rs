@@ -2,7 +2,8 @@
 
 use super::headless::Painter;
 use super::{App, Options, theme};
-use crate::scenario::Session;
+use crate::lesson::Lesson;
+use crate::scenario::{Session, StartError};
 
 /// After so many passes the picture is taken even if something still moves.
 const MAX_PASSES: usize = 8;
@@ -15,22 +16,34 @@ pub enum ShotError {
     /// The picture has no pixels, or more than a PNG of this kind may have.
     #[error("a picture of {0} x {1} pixels cannot be made")]
     Size(u32, u32),
+    /// The lesson cannot begin.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The file could not be made.
     #[error(transparent)]
     Png(#[from] png::EncodingError),
 }
 
-/// Renders a session: `size` in points, `scale` in pixels for a point.
+/// Renders a session, or a step of a lesson: `size` in points, `scale` in pixels for a point.
 ///
 /// # Errors
 /// [`ShotError`].
-pub fn shot(session: Session, options: Options, size: [u32; 2], scale: f32) -> Result<Vec<u8>, ShotError> {
+pub fn shot(
+    session: Session,
+    lesson: Option<(Lesson, Option<usize>)>,
+    options: Options,
+    size: [u32; 2],
+    scale: f32,
+) -> Result<Vec<u8>, ShotError> {
     let pixels = size.map(|side| (side as f32 * scale).round() as u32);
     if pixels.iter().any(|side| !(1..=32_768).contains(side)) {
         return Err(ShotError::Size(pixels[0], pixels[1]));
     }
     let ctx = egui::Context::default();
     let mut app = App::new(&ctx, session, options);
+    if let Some((lesson, step)) = lesson {
+        app.open_lesson(&lesson, step)?;
+    }
     let (mut painter, mut pass) = (Painter::default(), 0);
     let output = loop {
         let input = raw_input(size, scale, pass as f64 * PASS_SECONDS);

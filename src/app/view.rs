@@ -9,12 +9,14 @@ use std::cell::RefCell;
 use super::Theme;
 use super::comparison::Comparison;
 use super::history::History;
+use super::lesson::{Desk, Language, LessonWish, Player};
 use super::stage::lower::TableId;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::{AnyVm, EngineName};
 use crate::lab::{Lab, MicroStep, NodeId};
+use crate::lesson::{self, Lesson, Progress};
 use crate::machine::{Caches, Command, Event, Machine};
 use crate::scenario::Session;
 
@@ -23,6 +25,12 @@ use crate::scenario::Session;
 pub struct ViewCx<'a> {
     /// The scenario, the lab and its time.
     pub session: &'a Session,
+    /// The lesson in front, if one is.
+    pub lesson: Option<&'a Player>,
+    /// Everything that is open.
+    pub desk: &'a Desk,
+    /// What the learner has done.
+    pub progress: &'a Progress,
     /// What is selected, opened and zoomed.
     pub view: &'a ViewState,
     /// The machine to show, under its engine.
@@ -79,6 +87,12 @@ impl<'a> ViewCx<'a> {
             AnyVm::Shadow(vm) => vm.engine.pool.get(id),
             AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
         }
+    }
+
+    /// The lessons that are open and not among those that the program carries.
+    pub fn other_lessons(&self) -> impl Iterator<Item = &'a Lesson> + use<'a> {
+        let open = self.desk.players().map(|player| player.session.lesson());
+        open.filter(|open| lesson::by_id(&open.id).is_none())
     }
 
     /// Asks for something to be done before the next pass.
@@ -177,6 +191,8 @@ pub enum AppCommand {
     OpenPreset(String),
     /// Puts a link to what is shown on the clipboard.
     CopyLink,
+    /// Something of the lessons.
+    Lesson(LessonWish),
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
 }
@@ -190,6 +206,8 @@ pub enum Overlay {
     Shortcuts,
     /// The list of presets.
     Presets,
+    /// The list of lessons.
+    Lessons,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.
@@ -252,6 +270,8 @@ pub enum Tab {
     /// The entry editor, with Why below it.
     #[default]
     Inspect,
+    /// The step of the lesson in front.
+    Lesson,
     /// Why the last command ended as it did.
     Why,
     /// Every step with its events.
@@ -326,6 +346,8 @@ pub struct ViewState {
     pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
+    /// The language of the lessons.
+    pub language: Language,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
     /// What was done, where nothing else shows it; gone with the next wish.
@@ -352,6 +374,7 @@ impl ViewState {
             full: Vec::new(),
             full_lower: Vec::new(),
             text_scale: 1.0,
+            language: Language::default(),
             notice: None,
             said: None,
             overlay: None,

@@ -1,6 +1,7 @@
 //! The native window.
 
 use super::{App, Options};
+use crate::lesson::Lesson;
 use crate::scenario::Session;
 
 /// Why there is no window.
@@ -23,12 +24,17 @@ impl From<eframe::Error> for WindowError {
     }
 }
 
-/// Opens a window on a session and returns when it is closed.
+/// Opens a window on a session, or on a step of a lesson before it, and returns when it is closed.
 ///
 /// # Errors
 /// [`WindowError`].
-pub fn run_window(session: Session, options: Options) -> Result<(), WindowError> {
-    let title = match session.scenario.title.get("en") {
+pub fn run_window(
+    session: Session,
+    lesson: Option<(Lesson, Option<usize>)>,
+    options: Options,
+) -> Result<(), WindowError> {
+    let title = lesson.as_ref().map_or(&session.scenario.title, |(lesson, _)| &lesson.title);
+    let title = match title.get("en") {
         "" => "mmuscope".to_owned(),
         title => format!("{title} · mmuscope"),
     };
@@ -38,6 +44,13 @@ pub fn run_window(session: Session, options: Options) -> Result<(), WindowError>
         .with_inner_size([1600.0, 900.0])
         .with_min_inner_size([360.0, 480.0]);
     let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
-    let create: eframe::AppCreator<'static> = Box::new(|cc| Ok(Box::new(App::new(&cc.egui_ctx, session, options))));
+    let create: eframe::AppCreator<'static> = Box::new(|cc| {
+        let mut app = App::new(&cc.egui_ctx, session, options);
+        app.recall(cc.storage);
+        if let Some((lesson, step)) = lesson {
+            app.open_lesson(&lesson, step)?;
+        }
+        Ok(Box::new(app))
+    });
     Ok(eframe::run_native("mmuscope", native, create)?)
 }

@@ -55,6 +55,13 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
     }
 }
 
+/// Tells a lesson in English.
+pub(super) fn tell_in_english(lesson: Lesson) -> Result<(), CliError> {
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    tell(&mut out, lesson, "en")?;
+    Ok(out.flush()?)
+}
+
 fn list(language: &str) -> Result<Held, CliError> {
     let mut out = anstream::stdout().lock();
     let longest = library().iter().map(|lesson| lesson.id.len()).max().unwrap_or(0);

@@ -31,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   mmuscope                                      open the first example in a window
   mmuscope my-scenario.json                     open a scenario
+  mmuscope my-lesson.json                       open a lesson
   mmuscope run my-scenario.json                 play it in the terminal
   mmuscope run my-scenario.json --json          the same as JSON Lines
   mmuscope link my-scenario.json                print its share link
@@ -45,7 +46,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
 
-    /// Scenario or share link to open; the first example where it is missing
+    /// Scenario, lesson or share link to open; the first example where it is missing
     #[arg(value_name = "FILE or LINK")]
     file: Option<PathBuf>,
 }

@@ -1,13 +1,27 @@
-//! `mmuscope [FILE or LINK]`: the window, or the same content as text where there is no display.
+//! `mmuscope [FILE or LINK]`: the window on a scenario or a lesson, or the same content as text where
+//! there is no display.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, link, run};
+use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, lesson as lesson_command, link, run};
+use crate::lesson::{self, Lesson};
 use crate::scenario::{self, Scenario, Session};
 
-/// Opens a scenario, a link, or the first example.
+/// A lesson to open, and the step, from 0; without one where it was left.
+type Opened = (Lesson, Option<usize>);
+
+/// Opens a scenario, a lesson, a link, or the first example.
 pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
+    if let Some((lesson, step)) = argument.map(lesson_of).transpose()?.flatten() {
+        let reason = match window(Session::empty(), Some((lesson.clone(), step))) {
+            Ok(()) => return Ok(Held::Yes),
+            Err(reason) => reason,
+        };
+        anstream::eprintln!("{reason}. Here is the lesson as text, answers included.\n");
+        lesson_command::tell_in_english(lesson)?;
+        return Ok(Held::Yes);
+    }
     let session = argument.map(link::session).transpose()?.flatten();
     let session = match (session, argument) {
         (Some(session), _) => Ok(session),
@@ -16,7 +30,7 @@ pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
     };
     let session = session.map_err(|error| CliError::Usage(error.to_string()))?;
     let scenario = session.to_scenario();
-    let reason = match window(session) {
+    let reason = match window(session, None) {
         Ok(()) => return Ok(Held::Yes),
         Err(reason) => reason,
     };
@@ -27,17 +41,32 @@ pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
     Ok(Held::Yes)
 }
 
+/// The lesson behind an argument that is a link to one or the file of one.
+fn lesson_of(argument: &Path) -> Result<Option<Opened>, CliError> {
+    if let Some(found) = argument.to_str().and_then(lesson::from_link) {
+        return found.map(|(lesson, step)| Some((lesson.clone(), Some(step)))).map_err(CliError::Usage);
+    }
+    if !argument.is_file() {
+        return Ok(None);
+    }
+    let text = scenario::read_bytes(argument)?;
+    if !lesson::is_lesson(&text) {
+        return Ok(None);
+    }
+    Ok(Some((Lesson::from_json(&argument.display().to_string(), &text)?, None)))
+}
+
 #[cfg(feature = "gui")]
-fn window(session: Session) -> Result<(), String> {
+fn window(session: Session, lesson: Option<Opened>) -> Result<(), String> {
     if !has_display() {
         return Err("There is no display for a window".to_owned());
     }
-    crate::app::run_window(session, crate::app::Options::default())
+    crate::app::run_window(session, lesson, crate::app::Options::default())
         .map_err(|e| format!("The window cannot be opened ({e})"))
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(_: Session) -> Result<(), String> {
+fn window(_: Session, _: Option<Opened>) -> Result<(), String> {
     Err("This build has no window (it was made without the feature `gui`)".to_owned())
 }
 

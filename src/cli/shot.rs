@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::{CliError, Held};
 use crate::app;
+use crate::app::lesson::Language;
+use crate::lesson::Lesson;
 use crate::machine::Caches;
 use crate::scenario::{self, Session};
 
@@ -13,9 +15,10 @@ use crate::scenario::{self, Session};
 Examples:
   mmuscope shot my.json -o out.png
   mmuscope shot my.json -o out.png --size 1280x720 --theme light --at 4
-  mmuscope shot my.json -o big.png --size 1600x900 --scale 2")]
+  mmuscope shot my.json -o big.png --size 1600x900 --scale 2
+  mmuscope shot my-lesson.json -o out.png --view lesson --lang zh --at 3")]
 pub struct Args {
-    /// Scenario file
+    /// Scenario file, or lesson file with --view lesson
     file: PathBuf,
 
     /// PNG to write
@@ -38,11 +41,12 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "explore")]
     view: ViewArg,
 
-    /// Step of the file after which to look; 0 is the start, missing the end
+    /// Step of the file after which to look; 0 is the start, missing the end. Of a lesson the step
+    /// to show, from 1; missing the first
     #[arg(long)]
     at: Option<usize>,
 
-    /// Language
+    /// Language of the lesson
     #[arg(long, value_enum, default_value = "en")]
     lang: LangArg,
 }
@@ -58,11 +62,13 @@ enum ThemeArg {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
     Explore,
+    Lesson,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum LangArg {
     En,
+    Zh,
 }
 
 fn size_arg(text: &str) -> Result<(u32, u32), String> {
@@ -78,6 +84,38 @@ fn scale_arg(text: &str) -> Result<f32, String> {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
+    let theme = match args.theme {
+        ThemeArg::Dark => app::Theme::Dark,
+        ThemeArg::Light => app::Theme::Light,
+        ThemeArg::HighContrast => app::Theme::HighContrast,
+        ThemeArg::Projector => app::Theme::Projector,
+    };
+    let language = match args.lang {
+        LangArg::En => Language::En,
+        LangArg::Zh => Language::Zh,
+    };
+    let options = app::Options { theme: Some(theme), language: Some(language), ..app::Options::default() };
+    let (session, lesson) = match args.view {
+        ViewArg::Explore => (session(args)?, None),
+        ViewArg::Lesson => (Session::empty(), Some(step_of_lesson(args)?)),
+    };
+    let (width, height) = args.size;
+    let png = app::shot(session, lesson, options, [width, height], args.scale)
+        .map_err(|e| CliError::Usage(format!("cannot render: {e}")))?;
+    std::fs::write(&args.output, png).map_err(|e| CliError::Usage(format!("{}: {e}", args.output.display())))?;
+    Ok(Held::Yes)
+}
+
+fn step_of_lesson(args: &Args) -> Result<(Lesson, Option<usize>), CliError> {
+    let lesson = crate::lesson::read_file(&args.file)?;
+    let (at, all) = (args.at.unwrap_or(1), lesson.steps.len());
+    if !(1..=all).contains(&at) {
+        return Err(CliError::Usage(format!("--at {at}: the lesson has the steps 1 to {all}")));
+    }
+    Ok((lesson, Some(at - 1)))
+}
+
+fn session(args: &Args) -> Result<Session, CliError> {
     let scenario = scenario::read_file(&args.file)?;
     let engine = scenario.engine;
     let mut session =
@@ -88,17 +126,5 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         return Err(CliError::Usage(format!("--at {at}: the scenario has {steps} steps")));
     }
     session.lab.seek(session.cursor_after(at));
-    let theme = match args.theme {
-        ThemeArg::Dark => app::Theme::Dark,
-        ThemeArg::Light => app::Theme::Light,
-        ThemeArg::HighContrast => app::Theme::HighContrast,
-        ThemeArg::Projector => app::Theme::Projector,
-    };
-    let (ViewArg::Explore, LangArg::En) = (args.view, args.lang);
-    let options = app::Options { theme: Some(theme), ..app::Options::default() };
-    let (width, height) = args.size;
-    let png = app::shot(session, options, [width, height], args.scale)
-        .map_err(|e| CliError::Usage(format!("cannot render: {e}")))?;
-    std::fs::write(&args.output, png).map_err(|e| CliError::Usage(format!("{}: {e}", args.output.display())))?;
-    Ok(Held::Yes)
+    Ok(session)
 }

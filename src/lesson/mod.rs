@@ -24,7 +24,7 @@ pub use file::{
 pub use focus::Focus;
 pub use glossary::{Glossary, Term, glossary};
 pub use goal::{Judgement, Part, Score};
-pub use library::{LANGUAGES, by_id, library};
+pub use library::{LANGUAGES, by_id, from_link, library, link_to};
 pub use live::Live;
 pub use progress::{Imported, LessonRecord, PROGRESS_FORMAT, Progress, StepRecord};
 pub use session::{CannotRun, Chosen, Session};

@@ -67,6 +67,13 @@ impl LessonRecord {
         self.steps.iter().filter(|step| step.done).count()
     }
 
+    /// Adds another record: what is done in either is done, the better score stays.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let length = self.steps.len().max(other.steps.len());
+        self.steps.resize_with(length, StepRecord::default);
+        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| mine.merge(theirs));
+    }
+
     /// The record cut or filled up to a lesson that has changed since.
     #[must_use]
     pub fn fitted(mut self, lesson: &Lesson) -> Self {
@@ -168,9 +175,7 @@ impl Progress {
         for (id, theirs) in other.lessons {
             let mine = self.lessons.entry(id).or_default();
             mine.at = mine.at.max(theirs.at);
-            let length = mine.steps.len().max(theirs.steps.len());
-            mine.steps.resize_with(length, StepRecord::default);
-            mine.steps.iter_mut().zip(&theirs.steps).for_each(|(mine, theirs)| mine.merge(theirs));
+            mine.merge(&theirs);
         }
         let after: usize = self.lessons.values().map(LessonRecord::done).sum();
         Ok(Imported { lessons, newly_done: after - before })

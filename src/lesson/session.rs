@@ -207,17 +207,35 @@ impl Session {
     /// # Errors
     /// [`CannotRun`]; nothing has changed then.
     pub fn run(&mut self, command: Command) -> Result<Vec<Event>, CannotRun> {
-        if !self.in_sandbox {
-            let step = self.step();
-            if !step.allows(command.op()) {
-                let allowed = step.allow.iter().flatten().map(|op| format!("`{op}`")).collect::<Vec<_>>().join(", ");
-                return Err(CannotRun::NotAllowed { op: command.op(), allowed });
-            }
-            self.leave_the_past();
-        }
+        self.admit(std::slice::from_ref(&command))?;
         let events = self.current_mut().lab.execute(command);
         self.settle();
         Ok(events)
+    }
+
+    /// Asks whether the step takes these commands, and leaves what lies before the step, so that
+    /// they are carried out in it. Who carries them out calls [`Session::settle`] afterwards.
+    ///
+    /// # Errors
+    /// [`CannotRun`]; nothing has changed then.
+    pub fn admit(&mut self, commands: &[Command]) -> Result<(), CannotRun> {
+        if self.in_sandbox {
+            return Ok(());
+        }
+        let step = self.step();
+        if let Some(refused) = commands.iter().find(|command| !step.allows(command.op())) {
+            let allowed = step.allow.iter().flatten().map(|op| format!("`{op}`")).collect::<Vec<_>>().join(", ");
+            return Err(CannotRun::NotAllowed { op: refused.op(), allowed });
+        }
+        self.leave_the_past();
+        Ok(())
+    }
+
+    /// Adds what another record tells of this lesson, as an import does.
+    pub fn learn_of(&mut self, other: &LessonRecord) {
+        let all = self.lesson.steps.len();
+        self.record.merge(other);
+        self.record.steps.truncate(all);
     }
 
     fn leave_the_past(&mut self) {

@@ -40,7 +40,7 @@ pub fn open_on(engine: EngineName, size: [f32; 2], theme: Theme, at: usize) -> H
 
 /// A session in a window.
 pub fn open_scenario(session: Session, size: [f32; 2], theme: Theme, at: usize) -> Harness<'static, App> {
-    let options = Options { theme: Some(theme), at: Some(at) };
+    let options = Options { theme: Some(theme), at: Some(at), ..Options::default() };
     Harness::builder()
         .with_size(size)
         .with_theme(theme.into())

@@ -128,7 +128,8 @@ test("wrong steps give a sentence and change nothing", async () => {
 
 test("options that cannot be give a sentence", async () => {
   const cases = [
-    [{ lesson: "first" }, "lessons are not in this version"],
+    [{ lesson: "first" }, /^unknown lesson `first`/],
+    [{ lesson: "one-table", step: 99 }, /^`step` must be a number from 1 to \d+$/],
     [{ link: "#m=1.AA" }, "this link is not complete: its end is missing"],
     [{ theme: "pink" }, '`theme` must be "dark" or "light" in this version'],
     [{ view: "present" }, '`view` must be "full" in this version'],

@@ -16,8 +16,13 @@ const BUDGET: usize = 2_200_000;
 const NAME: &str = "mmuscope";
 
 /// What lies beside the program: from, to.
-const FILES: [(&str, &str); 3] =
-    [("web/loader.js", "loader.js"), ("web/style.css", "style.css"), ("web/icon.svg", "icon.svg")];
+const FILES: [(&str, &str); 5] = [
+    ("web/loader.js", "loader.js"),
+    ("web/style.css", "style.css"),
+    ("web/icon.svg", "icon.svg"),
+    ("assets/fonts/NotoSansSC-Lessons.otf", "mmuscope-zh.otf"),
+    ("assets/fonts/NotoSansSC-Lessons-Bold.otf", "mmuscope-zh-bold.otf"),
+];
 
 /// Builds the page and returns the folder that it lies in.
 pub fn build() -> Outcome<PathBuf> {

@@ -1,0 +1,159 @@
+//! The goal of a step: what is reached, what is missing, help, and what the way has cost.
+
+use egui::{Button, Label, RichText, Role, Ui, Vec2, WidgetInfo};
+
+use super::desk::Player;
+use super::markdown::{line, markdown_ui};
+use super::step::{card, reveal, send};
+use super::wish::LessonWish;
+use crate::app::theme::{self, CONTROL, TEXT};
+use crate::app::view::{AppCommand, Selection, Tab, ViewCx};
+use crate::app::widgets::heading;
+use crate::lesson::{Part, Score};
+
+/// Draws goal, feedback, hints and score.
+pub fn goal_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (t, language) = (cx.tokens, cx.view.language);
+    let words = language.words();
+    let judgement = &player.judgement;
+    ui.horizontal(|ui| {
+        heading(ui, t, words.goal);
+        if let Some(progress) = judgement.progress(language.id()) {
+            ui.label(RichText::new(progress).color(t.weak));
+        }
+        if judgement.met == Some(true) {
+            ui.label(RichText::new(words.reached).font(theme::bold(TEXT)).color(t.shadow.text));
+        }
+    });
+    for part in &judgement.parts {
+        part_ui(cx, ui, part);
+    }
+    if let Some(feedback) = &judgement.feedback {
+        ui.add_space(4.0);
+        card(t.stale.tint, t.stale.edge).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            markdown_ui(ui, t, language, feedback, &player.texts);
+        });
+    }
+    ui.add_space(6.0);
+    hints_ui(cx, ui, player);
+    score_ui(cx, ui, player);
+}
+
+fn part_ui(cx: &ViewCx<'_>, ui: &mut Ui, part: &Part) {
+    let (t, language) = (cx.tokens, cx.view.language);
+    ui.horizontal_top(|ui| {
+        let (mark, color) = if part.met { ("✓", t.shadow.text) } else { ("○", t.weak) };
+        ui.label(RichText::new(mark).font(theme::bold(TEXT)).color(color));
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.add(Label::new(line(t, language, &part.text, t.strong)).wrap());
+            if let Some(now) = &part.now {
+                ui.add(Label::new(RichText::new(language.now(now)).color(t.weak)).wrap());
+            }
+        });
+    });
+}
+
+/// So far, the best, par.
+fn score_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (t, language) = (cx.tokens, cx.view.language);
+    let session = &player.session;
+    let (step, record) = (session.step(), &session.record().steps[session.at()]);
+    // A way that was shown is nobody's score.
+    let own = player.judgement.met == Some(true) && !record.solution_shown;
+    if let Some(par) = step.par {
+        let far = |score: Score, reached: bool| language.par(score.over(par), reached);
+        let so_far = player.judgement.score;
+        let row = |name: &str, score: Score, far: String| {
+            let far = if far.is_empty() { far } else { format!(" · {far}") };
+            format!("{name}: {}{far}", language.score(score))
+        };
+        let [now, best, at_par] = language.score_rows();
+        let mut rows = vec![row(now, so_far, far(so_far, own))];
+        rows.extend(record.best.map(|score| row(best, score, far(score, true))));
+        rows.push(row(at_par, Score { writes: par.writes, steps: par.steps }, String::new()));
+        for row in rows {
+            ui.add(Label::new(RichText::new(row).color(t.weak)).wrap());
+        }
+    }
+}
+
+/// What can be done towards the goal: edit the selected entry, take a hint, see the solution.
+pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (language, session) = (cx.view.language, &player.session);
+    let words = language.words();
+    let (taken, all) = (session.hints(language.id()).len(), session.hints_there_are());
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 9.0;
+        let size = Vec2::new(0.0, CONTROL);
+        if let Selection::Entry { .. } | Selection::Table { .. } | Selection::PdpteRegister(_) = cx.view.selection {
+            let edit = Button::new(words.edit_entry).min_size(size);
+            if ui.add(edit).clicked() {
+                cx.send(AppCommand::OpenTab(Tab::Inspect));
+            }
+        }
+        if taken < all {
+            if ui.add(Button::new(language.hint(taken + 1, all)).min_size(size)).clicked() {
+                send(cx, LessonWish::Hint);
+            }
+        } else if !session.step().solution.is_empty() {
+            let solution = Button::new(words.show_solution).min_size(size);
+            if ui.add(solution).clicked() {
+                send(cx, LessonWish::Solution);
+            }
+        }
+    });
+}
+
+/// The hints that were taken, one after the other, and whether the solution was shown.
+fn hints_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
+    let (t, language) = (cx.tokens, cx.view.language);
+    let words = language.words();
+    let session = &player.session;
+    let (taken, all) = (session.hints(language.id()), session.hints_there_are());
+    for (index, hint) in taken.iter().enumerate() {
+        let shown = card(t.stage, t.border).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new(language.hint(index + 1, all)).color(t.weak));
+            markdown_ui(ui, t, language, hint, &player.texts);
+        });
+        if index + 1 == taken.len() {
+            reveal(ui, "hint", taken.len(), &shown.response);
+        }
+    }
+    let shown = session.record().steps[session.at()].solution_shown;
+    if shown {
+        let label = ui.add(Label::new(RichText::new(words.solution_shown).color(t.weak)).wrap());
+        reveal(ui, "solution", usize::from(shown), &label);
+    }
+}
+
+/// The goal in one line, above the other tabs of the drawer: what the work there is for. A press
+/// leads back to the step.
+pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let Some(player) = cx.lesson.filter(|player| !player.session.in_sandbox()) else { return };
+    let (t, language) = (cx.tokens, cx.view.language);
+    let judgement = &player.judgement;
+    let Some(part) = judgement.parts.iter().find(|part| !part.met).or(judgement.parts.last()) else { return };
+    let (mark, hue) = if judgement.met == Some(true) { ("✓", &t.shadow) } else { ("○", &t.guest) };
+    let progress = judgement.progress(language.id()).map(|progress| format!(" {progress}")).unwrap_or_default();
+    let strip = card(hue.tint, hue.edge).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let title = format!("{mark} {}{progress}", language.words().goal);
+        ui.label(RichText::new(title).font(theme::bold(TEXT)).color(hue.text));
+        let text = if judgement.met == Some(true) { language.words().reached } else { &part.text };
+        ui.add(Label::new(line(t, language, text, t.strong)).wrap());
+        if let Some(feedback) = &judgement.feedback {
+            markdown_ui(ui, t, language, feedback, &player.texts);
+        }
+    });
+    let name = language.words().to_lesson;
+    let response = strip.response.interact(egui::Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    if response.on_hover_text(name).clicked() {
+        cx.send(AppCommand::OpenTab(Tab::Lesson));
+    }
+    ui.add_space(8.0);
+}
