@@ -115,7 +115,8 @@ impl Lab {
     }
 
     /// Calls `callback` from now on: "event" with an event as JSON text and in words, "error" with
-    /// a sentence; "goal" and "progress" belong to lessons.
+    /// a sentence, "goal" with the lesson and the step (from 1) whose goal was reached as JSON text,
+    /// "progress" with all that was done in lessons as JSON text.
     ///
     /// # Errors
     /// A name that is not one of these.
@@ -309,6 +310,17 @@ struct Page {
     told: usize,
     /// Whether the faces for Chinese have been asked for.
     chinese: bool,
+    /// What listeners know of the lesson in front.
+    lesson_told: Option<LessonTold>,
+}
+
+/// What listeners know of a lesson.
+#[derive(Clone, PartialEq, Eq)]
+struct LessonTold {
+    id: String,
+    step: usize,
+    met: bool,
+    done: usize,
 }
 
 /// The files of the faces for Chinese, beside the page. They are fetched when that language is chosen.
@@ -341,7 +353,7 @@ impl Page {
             app.open_lesson(&lesson, step)?;
         }
         let told = app.session().lab.cursor();
-        Ok(Self { app, ctx: ctx.clone(), listeners, frames: 0, told, chinese: false })
+        Ok(Self { app, ctx: ctx.clone(), listeners, frames: 0, told, chinese: false, lesson_told: None })
     }
 
     /// Fetches the faces for Chinese once that language is chosen.
@@ -374,6 +386,33 @@ impl Page {
         Ok(events)
     }
 
+    /// Tells listeners, after this frame, of goals that were reached and steps that were done.
+    fn tell_of_lesson(&mut self) {
+        let Some(player) = self.app.lesson() else { return };
+        let (id, step) = (&player.session.lesson().id, player.session.at());
+        let (met, done) = (player.judgement.met == Some(true), player.session.record().done());
+        if self
+            .lesson_told
+            .as_ref()
+            .is_some_and(|told| (&told.id, told.step, told.met, told.done) == (id, step, met, done))
+        {
+            return;
+        }
+        let now = LessonTold { id: id.clone(), step, met, done };
+        let Some(before) = self.lesson_told.replace(now.clone()).filter(|before| before.id == now.id) else { return };
+        let reached = now.met && !(before.met && before.step == now.step);
+        let goal = reached.then(|| format!(r#"{{"lesson":"{}","step":{}}}"#, now.id, now.step + 1));
+        let progress = (now.done != before.done).then(|| self.app.progress().export());
+        let listeners = Rc::clone(&self.listeners);
+        wasm_bindgen_futures::spawn_local(async move {
+            for (name, text) in [("goal", goal), ("progress", progress)] {
+                if let Some(text) = text {
+                    listeners.call(name, &[&text]);
+                }
+            }
+        });
+    }
+
     /// Tells listeners, after this frame, of the commands that the cursor has passed.
     fn tell(&mut self) {
         let lab = &self.app.session().lab;
@@ -398,6 +437,7 @@ impl eframe::App for Page {
         self.app.ui(ui, frame);
         self.frames = self.frames.wrapping_add(1);
         self.tell();
+        self.tell_of_lesson();
     }
 
     fn as_any_mut(&mut self) -> Option<&mut dyn std::any::Any> {

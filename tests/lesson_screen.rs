@@ -134,6 +134,17 @@ fn the_list_opens_a_lesson_and_explore_leads_back() {
 }
 
 #[test]
+fn the_keyboard_leads_into_a_lesson() {
+    let mut window = open_scenario(Session::empty(), SIZES.laptop, Theme::Dark, 0);
+    window.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::L);
+    window.run();
+    assert_eq!(window.state().view().overlay, Some(Overlay::Lessons));
+    window.key_press(egui::Key::Enter);
+    window.run();
+    assert_eq!(session(&window).lesson().id, library()[0].id);
+}
+
+#[test]
 fn back_and_next_lose_nothing_and_redo_begins_again() {
     let built = lesson("one-table");
     let at = built.steps.iter().position(|step| step.kind == StepKind::Construct).expect("something to build");

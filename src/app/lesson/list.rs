@@ -6,7 +6,7 @@ use super::step::{language_ui, send};
 use super::wish::LessonWish;
 use crate::app::theme::{self, CONTROL, PAD};
 use crate::app::view::ViewCx;
-use crate::app::widgets::{ListRow, heading, primary_button};
+use crate::app::widgets::{ListRow, focus_ring, heading, primary_button};
 use crate::lesson::{Lesson, library};
 
 /// Draws the list. Returns whether it is to be closed: a lesson was opened.
@@ -24,7 +24,13 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         let begun = cx.progress.get(&next.id).is_some_and(|record| record.done() > 0);
         let verb = if begun { words.carry_on } else { words.start };
         ui.horizontal_wrapped(|ui| {
-            if primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id()))).clicked() {
+            let begin = primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id())));
+            // Enter begins, Tab goes on to the list.
+            if ui.memory(|memory| memory.focused().is_none()) {
+                begin.request_focus();
+            }
+            focus_ring(ui, t, &begin, begin.rect.expand(3.0));
+            if begin.clicked() {
                 opened = Some(next);
             }
             if cx.lesson.is_some() && plain(ui, words.explore) {
