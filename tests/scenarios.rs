@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mmuscope::engine::{EngineConfig, Switches};
+use mmuscope::engine::{EngineConfig, EngineName, Switches};
 use mmuscope::machine::{Caches, Event};
 use mmuscope::scenario::{self, Run, Scenario, StepKind};
 
@@ -118,6 +118,23 @@ fn the_flush_comes_before_or_after_the_change() {
     let early = EngineConfig { switches: Switches::FLUSH_BEFORE_CHANGE, ..scenario.engine };
     assert_eq!(order(scenario.engine)[..2], ["change", "flush"]);
     assert_eq!(order(early)[..2], ["flush", "change"]);
+}
+
+/// A guest may have as much memory as addresses reach; no host has. What it cannot back, the hypervisor
+/// carries out by itself.
+#[test]
+fn memory_beyond_the_host_is_reached_on_every_engine() {
+    let json = r#"{"cpu":{"maxphyaddr":52},"ram":"0x10000000000000",
+        "init":{"cr0":"0x80010011","cr3":"0x1000","cr4":"0x20","efer":"0x500"},
+        "mem":[["0x1000","0x2067"],["0x2000","0xffffffffe7067"],["0xffffffffe7000","0x4067"],["0x4000","0xffffffffff067"]],
+        "steps":[{"op":"access","va":"0x0","kind":"r","user":true,"want":{"pa":"0xffffffffff000"}},
+                 {"op":"write","va":"0x8","val":"0x5","size":8,"user":true,"want":{"pa":"0xffffffffff008"}},
+                 {"op":"poke","pa":"0xffffffffe7000","val":"0x5067"},{"op":"invlpg","va":"0x0"},
+                 {"op":"access","va":"0x0","kind":"r","user":true,"want":{"exc":"PF","err":"0x4","cr2":"0x0"}}]}"#;
+    let scenario = Scenario::from_json("inline", json).unwrap_or_else(|error| panic!("{error}"));
+    for engine in EngineName::ALL {
+        assert_eq!(first_failure(&scenario, engine.into()), None, "{}", engine.id());
+    }
 }
 
 /// Q12: an access sets A in an entry; the log of the slot knows of it, or does not.

@@ -11,6 +11,8 @@ use crate::arch::{Gfn, Gpa, Hfn};
 
 /// Where the host keeps the first frame of the first slot.
 const FIRST_HOST_FRAME: u64 = 0x10c00;
+/// Frames of the host: 51 address bits, so that bit 51 of an entry is free to mark MMIO.
+const HOST_FRAMES: u64 = 1 << 39;
 
 /// One slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Slots {
         let slots = Arc::make_mut(&mut self.slots);
         let at = slots.partition_point(|slot| slot.base < base);
         slots.insert(at, Slot { base, frames, host: self.next_host, dirty: None });
-        self.next_host = Hfn(self.next_host.0 + frames);
+        self.next_host = Hfn(self.next_host.0.saturating_add(frames));
     }
 
     /// The slots, by first frame.
@@ -92,10 +94,12 @@ impl Slots {
         self.find(gfn).map(|_| gfn).or_else(next)
     }
 
-    /// The host frame behind a guest frame.
+    /// The host frame behind a guest frame. What a slot has beyond the host's own memory has none:
+    /// there a hypervisor carries accesses out by itself.
     #[must_use]
     pub fn host_frame(&self, gfn: Gfn) -> Option<Hfn> {
-        self.find(gfn).map(|slot| Hfn(slot.host.0 + (gfn.0 - slot.base.0)))
+        let frame = self.find(gfn).map(|slot| Hfn(slot.host.0.saturating_add(gfn.0 - slot.base.0)));
+        frame.filter(|frame| frame.0 < HOST_FRAMES)
     }
 
     /// The guest frame that a host frame stands behind.

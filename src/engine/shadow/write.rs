@@ -64,6 +64,7 @@ pub fn outside_store<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, value: u
     let gfn = gpa.gfn();
     if vm.machine.slots.host_frame(gfn).is_none() {
         fault::exit(vm, ExitReason::Mmio, sink);
+        emulate(vm, gpa, size, value, sink);
         return;
     }
     if vm.engine.outside_read_only.get(gfn.0).is_none() {
@@ -82,12 +83,15 @@ pub fn outside_store<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, value: u
     }
 }
 
-/// The hypervisor carries a store out.
+/// The hypervisor carries a store out; to an address without memory nothing is stored.
 pub fn emulate<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
-    if vm.machine.slots.host_frame(gpa.gfn()).is_none() {
+    if vm.machine.slots.find(gpa.gfn()).is_none() {
         return;
     }
-    fault::exit(vm, ExitReason::EmulatedWrite, sink);
+    // A store beyond the host's memory has counted as MMIO already.
+    if vm.machine.slots.host_frame(gpa.gfn()).is_some() {
+        fault::exit(vm, ExitReason::EmulatedWrite, sink);
+    }
     vm.emit(sink, |_| Event::Emulate { gpa, size });
     if !vm.engine.policy.caches_pages {
         // Before the series nothing watches guest tables.
@@ -162,8 +166,9 @@ fn mirrors(vm: &Vm<Shadow>, role: &Role, gpa: Gpa) -> std::ops::Range<u16> {
     if index / 256 == u64::from(role.quadrant) { first..first + 2 } else { 0..0 }
 }
 
-fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa, sink: &mut S) {
-    let mut tables = false;
+/// Clears the entries that mirror a written guest entry; says whether a present leaf was among them.
+fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa, sink: &mut S) -> bool {
+    let (mut tables, mut leaves) = (false, false);
     for index in mirrors(vm, role, gpa) {
         let at = SpteRef { page: id, index };
         let old = vm.engine.pool.spte(at);
@@ -172,6 +177,7 @@ fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa
         }
         if role.level == 1 || !spte::is_present(old) {
             fetch::replace(vm, at, 0, SpteWhy::Write, sink);
+            leaves |= spte::is_present(old);
         } else {
             zap::unlink_child(vm, at, SpteWhy::Write, sink);
             tables = true;
@@ -182,6 +188,7 @@ fn clear_mirrors<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, role: &Role, gpa: Gpa
     if tables {
         flush_tlb(vm, FlushCause::Zap, sink);
     }
+    leaves
 }
 
 /// 6.8: as [`pre_write`], with floods counted by page, and leaf tables left to go out of sync.
@@ -203,8 +210,7 @@ fn track_write<S: Sink>(vm: &mut Vm<Shadow>, gpa: Gpa, size: u32, sink: &mut S) 
         if flooded || (size < 4 && !status_byte) || is_misaligned(gpa, size, &role) {
             zap::zap_page(vm, id, sink);
         } else {
-            clear_mirrors(vm, id, &role, gpa, sink);
-            cleared = true;
+            cleared |= clear_mirrors(vm, id, &role, gpa, sink);
         }
     }
     if cleared {

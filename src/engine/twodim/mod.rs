@@ -106,6 +106,7 @@ impl Engine for TwoDim {
     fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
         if vm.machine.slots.host_frame(gpa.gfn()).is_none() {
             exit(vm, ExitReason::Mmio, sink);
+            store_unbacked(vm, gpa, size, value, sink);
             return;
         }
         // The mapping outside the scenario's tables is taken to be built; only lost W is noticed.
@@ -118,6 +119,8 @@ impl Engine for TwoDim {
     fn emulated_store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
         if vm.machine.slots.host_frame(gpa.gfn()).is_some() {
             vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
+        } else {
+            store_unbacked(vm, gpa, size, value, sink);
         }
     }
 
@@ -130,6 +133,14 @@ impl Engine for TwoDim {
         if nested::remove_write_access(vm, slot.gfn()) {
             Self::invalidate(vm, Scope::Everything, FlushCause::DirtyLog, sink);
         }
+    }
+}
+
+/// A store to a frame that the host does not back: it lands where the guest has memory, and is lost
+/// where it has none.
+fn store_unbacked<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
+    if vm.machine.slots.find(gpa.gfn()).is_some() {
+        vm.store_plain(gpa, size, value, StoreBy::Guest, sink);
     }
 }
 
