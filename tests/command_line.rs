@@ -187,6 +187,12 @@ fn wrong_calls_say_what_to_do() {
     let output = mmuscope(&["run", EXAMPLE, "--engine", "kvm2007"]);
     assert_eq!(status(&output), 2);
     assert!(stderr(&output).contains("did you mean `kvm-2007`?"));
+    let lesson = mmuscope(&["run", "lessons/one-table.json"]);
+    assert_eq!(status(&lesson), 2);
+    assert!(stderr(&lesson).contains("is a lesson: `mmuscope lessons/one-table.json` opens it"));
+    let unknown = mmuscope(&["lesson", "show", "one-tabel"]);
+    assert_eq!(status(&unknown), 2);
+    assert!(stderr(&unknown).contains("did you mean `one-table`?"), "{}", stderr(&unknown));
     assert_eq!(status(&mmuscope(&["run"])), 2);
     assert_eq!(status(&mmuscope(&["--version"])), 0);
     assert!(stdout(&mmuscope(&["--help"])).contains("Examples:"));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{CliError, Held, output};
 use crate::explain;
 use crate::lesson::{self, LANGUAGES, Lesson, LessonStep, Session, check_all, glossary, library};
+use crate::names::nearest;
 use crate::scenario::StepKind;
 
 /// Arguments of `lesson`.
@@ -78,6 +79,11 @@ fn list(language: &str) -> Result<Held, CliError> {
 fn show(name: &str, language: &str) -> Result<Held, CliError> {
     let lesson = match lesson::by_id(name) {
         Some(lesson) => lesson.clone(),
+        None if !Path::new(name).exists() && Path::new(name).extension().is_none() => {
+            let known = library().iter().map(|lesson| lesson.id.as_str());
+            let what = nearest("lesson", name, known);
+            return Err(CliError::Usage(format!("{what} (`mmuscope lesson list` lists them)")));
+        }
         None => lesson::read_file(Path::new(name))?,
     };
     let mut out = BufWriter::new(anstream::stdout().lock());

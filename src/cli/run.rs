@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{CliError, Held, engine_arg, link, output};
 use crate::arch::address::Num;
 use crate::engine::{AnyVm, EngineConfig};
+use crate::lesson;
 use crate::machine::{Caches, Cost, Event};
 use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
 
@@ -95,20 +96,39 @@ enum FailedLine {
     Memory { gpa: Num, got: Num, wanted: Num },
 }
 
-pub(super) fn read(path: &Path) -> Result<Scenario, InputError> {
+/// Larger files are not looked into for being a lesson, in bytes.
+const LARGEST_LESSON: u64 = 1 << 20;
+
+/// A scenario file; a lesson is told apart, with what it can be used for.
+pub(super) fn scenario_file(path: &Path) -> Result<Scenario, CliError> {
+    scenario::read_file(path).map_err(|error| {
+        let small = std::fs::metadata(path).is_ok_and(|file| file.len() < LARGEST_LESSON);
+        let text = if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
+        if !lesson::is_lesson(&text) {
+            return CliError::Input(error);
+        }
+        let file = path.display();
+        CliError::Usage(format!(
+            "{file} is a lesson: `mmuscope {file}` opens it, `mmuscope lesson show {file}` tells it, \
+             `mmuscope shot {file} --view lesson` pictures it"
+        ))
+    })
+}
+
+pub(super) fn read(path: &Path) -> Result<Scenario, CliError> {
     if path.as_os_str() != "-" {
-        return scenario::read_file(path);
+        return scenario_file(path);
     }
     let mut bytes = Vec::new();
     let name = "standard input".to_owned();
     let unreadable = |source| InputError::Unreadable { name: "standard input".to_owned(), source };
     std::io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(InputError::TooLarge { name, bytes: bytes.len() as u64 });
+        return Err(InputError::TooLarge { name, bytes: bytes.len() as u64 }.into());
     }
     let text = String::from_utf8(bytes)
         .map_err(|e| InputError::NotText { name: name.clone(), at: e.utf8_error().valid_up_to() })?;
-    Scenario::from_json(&name, &text)
+    Ok(Scenario::from_json(&name, &text)?)
 }
 
 /// Runs the subcommand.

@@ -7,7 +7,7 @@ use crate::app;
 use crate::app::lesson::Language;
 use crate::lesson::Lesson;
 use crate::machine::Caches;
-use crate::scenario::{self, Session};
+use crate::scenario::Session;
 
 /// Arguments of `shot`.
 #[derive(clap::Args)]
@@ -116,7 +116,7 @@ fn step_of_lesson(args: &Args) -> Result<(Lesson, Option<usize>), CliError> {
 }
 
 fn session(args: &Args) -> Result<Session, CliError> {
-    let scenario = scenario::read_file(&args.file)?;
+    let scenario = super::run::scenario_file(&args.file)?;
     let engine = scenario.engine;
     let mut session =
         Session::open_on(scenario, engine, Caches::default()).map_err(|e| CliError::Usage(e.to_string()))?;
