@@ -14,6 +14,9 @@ use crate::machine::{Command, Event, Machine};
 pub use micro::MicroStep;
 use snapshots::Snapshots;
 
+/// Commands that a log has room for when the first is given: some 60 KB.
+const FIRST_COMMANDS: usize = 1024;
+
 /// A command in the tree of time, by the order in which it was first given.
 pub type NodeId = u32;
 
@@ -206,6 +209,9 @@ impl Lab {
     #[inline]
     fn add_node(&mut self, parent: Option<NodeId>, command: Command) -> NodeId {
         let id = self.nodes.len() as NodeId;
+        if self.nodes.len() == self.nodes.capacity() {
+            self.grow();
+        }
         match (parent, self.tips.last_mut()) {
             (Some(parent), Some(tip)) if *tip == parent => *tip = id,
             _ => {
@@ -217,6 +223,16 @@ impl Lab {
         self.depths.push(parent.map_or(1, |parent| self.depths[parent as usize] + 1));
         self.nodes.push(Node { parent, command });
         id
+    }
+
+    /// Room for more commands. A log begins with some room, so that the first thousands of commands do
+    /// not pay for one small log being copied into the next.
+    #[cold]
+    fn grow(&mut self) {
+        let more = self.nodes.len().max(FIRST_COMMANDS);
+        self.nodes.reserve_exact(more);
+        self.depths.reserve_exact(more);
+        self.path.reserve_exact(more);
     }
 
     /// Moves the cursor along the path; past its end it stops there.
