@@ -6,6 +6,8 @@
 
 /// Names that people type, and the nearest known one.
 pub mod names;
+/// The languages of everything that people read.
+pub mod language;
 /// The manual as code: modes, entries, rights, legality rules, the walk.
 pub mod arch;
 /// What has state: processor, memory, slots, cached translations; commands and events.

@@ -11,9 +11,9 @@ use js_sys::{Function, JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
 
-use crate::app::lesson::Language;
 use crate::app::{App, Options, Theme};
 use crate::explain;
+use crate::language::Language;
 use crate::lesson::{self, Lesson};
 use crate::machine::Event;
 use crate::scenario::{self, Scenario, Session, Shared, StartError, View, read_steps, state_json};

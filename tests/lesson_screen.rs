@@ -10,7 +10,7 @@ use egui::{FontFamily, FontId};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use lesson_support::{lesson, text_of};
-use mmuscope::app::lesson::Language;
+use mmuscope::language::Language;
 use mmuscope::app::view::{Overlay, Tab};
 use mmuscope::app::{App, Options, Theme};
 use mmuscope::lesson::{LANGUAGES, Lesson, LessonStep, StepKind, glossary, languages_of, library, parse, plain};

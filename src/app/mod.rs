@@ -45,12 +45,13 @@ pub use shot::{ShotError, shot};
 pub use window::{WindowError, run_window};
 
 use crate::engine::EngineName;
+use crate::language::Language;
 use crate::lesson::Progress;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
 use comparison::Comparison;
 use history::History;
-use lesson::{Desk, Language};
+use lesson::Desk;
 use view::{CommandSender, Focus, ViewCx, ViewState};
 
 /// How the app begins.
@@ -60,7 +61,7 @@ pub struct Options {
     pub theme: Option<Theme>,
     /// How many commands lie before the cursor at first; `None` leaves it where the session has it.
     pub at: Option<usize>,
-    /// The language of the lessons; `None`: as in the run before.
+    /// The language of the screen; `None`: as in the run before.
     pub language: Option<Language>,
 }
 

@@ -9,13 +9,14 @@ use std::cell::RefCell;
 use super::Theme;
 use super::comparison::Comparison;
 use super::history::History;
-use super::lesson::{Desk, Language, LessonWish, Player};
+use super::lesson::{Desk, LessonWish, Player};
 use super::stage::lower::TableId;
 use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::{AnyVm, EngineName};
 use crate::lab::{Lab, MicroStep, NodeId};
+use crate::language::Language;
 use crate::lesson::{self, Lesson, Progress};
 use crate::machine::{Caches, Command, Event, Machine};
 use crate::scenario::Session;
@@ -93,6 +94,24 @@ impl<'a> ViewCx<'a> {
     pub fn other_lessons(&self) -> impl Iterator<Item = &'a Lesson> + use<'a> {
         let open = self.desk.players().map(|player| player.session.lesson());
         open.filter(|open| lesson::by_id(&open.id).is_none())
+    }
+
+    /// The language of everything on the screen.
+    #[must_use]
+    pub const fn language(&self) -> Language {
+        self.view.language
+    }
+
+    /// A sentence in the language of the screen; see [`tr!`](crate::tr).
+    #[must_use]
+    pub fn tr(&self, english: &'static str) -> &'static str {
+        self.language().tr(english)
+    }
+
+    /// A sentence with values in the language of the screen; see [`tr!`](crate::tr).
+    #[must_use]
+    pub fn fill(&self, english: &'static str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
+        self.language().fill(english, values)
     }
 
     /// Asks for something to be done before the next pass.
@@ -346,7 +365,7 @@ pub struct ViewState {
     pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
-    /// The language of the lessons.
+    /// The language of the screen.
     pub language: Language,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{CliError, Held};
 use crate::app;
-use crate::app::lesson::Language;
+use crate::language::Language;
 use crate::lesson::Lesson;
 use crate::machine::Caches;
 use crate::scenario::Session;

@@ -6,9 +6,9 @@ use egui::{
     Vec2,
 };
 
-use super::words::Language;
 use crate::app::theme::{self, TEXT, Tokens};
 use crate::engine::AnyVm;
+use crate::language::Language;
 use crate::lesson::{Block, Span, fill, glossary, parse};
 
 /// Width of a glossary answer, in points.

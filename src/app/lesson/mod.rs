@@ -18,4 +18,3 @@ pub use list::list_ui;
 pub use spot::{spot, spot_zone};
 pub use step::step_ui;
 pub use wish::{LessonWish, open_list};
-pub use words::Language;

@@ -9,10 +9,10 @@ use super::desk::Player;
 use super::goal;
 use super::markdown::{line, markdown_ui};
 use super::wish::{LessonWish, lesson_after};
-use super::words::Language;
 use crate::app::theme::{self, CONTROL, RADIUS, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::{primary_button, segmented};
+use crate::language::Language;
 use crate::lesson::{Choice, LessonStep, StepKind, StepRecord};
 
 /// Distance between two parts of a step, in points.

@@ -1,7 +1,7 @@
 //! Progress and language from one run to the next: the window's storage, the page's local storage.
 
-use super::words::Language;
 use crate::app::App;
+use crate::language::Language;
 use crate::lesson::Progress;
 
 /// The key of the progress, as exported.

@@ -1,8 +1,8 @@
 //! What the lessons' screen asks for, and how it is done.
 
-use super::words::Language;
 use crate::app::App;
 use crate::app::view::{AppCommand, Overlay, Tab, ViewState};
+use crate::language::Language;
 use crate::lesson::{self, Lesson, library};
 use crate::scenario::StartError;
 

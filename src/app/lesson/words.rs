@@ -1,16 +1,7 @@
 //! What the screen of the lessons says, in each language.
 
+use crate::language::Language;
 use crate::lesson::{Score, StepKind};
-
-/// A language of the lessons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Simplified Chinese.
-    Zh,
-}
 
 /// The words of a language that stand alone.
 #[derive(Debug)]
@@ -133,33 +124,6 @@ static ZH: Words = Words {
 };
 
 impl Language {
-    /// Every language, in the order in which they are offered.
-    pub const ALL: [Self; 2] = [Self::En, Self::Zh];
-
-    /// Its code in lesson files.
-    #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Zh => "zh",
-        }
-    }
-
-    /// Its name in itself.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::En => "EN",
-            Self::Zh => "中文",
-        }
-    }
-
-    /// The language of that code.
-    #[must_use]
-    pub fn by_id(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.id() == id)
-    }
-
     /// Its words.
     #[must_use]
     pub const fn words(self) -> &'static Words {
