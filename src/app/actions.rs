@@ -10,6 +10,7 @@ use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
 use crate::arch::{Gva, Mode};
 use crate::engine::EngineName;
+use crate::explain::Depth;
 use crate::machine::{Caches, Command};
 use crate::scenario::{self, Preset};
 
@@ -72,6 +73,8 @@ pub enum Action {
     LargerText,
     /// Smaller text.
     SmallerText,
+    /// How deep explanations go.
+    Depth(Depth),
     /// Opens a preset, by its place among all.
     Preset(u16),
     /// The list of presets.
@@ -148,6 +151,7 @@ impl Action {
         all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend(Theme::ALL.map(Self::Theme));
+        all.extend(Depth::ALL.map(Self::Depth));
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend((0..presets().count() as u16).map(Self::Preset));
@@ -208,6 +212,7 @@ impl Action {
             Self::Theme(theme) => format!("Theme: {}", theme.name()),
             Self::LargerText => "Larger text".into(),
             Self::SmallerText => "Smaller text".into(),
+            Self::Depth(depth) => format!("Explanations: {}", depth.name()),
             Self::Preset(index) => {
                 let title = presets().nth(usize::from(index)).map_or("", |preset| preset.title.get("en"));
                 format!("Preset: {title}")
@@ -318,6 +323,7 @@ impl Action {
             Self::Theme(theme) => AppCommand::SetTheme(theme),
             Self::LargerText => scale(0.1),
             Self::SmallerText => scale(-0.1),
+            Self::Depth(depth) => AppCommand::SetDepth(depth),
             Self::Preset(index) => match presets().nth(usize::from(index)) {
                 Some(preset) => AppCommand::OpenPreset(preset.id.clone()),
                 None => AppCommand::Notice("There is no such preset".to_owned()),

@@ -209,6 +209,7 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
             }
         }
         AppCommand::OpenTab(tab) => view.tab = tab,
+        AppCommand::SetDepth(depth) => view.depth = depth,
         AppCommand::OpenPage(page) => view.page = page,
         AppCommand::ToggleFull(base) => toggle(&mut view.full, base),
         AppCommand::ToggleFullLower(table) => toggle(&mut view.full_lower, table),

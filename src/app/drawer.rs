@@ -44,7 +44,7 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.add_space(10.0);
             why::why_ui(cx, ui);
         }),
-        Tab::Why => scrolled(ui, "why", |ui| why::why_ui(cx, ui)),
+        Tab::Why => scrolled(ui, "why", |ui| why::why_tab_ui(cx, ui)),
         Tab::Log => log::log_ui(cx, ui),
     }
 }

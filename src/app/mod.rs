@@ -182,8 +182,8 @@ impl App {
         if let Some(player) = self.session.player_mut() {
             player.keep_view(&self.view);
         }
-        let (text_scale, language) = (self.view.text_scale, self.view.language);
-        self.view = ViewState { text_scale, language, ..ViewState::of(&session) };
+        let (text_scale, language, depth) = (self.view.text_scale, self.view.language, self.view.depth);
+        self.view = ViewState { text_scale, language, depth, ..ViewState::of(&session) };
         self.session.explore(session);
         self.start_changed();
     }

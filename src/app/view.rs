@@ -15,6 +15,7 @@ use super::theme::Tokens;
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::{AnyVm, EngineName};
+use crate::explain::Depth;
 use crate::lab::{Lab, MicroStep, NodeId};
 use crate::language::Language;
 use crate::lesson::{self, Lesson, Progress};
@@ -194,6 +195,8 @@ pub enum AppCommand {
     SetTheme(Theme),
     /// Size of all text and controls; 1 is the standard.
     SetTextScale(f32),
+    /// How deep explanations go.
+    SetDepth(Depth),
     /// The same commands on another engine.
     SetEngine(EngineName),
     /// The same commands with other caches.
@@ -367,6 +370,8 @@ pub struct ViewState {
     pub text_scale: f32,
     /// The language of the screen.
     pub language: Language,
+    /// How deep explanations go.
+    pub depth: Depth,
     /// Why the last wish could not be granted, in words; gone with the next one.
     pub notice: Option<String>,
     /// What was done, where nothing else shows it; gone with the next wish.
@@ -394,6 +399,7 @@ impl ViewState {
             full_lower: Vec::new(),
             text_scale: 1.0,
             language: Language::default(),
+            depth: Depth::default(),
             notice: None,
             said: None,
             overlay: None,

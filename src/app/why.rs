@@ -3,8 +3,20 @@
 use egui::{CornerRadius, Frame, Margin, RichText, Stroke, Ui};
 
 use super::theme::{self, PAD, RADIUS};
-use super::view::{Ending, ViewCx};
-use crate::explain;
+use super::view::{AppCommand, Ending, ViewCx};
+use super::widgets::segmented;
+use crate::explain::{self, Depth};
+use crate::tr;
+
+/// The tab Why: how deep to explain, and the explanation.
+pub fn why_tab_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let depths = Depth::ALL.map(|depth| (depth, cx.tr(depth.name())));
+    if let Some(depth) = segmented(ui, cx.tokens, tr!(cx, "Depth"), &depths, cx.view.depth) {
+        cx.send(AppCommand::SetDepth(depth));
+    }
+    ui.add_space(8.0);
+    why_ui(cx, ui);
+}
 
 /// Draws the explanation of the command in focus.
 pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -56,7 +68,7 @@ fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &explain::Why) {
             ui.add(egui::Label::new(RichText::new(cause).color(t.text)).wrap());
         });
     }
-    if !cx.is_partial() {
+    if !cx.is_partial() && cx.view.depth > Depth::Story {
         ui.label(RichText::new(why.source).color(t.weak));
     }
 }

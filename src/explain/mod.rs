@@ -9,7 +9,7 @@ mod why;
 
 pub use format::{address, bit_list, entry_flags, hex, page_size};
 pub use refusal::{refusal, refused};
-pub use why::{Why, why};
+pub use why::{Depth, Why, why};
 
 use crate::arch::fault::{PfErr, Vector};
 use crate::arch::mode::Mode;

@@ -207,8 +207,8 @@ impl App {
     }
 
     fn show_view(&mut self, view: ViewState) {
-        let (text_scale, language) = (self.view.text_scale, self.view.language);
-        self.view = ViewState { text_scale, language, overlay: None, notice: None, said: None, ..view };
+        let (text_scale, language, depth) = (self.view.text_scale, self.view.language, self.view.depth);
+        self.view = ViewState { text_scale, language, depth, overlay: None, notice: None, said: None, ..view };
         self.start_changed();
     }
 

@@ -1,5 +1,9 @@
 //! Why: one sentence, a chain of causes, and where to look it up.
 
+mod depth;
+
+pub use depth::Depth;
+
 use super::format::{address, bit_list, hex};
 use super::{error_code_bits, fault_why, refused};
 use crate::arch::entry::{P, RW};
