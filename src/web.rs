@@ -85,10 +85,13 @@ impl Lab {
     /// # Errors
     /// One sentence with line, column and JSON path; then no step has been carried out.
     pub fn run(&self, steps: &str) -> Result<String, JsError> {
-        let result = self.page()?.run(steps);
+        let (result, language) = {
+            let mut page = self.page()?;
+            (page.run(steps), page.app.view().language)
+        };
         match result {
             Ok(events) => {
-                self.listeners.tell(&events);
+                self.listeners.tell(&events, language);
                 Ok(serde_json::to_string(&events)?)
             }
             Err(sentence) => {
@@ -287,12 +290,12 @@ impl Listeners {
         }
     }
 
-    fn tell(&self, events: &[Event]) {
+    fn tell(&self, events: &[Event], language: Language) {
         if !self.wait_for("event") {
             return;
         }
         for event in events {
-            let line = explain::event(event);
+            let line = explain::event(event, language);
             if let Ok(json) = serde_json::to_string(event) {
                 self.call("event", &[&json, &format!("{}: {}", line.label, line.text)]);
             }
@@ -422,8 +425,8 @@ impl Page {
         }
         let first = if to - from > TOLD_AT_ONCE { to } else { from + 1 };
         let events: Vec<Event> = (first..=to).flat_map(|step| lab.events_of(step)).collect();
-        let listeners = Rc::clone(&self.listeners);
-        wasm_bindgen_futures::spawn_local(async move { listeners.tell(&events) });
+        let (listeners, language) = (Rc::clone(&self.listeners), self.app.view().language);
+        wasm_bindgen_futures::spawn_local(async move { listeners.tell(&events, language) });
     }
 }
 

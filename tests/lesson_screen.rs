@@ -65,18 +65,17 @@ fn session(window: &Window) -> &mmuscope::lesson::Session {
 
 /// Answers every question of the step in view, wrong answers first, and reaches its goal.
 fn play(window: &mut Window, step: &LessonStep, language: Language) {
-    let say = language.words();
     match step.kind {
-        StepKind::Watch => press(window, say.play),
+        StepKind::Watch => press(window, language.tr("Play")),
         StepKind::Predict => {
             let (right, wrong): (Vec<_>, Vec<_>) = step.choices.iter().partition(|choice| choice.right);
             for choice in wrong.into_iter().chain(right) {
                 press(window, &words(choice.text.get(language.id()), language));
                 let because = choice.because.get(language.id());
                 assert!(shows(window, because), "`{because}` is not said");
-                assert!(shows(window, if choice.right { say.right } else { say.wrong }));
+                assert!(shows(window, if choice.right { language.tr("Right.") } else { language.tr("Not so.") }));
             }
-            press(window, say.ask_machine);
+            press(window, language.tr("See what the machine does"));
         }
         StepKind::Change | StepKind::Construct => {
             let hints = step.hints.get(language.id());
@@ -84,10 +83,10 @@ fn play(window: &mut Window, step: &LessonStep, language: Language) {
                 press(window, &language.hint(index + 1, hints.len()));
                 assert!(shows(window, hint), "`{hint}` is not shown");
             }
-            press(window, say.show_solution);
+            press(window, language.tr("Show the solution"));
             let judgement = &window.state().lesson().expect("in front").judgement;
             assert_eq!(judgement.met, Some(true));
-            assert!(shows(window, say.reached));
+            assert!(shows(window, language.tr("Reached.")));
         }
         StepKind::Present => {}
     }
@@ -100,8 +99,7 @@ fn play_to_the_end(lesson: &Lesson, language: Language) {
         play(&mut window, step, language);
         let done = session(&window).record().steps[index].done;
         assert!(done || step.kind == StepKind::Present, "{} step {}", lesson.id, index + 1);
-        let say = language.words();
-        press(&mut window, if index + 1 == lesson.steps.len() { say.finish } else { say.next });
+        press(&mut window, if index + 1 == lesson.steps.len() { language.tr("Finish") } else { language.tr("Next") });
     }
     let app = window.state();
     assert!(app.progress().finished(lesson), "{}", lesson.id);

@@ -252,7 +252,7 @@ fn an_op_that_the_step_does_not_take_is_refused_in_words() {
     let hash = session.current().lab.state_hash();
     let refused = session.run(Command::Invlpg { va: mmuscope::arch::Gva(0) }).expect_err("not allowed");
     assert!(refused.to_string().contains("`invlpg`") && refused.to_string().contains("`poke`"), "{refused}");
-    assert!(refused.in_language("zh").contains("`invlpg`"));
+    assert!(refused.say(mmuscope::language::Language::Zh).contains("`invlpg`"));
     assert_eq!(session.current().lab.state_hash(), hash);
 }
 

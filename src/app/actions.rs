@@ -10,9 +10,11 @@ use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
 use crate::arch::{Gva, Mode};
 use crate::engine::EngineName;
-use crate::explain::Depth;
+use crate::explain::{self, Depth};
+use crate::language::Language;
 use crate::machine::{Caches, Command};
 use crate::scenario::{self, Preset};
+use crate::tr;
 
 /// Something that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub enum Action {
     ZoomFit,
     /// A theme.
     Theme(Theme),
+    /// A language.
+    Language(Language),
     /// Larger text.
     LargerText,
     /// Smaller text.
@@ -112,13 +116,13 @@ impl Group {
 
     /// Its heading.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self, language: Language) -> &'static str {
         match self {
-            Self::Time => "Time",
-            Self::Processor => "Processor",
-            Self::Engine => "Engine",
-            Self::View => "View",
-            Self::Presets => "Preset",
+            Self::Time => tr!(language, "Time"),
+            Self::Processor => tr!(language, "Processor"),
+            Self::Engine => tr!(language, "Engine"),
+            Self::View => tr!(language, "View"),
+            Self::Presets => tr!(language, "Preset"),
         }
     }
 }
@@ -152,6 +156,7 @@ impl Action {
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend(Theme::ALL.map(Self::Theme));
         all.extend(Depth::ALL.map(Self::Depth));
+        all.extend(Language::ALL.map(Self::Language));
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend((0..presets().count() as u16).map(Self::Preset));
@@ -176,53 +181,58 @@ impl Action {
 
     /// What it does, in words.
     #[must_use]
-    pub fn text(self) -> String {
+    pub fn text(self, language: Language) -> String {
+        let l = language;
         match self {
-            Self::Step => "Step".into(),
-            Self::StepBack => "Step back".into(),
-            Self::MicroStep => "One event on".into(),
-            Self::MicroBack => "One event back".into(),
-            Self::ToStart => "To the start of time".into(),
-            Self::ToEnd => "To the end".into(),
-            Self::NextFault => "To the next fault or refusal".into(),
-            Self::NextExit => "To the next exit to the hypervisor".into(),
-            Self::Bookmark => "Set or remove a bookmark here".into(),
-            Self::NextBookmark => "To the next bookmark".into(),
-            Self::Access => "Give the composed access".into(),
-            Self::AccessStep => "Step into the composed access".into(),
-            Self::LoadCr3 => "MOV CR3 with the same value".into(),
-            Self::Invlpg => "INVLPG of the composed address".into(),
-            Self::FlushAll => "INVPCID, all contexts: empty the caches".into(),
-            Self::Mode(mode) => format!("Paging: {}", mode.name()),
+            Self::Step => tr!(l, "Step").into(),
+            Self::StepBack => tr!(l, "Step back").into(),
+            Self::MicroStep => tr!(l, "One event on").into(),
+            Self::MicroBack => tr!(l, "One event back").into(),
+            Self::ToStart => tr!(l, "To the start of time").into(),
+            Self::ToEnd => tr!(l, "To the end").into(),
+            Self::NextFault => tr!(l, "To the next fault or refusal").into(),
+            Self::NextExit => tr!(l, "To the next exit to the hypervisor").into(),
+            Self::Bookmark => tr!(l, "Set or remove a bookmark here").into(),
+            Self::NextBookmark => tr!(l, "To the next bookmark").into(),
+            Self::Access => tr!(l, "Give the composed access").into(),
+            Self::AccessStep => tr!(l, "Step into the composed access").into(),
+            Self::LoadCr3 => tr!(l, "MOV CR3 with the same value").into(),
+            Self::Invlpg => tr!(l, "INVLPG of the composed address").into(),
+            Self::FlushAll => tr!(l, "INVPCID, all contexts: empty the caches").into(),
+            Self::Mode(mode) => tr!(l, "Paging: {mode}", mode = explain::mode(mode, l)),
             Self::Bit(index) => {
                 let (name, meaning) = bit_name(usize::from(index));
-                format!("Flip {name}: {meaning}")
+                tr!(l, "Flip {name}: {meaning}", name = name, meaning = l.tr(meaning))
             }
-            Self::Engine(engine) => format!("Engine: {}, {}", engines::label(engine), engines::meaning(engine)),
-            Self::Tlb => "TLB on or off".into(),
-            Self::Structures => "Paging-structure caches on or off".into(),
-            Self::Tab(Tab::Inspect) => "Drawer: Inspect".into(),
-            Self::Tab(Tab::Lesson) => "Drawer: Lesson".into(),
-            Self::Tab(Tab::Why) => "Drawer: Why".into(),
-            Self::Tab(Tab::Log) => "Drawer: Log".into(),
-            Self::Deselect => "Select nothing: follow the walk".into(),
-            Self::ZoomIn => "Stage: larger".into(),
-            Self::ZoomOut => "Stage: smaller".into(),
-            Self::ZoomFit => "Stage: fit all".into(),
-            Self::Theme(theme) => format!("Theme: {}", theme.name()),
-            Self::LargerText => "Larger text".into(),
-            Self::SmallerText => "Smaller text".into(),
-            Self::Depth(depth) => format!("Explanations: {}", depth.name()),
+            Self::Engine(engine) => {
+                let (name, meaning) = (engines::label(engine, l), engines::meaning(engine, l));
+                tr!(l, "Engine: {name}, {meaning}", name = name, meaning = meaning)
+            }
+            Self::Tlb => tr!(l, "TLB on or off").into(),
+            Self::Structures => tr!(l, "Paging-structure caches on or off").into(),
+            Self::Tab(Tab::Inspect) => tr!(l, "Drawer: Inspect").into(),
+            Self::Tab(Tab::Lesson) => tr!(l, "Drawer: Lesson").into(),
+            Self::Tab(Tab::Why) => tr!(l, "Drawer: Why").into(),
+            Self::Tab(Tab::Log) => tr!(l, "Drawer: Log").into(),
+            Self::Deselect => tr!(l, "Select nothing: follow the walk").into(),
+            Self::ZoomIn => tr!(l, "Stage: larger").into(),
+            Self::ZoomOut => tr!(l, "Stage: smaller").into(),
+            Self::ZoomFit => tr!(l, "Stage: fit all").into(),
+            Self::Theme(theme) => tr!(l, "Theme: {name}", name = theme.name(l)),
+            Self::Language(language) => tr!(l, "Language: {name}", name = language.name()),
+            Self::LargerText => tr!(l, "Larger text").into(),
+            Self::SmallerText => tr!(l, "Smaller text").into(),
+            Self::Depth(depth) => tr!(l, "Explanations: {depth}", depth = l.tr(depth.name())),
             Self::Preset(index) => {
-                let title = presets().nth(usize::from(index)).map_or("", |preset| preset.title.get("en"));
-                format!("Preset: {title}")
+                let title = presets().nth(usize::from(index)).map_or("", |preset| preset.title.get(l.id()));
+                tr!(l, "Preset: {title}", title = title)
             }
-            Self::Presets => "Open a preset".into(),
-            Self::Lessons => "Open a lesson".into(),
-            Self::CopyLink => "Copy a link to this state".into(),
-            Self::Palette => "Search or run a command".into(),
-            Self::Shortcuts => "Show the shortcuts".into(),
-            Self::Compose(gva) => format!("Next access at GVA {}", crate::explain::hex(gva.0)),
+            Self::Presets => tr!(l, "Open a preset").into(),
+            Self::Lessons => tr!(l, "Open a lesson").into(),
+            Self::CopyLink => tr!(l, "Copy a link to this state").into(),
+            Self::Palette => tr!(l, "Search or run a command").into(),
+            Self::Shortcuts => tr!(l, "Show the shortcuts").into(),
+            Self::Compose(gva) => tr!(l, "Next access at {address}", address = explain::address("GVA", gva.0)),
         }
     }
 
@@ -321,12 +331,13 @@ impl Action {
             Self::ZoomOut => AppCommand::Zoom((cx.view.zoom * 0.8).clamp(0.5, 3.0)),
             Self::ZoomFit => AppCommand::Zoom(1.0),
             Self::Theme(theme) => AppCommand::SetTheme(theme),
+            Self::Language(language) => AppCommand::SetLanguage(language),
             Self::LargerText => scale(0.1),
             Self::SmallerText => scale(-0.1),
             Self::Depth(depth) => AppCommand::SetDepth(depth),
             Self::Preset(index) => match presets().nth(usize::from(index)) {
                 Some(preset) => AppCommand::OpenPreset(preset.id.clone()),
-                None => AppCommand::Notice("There is no such preset".to_owned()),
+                None => AppCommand::Notice(tr!(cx, "There is no such preset").to_owned()),
             },
             Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
             Self::Lessons => super::lesson::open_list(),
@@ -363,10 +374,14 @@ mod tests {
     fn every_action_has_words_and_no_two_share_a_key() {
         let all = Action::all();
         for (i, action) in all.iter().enumerate() {
-            assert!(action.text().len() > 3 && !action.sign().is_empty(), "{action:?}");
+            assert!(!action.sign().is_empty(), "{action:?}");
             let same = |other: &&Action| action.shortcut().is_some() && other.shortcut() == action.shortcut();
             assert_eq!(all[i + 1..].iter().find(same), None, "{action:?}");
-            assert!(all[i + 1..].iter().all(|other| other.text() != action.text()), "{action:?}");
+            for language in Language::ALL {
+                let text = action.text(language);
+                assert!(text.chars().count() > 1, "{action:?}");
+                assert!(all[i + 1..].iter().all(|other| other.text(language) != text), "{action:?}: {text}");
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::EngineName;
 use crate::lab::mode_switch;
 use crate::machine::{Caches, Command};
 use crate::scenario::{self, Session};
+use crate::tr;
 
 impl App {
     /// Does what the views of the last pass asked for.
@@ -57,6 +58,7 @@ impl App {
             AppCommand::OpenPreset(id) => self.open_preset(&id),
             AppCommand::CopyLink => self.copy_link(ctx),
             AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
+            AppCommand::SetLanguage(language) => self.speak(language),
             AppCommand::SetTextScale(scale) => {
                 self.view.text_scale = scale;
                 ctx.set_zoom_factor(scale);
@@ -72,7 +74,7 @@ impl App {
             return;
         }
         if let Err(reason) = self.session.admit(&commands) {
-            self.view.notice = Some(reason.in_language(self.view.language.id()));
+            self.view.notice = Some(reason.say(self.view.language));
             return;
         }
         run_until_refused(&mut self.session.lab, commands);
@@ -108,7 +110,7 @@ impl App {
             ctx.copy_text(link);
             return;
         }
-        match scenario::link(&self.session, &shown, "en") {
+        match scenario::link(&self.session, &shown, self.view.language.id()) {
             Ok(link) => {
                 self.view.said = Some(format!("A link of {} characters is on the clipboard", link.len()));
                 ctx.copy_text(link);
@@ -131,7 +133,13 @@ impl App {
     /// The same commands on another machine.
     fn replay_on(&mut self, engine: EngineName, caches: Caches) {
         if self.session.machine_is_set() {
-            self.view.notice = Some(self.view.language.words().engine_is_set.to_owned());
+            self.view.notice = Some(
+                tr!(
+                    self.view.language,
+                    "This step says which engine and caches it runs on. In the sandbox you can choose others."
+                )
+                .to_owned(),
+            );
             return;
         }
         // The tree of time begins anew with the path in view; its bookmarks go with it.

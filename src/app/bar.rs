@@ -1,4 +1,4 @@
-//! The bar: what the window shows, its title, theme and text size.
+//! The bar: what the window shows, its title, language, theme and text size.
 
 use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
@@ -8,6 +8,8 @@ use super::lesson::LessonWish;
 use super::theme::{self, CONTROL, TEXT};
 use super::view::{AppCommand, ViewCx};
 use super::widgets::button;
+use crate::language::Language;
+use crate::tr;
 
 /// Text sizes that A− and A+ step through.
 const SCALES: std::ops::RangeInclusive<f32> = 0.8..=2.0;
@@ -22,22 +24,23 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         ui.add_space(8.0);
         if !narrow {
             ui.spacing_mut().item_spacing.x = 4.0;
-            if part(cx, ui, "Explore", cx.lesson.is_none()) && cx.lesson.is_some() {
+            if part(cx, ui, tr!(cx, "Explore"), cx.lesson.is_none()) && cx.lesson.is_some() {
                 cx.send(AppCommand::Lesson(LessonWish::Explore));
             }
-            if part(cx, ui, "Lessons", cx.lesson.is_some()) {
+            if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
                 Action::Lessons.send(cx);
             }
-            let text = RichText::new("Present").color(t.weak);
+            let text = RichText::new(tr!(cx, "Present")).color(t.weak);
             let tab = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE);
-            ui.add_enabled(false, tab).on_disabled_hover_text("In a later version");
+            ui.add_enabled(false, tab).on_disabled_hover_text(tr!(cx, "In a later version"));
             ui.add_space(12.0);
-            let presets = Button::new(RichText::new("Presets ▾").color(t.text)).min_size(Vec2::new(0.0, CONTROL));
-            if ui.add(presets).on_hover_text("Machines to begin with (P)").clicked() {
+            let presets = Button::new(RichText::new(format!("{} ▾", tr!(cx, "Presets"))).color(t.text))
+                .min_size(Vec2::new(0.0, CONTROL));
+            if ui.add(presets).on_hover_text(tr!(cx, "Machines to begin with (P)")).clicked() {
                 Action::Presets.send(cx);
             }
             ui.add_space(8.0);
-        } else if part(cx, ui, "Lessons", cx.lesson.is_some()) {
+        } else if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
             Action::Lessons.send(cx);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -46,7 +49,7 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
                 if narrow {
                     return;
                 }
-                let title = cx.session.scenario.title.get(cx.view.language.id());
+                let title = cx.session.scenario.title.get(cx.language().id());
                 let title = if title.is_empty() { &cx.session.scenario.id } else { title };
                 ui.add(egui::Label::new(RichText::new(title).font(theme::plain(TEXT)).color(t.text)).truncate());
             });
@@ -65,13 +68,15 @@ fn part(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, on: bool) -> bool {
 
 fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     ui.spacing_mut().item_spacing.x = 6.0;
+    language_button(cx, ui);
     let (sign, next) = match cx.tokens.theme {
         Theme::Dark => ("☾", Theme::Light),
         Theme::Light => ("☀", Theme::HighContrast),
         Theme::HighContrast => ("◔", Theme::Projector),
         Theme::Projector => ("■", Theme::Dark),
     };
-    let name = format!("{} theme; next: {}", cx.tokens.theme.name(), next.name());
+    let (now, next_name) = (cx.tokens.theme.name(cx.language()), next.name(cx.language()));
+    let name = tr!(cx, "{now} theme; next: {next}", now = now, next = next_name);
     if button(ui, sign).on_hover_text(&name).accessible_name(name).clicked() {
         cx.send(AppCommand::SetTheme(next));
     }
@@ -79,22 +84,33 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     for (text, action, step) in [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)] {
         let wanted = ((scale + step) * 10.0).round() / 10.0;
         let response = ui.add_enabled_ui(SCALES.contains(&wanted), |ui| button(ui, text)).inner;
-        if response.on_hover_text(action.text()).accessible_name(action.text()).clicked() {
+        let name = action.text(cx.language());
+        if response.on_hover_text(&name).accessible_name(name).clicked() {
             action.send(cx);
         }
     }
     palette_button(cx, ui, narrow);
 }
 
+/// Switches to the next language.
+fn language_button(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let at = Language::ALL.iter().position(|language| *language == cx.language()).unwrap_or(0);
+    let next = Language::ALL[(at + 1) % Language::ALL.len()];
+    let name = Action::Language(next).text(cx.language());
+    if button(ui, next.name()).on_hover_text(&name).accessible_name(name).clicked() {
+        Action::Language(next).send(cx);
+    }
+}
+
 /// The way to every action.
 fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     let key = Action::Palette.key_text(ui.ctx());
-    let text = if narrow { "⌘".to_owned() } else { format!("{}   {key}", Action::Palette.text()) };
+    let text = if narrow { "⌘".to_owned() } else { format!("{}   {key}", Action::Palette.text(cx.language())) };
     let text = RichText::new(text).color(t.weak);
     let button = Button::new(text).fill(t.stage).min_size(Vec2::new(if narrow { CONTROL } else { 264.0 }, CONTROL));
-    let response = ui.add(button).on_hover_text("Every action, with its key");
-    if response.accessible_name("Open the command palette").clicked() {
+    let response = ui.add(button).on_hover_text(tr!(cx, "Every action, with its key"));
+    if response.accessible_name(tr!(cx, "Open the command palette")).clicked() {
         Action::Palette.send(cx);
     }
 }

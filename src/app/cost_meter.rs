@@ -45,7 +45,7 @@ fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
         "Exits to the hypervisor: {} page faults, {} emulated writes, {} register accesses, {} INVLPG, {} MMIO",
         exits.page_fault, exits.emulated_write, exits.cr_access, exits.invlpg, exits.mmio
     );
-    let name = format!("Exits, {}", engines::label(this));
+    let name = format!("Exits, {}", engines::label(this, cx.language()));
     let mut counters = vec![Counter { name, hint, value: exits.total(), color: t.shadow.line, strong: true }];
     let others = OTHERS.into_iter().filter(|engine| *engine != this).take(OTHERS_SHOWN);
     counters.extend(others.filter_map(|engine| {
@@ -55,8 +55,8 @@ fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
             EngineName::Ept => t.guest.line,
             _ => t.hit.line,
         };
-        let hint = format!("Exits of the same commands on {}", engines::meaning(engine));
-        Some(Counter { name: engines::label(engine).to_owned(), hint, value, color, strong: false })
+        let hint = format!("Exits of the same commands on {}", engines::meaning(engine, cx.language()));
+        Some(Counter { name: engines::label(engine, cx.language()).to_owned(), hint, value, color, strong: false })
     }));
     counters
 }

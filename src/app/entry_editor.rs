@@ -253,9 +253,10 @@ fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Opti
     let t = cx.tokens;
     let broken = fields::broken_bits(&subject.format, subject.value);
     let (text, color) = match hovered {
-        None if broken != 0 => {
-            (format!("{}: {}", explain::bit_list(broken), fields::reserved_means(&subject.format)), t.fault.text)
-        }
+        None if broken != 0 => (
+            format!("{}: {}", explain::bit_list(broken, cx.language()), fields::reserved_means(&subject.format)),
+            t.fault.text,
+        ),
         None => ("Point at a bit to see what flipping it would do".to_owned(), t.weak),
         Some(bit) => {
             let consequence = cached_consequence(cx, ui, subject, bit);

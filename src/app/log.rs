@@ -73,7 +73,7 @@ fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
 fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let t = cx.tokens;
     let Some(command) = cx.session.lab.command(step) else { return String::new() };
-    let text = explain::command(command);
+    let text = explain::command(command, cx.language());
     if step == cx.session.lab.cursor() {
         ui.painter().rect_filled(rect, RADIUS_SMALL, t.selected);
     }
@@ -93,7 +93,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
 fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize), event: &Event) -> String {
     let t = cx.tokens;
     let cursor = cx.session.lab.cursor();
-    let line = explain::event(event);
+    let line = explain::event(event, cx.language());
     let happened = step < cursor || step == cursor && index < cx.shown;
     let is_stop = matches!(event, Event::Fault { .. } | Event::Refused { .. });
     let color = match (is_stop, happened) {

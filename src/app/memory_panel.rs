@@ -247,7 +247,7 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn engine_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineName) {
     let on = cx.session.engine() == engine;
-    let (label, meaning) = (engines::label(engine), engines::meaning(engine));
+    let (label, meaning) = (engines::label(engine, cx.language()), engines::meaning(engine, cx.language()));
     let response = chip(ui, cx.tokens, label, on, &format!("Engine: {meaning}"));
     if response.on_hover_text(format!("The same commands on {meaning}")).clicked() && !on {
         cx.send(AppCommand::SetEngine(engine));

@@ -23,7 +23,7 @@ fn actions(cx: &ViewCx<'_>, ui: &mut Ui, actions: &[Action]) {
     ui.separator();
     for action in actions {
         let key = action.key_text(ui.ctx());
-        let button = egui::Button::new(action.text()).right_text(RichText::new(key).color(cx.tokens.weak));
+        let button = egui::Button::new(action.text(cx.language())).right_text(RichText::new(key).color(cx.tokens.weak));
         if ui.add(button).clicked() {
             action.send(cx);
             ui.close();

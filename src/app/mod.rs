@@ -49,6 +49,7 @@ use crate::language::Language;
 use crate::lesson::Progress;
 use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
+use crate::tr;
 use comparison::Comparison;
 use history::History;
 use lesson::Desk;
@@ -85,12 +86,12 @@ impl Theme {
 
     /// Its name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self, language: Language) -> &'static str {
         match self {
-            Self::Dark => "Dark",
-            Self::Light => "Light",
-            Self::HighContrast => "High contrast",
-            Self::Projector => "Projector",
+            Self::Dark => tr!(language, "Dark"),
+            Self::Light => tr!(language, "Light"),
+            Self::HighContrast => tr!(language, "High contrast"),
+            Self::Projector => tr!(language, "Projector"),
         }
     }
 }

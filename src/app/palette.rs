@@ -12,6 +12,8 @@ use super::widgets::heading;
 use super::{lesson, presets};
 use crate::arch::Gva;
 use crate::arch::address::number_from_text;
+use crate::language::Language;
+use crate::tr;
 
 /// Width of the palette and of the sheet, in points, at most.
 const PALETTE: f32 = 620.0;
@@ -97,12 +99,12 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let before = search.text.clone();
     let edit = TextEdit::singleline(&mut search.text)
         .id(Id::unique("palette: field"))
-        .hint_text("Search or run a command; a hex number is an address")
+        .hint_text(tr!(cx, "Search or run a command; a hex number is an address"))
         .desired_width(f32::INFINITY)
         .margin(Margin::symmetric(10, 8));
-    let response = ui.add(edit).accessible_name("Search or run a command");
+    let response = ui.add(edit).accessible_name(tr!(cx, "Search or run a command"));
     response.request_focus();
-    let found = matching(&search.text);
+    let found = matching(&search.text, cx.language());
     if before != search.text {
         search.chosen = 0;
     }
@@ -128,7 +130,7 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     });
     if found.is_empty() {
-        ui.label(RichText::new("Nothing of that name.").color(cx.tokens.weak));
+        ui.label(RichText::new(tr!(cx, "Nothing of that name.")).color(cx.tokens.weak));
     }
     ui.data_mut(|data| data.insert_temp(id, search));
     if let Some(action) = wanted {
@@ -137,8 +139,9 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// The actions whose words hold every word of the search, those that begin with it first.
-fn matching(search: &str) -> Vec<Action> {
+/// The actions whose words hold every word of the search, those that begin with it first. English is
+/// understood in every language.
+fn matching(search: &str, language: Language) -> Vec<Action> {
     let search = search.trim().to_lowercase();
     let mut found: Vec<(usize, Action)> = Vec::new();
     let digits = search.trim_start_matches("0x");
@@ -147,10 +150,12 @@ fn matching(search: &str) -> Vec<Action> {
         found.push((0, Action::Compose(Gva(number))));
     }
     for action in Action::all().into_iter().filter(|action| *action != Action::Palette) {
-        let text = action.text().to_lowercase();
-        let all = format!("{text} {}", action.group().name().to_lowercase());
-        if search.split_whitespace().all(|word| all.contains(word)) {
-            let rank = if text.starts_with(&search) { 1 } else { 2 };
+        let texts = [language, Language::En].map(|language| {
+            let (text, group) = (action.text(language), action.group().name(language));
+            format!("{text} {group}").to_lowercase()
+        });
+        if texts.iter().any(|text| search.split_whitespace().all(|word| text.contains(word))) {
+            let rank = if texts.iter().any(|text| text.starts_with(&search)) { 1 } else { 2 };
             found.push((rank, action));
         }
     }
@@ -161,8 +166,9 @@ fn matching(search: &str) -> Vec<Action> {
 fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::Response {
     let t = cx.tokens;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
-    let text = action.text();
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, format!("Run: {text}")));
+    let text = action.text(cx.language());
+    let name = tr!(cx, "Run: {action}", action = text);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
     let fill = match (chosen, response.hovered()) {
         (true, _) => t.selected,
         (false, true) => t.button_hover,
@@ -184,7 +190,7 @@ fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::R
 
 fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
-    ui.label(RichText::new("Shortcuts").font(theme::bold(18.0)).color(t.strong));
+    ui.label(RichText::new(tr!(cx, "Shortcuts")).font(theme::bold(18.0)).color(t.strong));
     ui.add_space(4.0);
     let columns = if ui.available_width() > 560.0 { 2 } else { 1 };
     let keyed = |group: Group| Action::all().into_iter().filter(move |a| a.group() == group && a.shortcut().is_some());
@@ -194,7 +200,7 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.columns(columns, |uis| {
             for (i, group) in groups.iter().enumerate() {
                 let ui = &mut uis[i.min(columns - 1)];
-                heading(ui, t, group.name());
+                heading(ui, t, group.name(cx.language()));
                 ui.scope(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     keyed(*group).for_each(|action| shortcut_ui(cx, ui, action));
@@ -202,8 +208,11 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
                 ui.add_space(8.0);
             }
         });
-        let words = "Space steps, too. In the bits of an entry: arrows move, Space toggles, P W U A D G S X jump to a \
-                     flag. Tab reaches every control.";
+        let words = tr!(
+            cx,
+            "Space steps, too. In the bits of an entry: arrows move, Space toggles, P W U A D G S X jump to a flag. Tab \
+             reaches every control."
+        );
         ui.label(RichText::new(words).color(t.weak));
     });
 }
@@ -213,8 +222,9 @@ fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
     let t = cx.tokens;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
     let key = action.key_text(ui.ctx());
-    let text = action.text();
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{text}: {key}")));
+    let text = action.text(cx.language());
+    let name = tr!(cx, "{what}: {why}", what = text, why = key);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     if response.hovered() {
         ui.painter().rect_filled(rect, RADIUS_SMALL, t.button_hover);
     }
@@ -242,10 +252,19 @@ mod tests {
 
     #[test]
     fn words_find_actions_in_any_order() {
-        assert_eq!(matching("ept engine").first(), Some(&Action::Engine(crate::engine::EngineName::Ept)));
-        assert_eq!(matching("0x4120_1abc").first(), Some(&Action::Compose(Gva(0x4120_1abc))));
-        assert_eq!(matching("step").first(), Some(&Action::Step));
-        assert!(matching("nothing like that").is_empty());
-        assert_eq!(matching("").len(), Action::all().len() - 1);
+        let english = |search| matching(search, Language::En);
+        assert_eq!(english("ept engine").first(), Some(&Action::Engine(crate::engine::EngineName::Ept)));
+        assert_eq!(english("0x4120_1abc").first(), Some(&Action::Compose(Gva(0x4120_1abc))));
+        assert_eq!(english("step").first(), Some(&Action::Step));
+        assert!(english("nothing like that").is_empty());
+        assert_eq!(english("").len(), Action::all().len() - 1);
+    }
+
+    #[test]
+    fn chinese_finds_by_its_own_words_and_by_english_ones() {
+        let chinese = |search| matching(search, Language::Zh);
+        assert_eq!(chinese("ept 引擎").first(), Some(&Action::Engine(crate::engine::EngineName::Ept)));
+        assert_eq!(chinese("step").first(), Some(&Action::Step));
+        assert_eq!(chinese("language en").first(), Some(&Action::Language(Language::En)));
     }
 }

@@ -13,6 +13,7 @@ use crate::arch::address::Num;
 use crate::arch::{AccessKind, Cr0, Cr4, Efer, Features, Gva, Mode};
 use crate::explain;
 use crate::machine::{Command, Event};
+use crate::{tr, word};
 
 /// CR2 is shown where at least so much room is left of the composer, in points.
 const CR2_FROM: f32 = 160.0;
@@ -48,19 +49,19 @@ const fn bit(
 
 /// The bits in the order of the strip (SDM 3A 2.5, 4.1.3).
 const BITS: [Bit; 13] = [
-    bit(Register::Cr0, Cr0::PE.bits(), "PE", "protection enable", None),
-    bit(Register::Cr0, Cr0::PG.bits(), "PG", "paging", None),
-    bit(Register::Cr0, Cr0::WP.bits(), "WP", "write protect: the kernel obeys R/W", None),
-    bit(Register::Cr4, Cr4::PAE.bits(), "PAE", "physical-address extension: 8-byte entries", None),
-    bit(Register::Cr4, Cr4::PSE.bits(), "PSE", "4 MiB pages of 32-bit paging", Some(Features::PSE)),
-    bit(Register::Cr4, Cr4::PGE.bits(), "PGE", "global pages", Some(Features::PGE)),
-    bit(Register::Cr4, Cr4::PCIDE.bits(), "PCIDE", "process-context identifiers", Some(Features::PCID)),
-    bit(Register::Cr4, Cr4::SMEP.bits(), "SMEP", "the kernel must not execute user pages", Some(Features::SMEP)),
-    bit(Register::Cr4, Cr4::SMAP.bits(), "SMAP", "the kernel must not touch user pages", Some(Features::SMAP)),
-    bit(Register::Cr4, Cr4::PKE.bits(), "PKE", "protection keys of user pages", Some(Features::PKU)),
-    bit(Register::Cr4, Cr4::LA57.bits(), "LA57", "57-bit linear addresses", Some(Features::LA57)),
-    bit(Register::Efer, Efer::LME.bits(), "LME", "long-mode enable", None),
-    bit(Register::Efer, Efer::NXE.bits(), "NXE", "execute-disable: bit 63 of entries", Some(Features::NX)),
+    bit(Register::Cr0, Cr0::PE.bits(), "PE", word!("protection enable"), None),
+    bit(Register::Cr0, Cr0::PG.bits(), "PG", word!("paging"), None),
+    bit(Register::Cr0, Cr0::WP.bits(), "WP", word!("write protect: the kernel obeys R/W"), None),
+    bit(Register::Cr4, Cr4::PAE.bits(), "PAE", word!("physical-address extension: 8-byte entries"), None),
+    bit(Register::Cr4, Cr4::PSE.bits(), "PSE", word!("4 MiB pages of 32-bit paging"), Some(Features::PSE)),
+    bit(Register::Cr4, Cr4::PGE.bits(), "PGE", word!("global pages"), Some(Features::PGE)),
+    bit(Register::Cr4, Cr4::PCIDE.bits(), "PCIDE", word!("process-context identifiers"), Some(Features::PCID)),
+    bit(Register::Cr4, Cr4::SMEP.bits(), "SMEP", word!("the kernel must not execute user pages"), Some(Features::SMEP)),
+    bit(Register::Cr4, Cr4::SMAP.bits(), "SMAP", word!("the kernel must not touch user pages"), Some(Features::SMAP)),
+    bit(Register::Cr4, Cr4::PKE.bits(), "PKE", word!("protection keys of user pages"), Some(Features::PKU)),
+    bit(Register::Cr4, Cr4::LA57.bits(), "LA57", word!("57-bit linear addresses"), Some(Features::LA57)),
+    bit(Register::Efer, Efer::LME.bits(), "LME", word!("long-mode enable"), None),
+    bit(Register::Efer, Efer::NXE.bits(), "NXE", word!("execute-disable: bit 63 of entries"), Some(Features::NX)),
 ];
 
 /// How many control bits there are.
@@ -186,9 +187,9 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn mode_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    caption(ui, cx.tokens, "Paging");
-    let options = Mode::ALL.map(|mode| (mode, mode.name()));
-    if let Some(mode) = segmented(ui, cx.tokens, "Paging", &options, cx.machine.cpu.mode()) {
+    caption(ui, cx.tokens, tr!(cx, "Paging"));
+    let options = Mode::ALL.map(|mode| (mode, explain::mode(mode, cx.language())));
+    if let Some(mode) = segmented(ui, cx.tokens, tr!(cx, "Paging"), &options, cx.machine.cpu.mode()) {
         cx.send(AppCommand::SwitchMode(mode));
     }
 }
@@ -201,8 +202,11 @@ fn bits_ui(cx: &ViewCx<'_>, ui: &mut Ui, register: Register) {
         let name = format!("{}.{}", register.name(), bit.name);
         let response = chip(ui, cx.tokens, bit.name, on, &name);
         let absent = bit.feature.is_some_and(|feature| !cx.machine.cpu.model.has(feature));
-        let note = if absent { "\nThis processor does not have it." } else { "" };
-        let hint = format!("{name} = {}: {}.{note}", u8::from(on), bit.meaning);
+        let meaning = cx.tr(bit.meaning);
+        let mut hint = tr!(cx, "{name} = {value}: {meaning}.", name = name, value = u8::from(on), meaning = meaning);
+        if absent {
+            hint = format!("{hint}\n{}", tr!(cx, "This processor does not have it."));
+        }
         if response.on_hover_text(hint).clicked() {
             cx.send(AppCommand::Run(register.write(value ^ bit.mask)));
         }
@@ -224,8 +228,8 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         HexField::Wrong(reason) => cx.send(AppCommand::Notice(reason)),
         HexField::Quiet => {}
     }
-    let hint = "MOV CR3: also of the same value it counts, and loads the PDPTE registers under PAE paging";
-    if button(ui, "Load CR3").on_hover_text(hint).clicked() {
+    let hint = tr!(cx, "MOV CR3: also of the same value it counts, and loads the PDPTE registers under PAE paging");
+    if button(ui, tr!(cx, "Load CR3")).on_hover_text(hint).clicked() {
         load(value);
     }
 }
@@ -234,7 +238,7 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn cr2_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     caption(ui, cx.tokens, "CR2");
     let text = RichText::new(explain::hex(cx.machine.cpu.cr2.0)).font(theme::mono(theme::TEXT)).color(cx.tokens.text);
-    ui.label(text).on_hover_text("The linear address of the last page fault");
+    ui.label(text).on_hover_text(tr!(cx, "The linear address of the last page fault"));
     ui.add_space(10.0);
 }
 
@@ -245,8 +249,8 @@ fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
 }
 
 fn address_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    caption(ui, cx.tokens, "Next GVA");
-    match hex_field(ui, cx.tokens, "Linear address", cx.view.composer.va.0, 164.0) {
+    caption(ui, cx.tokens, tr!(cx, "Next GVA"));
+    match hex_field(ui, cx.tokens, tr!(cx, "Linear address"), cx.view.composer.va.0, 164.0) {
         HexField::Changed(va) => compose(cx, |composer| composer.va = Gva(va)),
         HexField::Entered(va) => {
             compose(cx, |composer| composer.va = Gva(va));
@@ -261,24 +265,25 @@ fn kind_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     let Composer { kind, user, ac, .. } = cx.view.composer;
     let kinds = [(AccessKind::Read, "R"), (AccessKind::Write, "W"), (AccessKind::Fetch, "X")];
-    if let Some(kind) = segmented(ui, t, "Access", &kinds, kind) {
+    if let Some(kind) = segmented(ui, t, tr!(cx, "Access"), &kinds, kind) {
         compose(cx, |composer| composer.kind = kind);
     }
-    if let Some(user) = segmented(ui, t, "As", &[(true, "user"), (false, "kernel")], user) {
+    if let Some(user) = segmented(ui, t, tr!(cx, "As"), &[(true, tr!(cx, "user")), (false, tr!(cx, "kernel"))], user) {
         compose(cx, |composer| composer.user = user);
     }
-    let hint = "RFLAGS.AC: while it is 1, SMAP lets the kernel touch user pages";
+    let hint = tr!(cx, "RFLAGS.AC: while it is 1, SMAP lets the kernel touch user pages");
     if chip(ui, t, "AC", ac, "RFLAGS.AC").on_hover_text(hint).clicked() {
         compose(cx, |composer| composer.ac = !ac);
     }
 }
 
 fn buttons_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    if primary_button(ui, cx.tokens, "Access").on_hover_text("The whole access (Enter in the address)").clicked() {
+    let access = primary_button(ui, cx.tokens, tr!(cx, "Access"));
+    if access.on_hover_text(tr!(cx, "The whole access (Enter in the address)")).clicked() {
         cx.send(AppCommand::Access);
     }
-    let step = button(ui, "Step").accessible_name("Step into the access");
-    if step.on_hover_text("The access, one event at a time").clicked() {
+    let step = button(ui, tr!(cx, "Step")).accessible_name(tr!(cx, "Step into the access"));
+    if step.on_hover_text(tr!(cx, "The access, one event at a time")).clicked() {
         cx.send(AppCommand::AccessStep);
     }
 }
@@ -299,7 +304,7 @@ fn composer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn refusal_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     let refused = cx.happened().iter().find_map(|event| match event {
-        Event::Refused { why } => Some(explain::refused(why)),
+        Event::Refused { why } => Some(explain::refused(why, cx.language())),
         _ => None,
     });
     if let Some(said) = &cx.view.said {

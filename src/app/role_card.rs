@@ -124,7 +124,7 @@ pub fn spte_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: SpteRef) {
     let hex = format!("0x{}", super::stage::words::grouped(value, 16));
     ui.label(RichText::new(hex).font(mono(TEXT)).color(t.strong));
     let leaf = page.role.level == 1;
-    let mut lines = vec![super::stage::words::entry_bits(value, leaf, false)];
+    let mut lines = vec![super::stage::words::entry_bits(value, leaf, false, cx.language())];
     if leaf && spte::is_present(value) {
         let guest = |bit: u64| if value & bit != 0 { "allows" } else { "forbids" };
         lines.push(format!("Soft bit 10: the guest {} writes", guest(spte::GUEST_WRITE)));

@@ -193,6 +193,8 @@ pub enum AppCommand {
     Zoom(f32),
     /// Switch the theme.
     SetTheme(Theme),
+    /// Switch the language of everything on the screen.
+    SetLanguage(Language),
     /// Size of all text and controls; 1 is the standard.
     SetTextScale(f32),
     /// How deep explanations go.

@@ -33,7 +33,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         match cx.command() {
             Some(command) => {
                 let step = cx.session.lab.cursor();
-                let what = format!("#{}  {}", cx.session.step_number(step), explain::command(command));
+                let what = format!("#{}  {}", cx.session.step_number(step), explain::command(command, cx.language()));
                 ui.label(RichText::new(what).color(t.weak));
                 explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before, cx.session.engine()));
             }

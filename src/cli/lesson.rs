@@ -3,9 +3,10 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{CliError, Held, output};
+use super::{CliError, Held, language_arg, output};
 use crate::explain;
-use crate::lesson::{self, LANGUAGES, Lesson, LessonStep, Session, check_all, glossary, library};
+use crate::language::Language;
+use crate::lesson::{self, Lesson, LessonStep, Session, check_all, glossary, library};
 use crate::names::nearest;
 use crate::scenario::StepKind;
 
@@ -21,8 +22,8 @@ enum Subcommands {
     /// List the lessons: level, minutes, title, what to do first
     List {
         /// Language of the titles
-        #[arg(long, value_name = "L", default_value = "en", value_parser = LANGUAGES)]
-        lang: String,
+        #[arg(long, value_name = "L", default_value = "en", value_parser = language_arg())]
+        lang: Language,
     },
     /// Tell a lesson as text, answers and solutions included
     Show {
@@ -30,8 +31,8 @@ enum Subcommands {
         lesson: String,
 
         /// Language of the texts
-        #[arg(long, value_name = "L", default_value = "en", value_parser = LANGUAGES)]
-        lang: String,
+        #[arg(long, value_name = "L", default_value = "en", value_parser = language_arg())]
+        lang: Language,
     },
     /// Check lessons: goals, solutions, pars, languages, prerequisites
     #[command(after_help = "\
@@ -50,8 +51,8 @@ Examples:
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
     match &args.command {
-        Subcommands::List { lang } => list(lang),
-        Subcommands::Show { lesson, lang } => show(lesson, lang),
+        Subcommands::List { lang } => list(*lang),
+        Subcommands::Show { lesson, lang } => show(lesson, *lang),
         Subcommands::Check { paths } => check(paths),
     }
 }
@@ -59,24 +60,24 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
 /// Tells a lesson in English.
 pub(super) fn tell_in_english(lesson: Lesson) -> Result<(), CliError> {
     let mut out = BufWriter::new(anstream::stdout().lock());
-    tell(&mut out, lesson, "en")?;
+    tell(&mut out, lesson, Language::En)?;
     Ok(out.flush()?)
 }
 
-fn list(language: &str) -> Result<Held, CliError> {
+fn list(language: Language) -> Result<Held, CliError> {
     let mut out = anstream::stdout().lock();
     let longest = library().iter().map(|lesson| lesson.id.len()).max().unwrap_or(0);
     for lesson in library() {
         let Lesson { id, level, minutes, .. } = lesson;
         let after =
             if lesson.after.is_empty() { String::new() } else { format!("  (after {})", lesson.after.join(", ")) };
-        let title = lesson.title.get(language);
+        let title = lesson.title.get(language.id());
         writeln!(out, "level {level}  {minutes:>2} min  {id:<longest$}  {title}{after}")?;
     }
     Ok(Held::Yes)
 }
 
-fn show(name: &str, language: &str) -> Result<Held, CliError> {
+fn show(name: &str, language: Language) -> Result<Held, CliError> {
     let lesson = match lesson::by_id(name) {
         Some(lesson) => lesson.clone(),
         None if !Path::new(name).exists() && Path::new(name).extension().is_none() => {
@@ -93,54 +94,54 @@ fn show(name: &str, language: &str) -> Result<Held, CliError> {
 }
 
 /// A lesson as text: each step with its answers, and what its solution does.
-fn tell(out: &mut impl Write, lesson: Lesson, language: &str) -> Result<(), CliError> {
+fn tell(out: &mut impl Write, lesson: Lesson, language: Language) -> Result<(), CliError> {
     let all = lesson.steps.len();
-    let title = lesson.title.get(language).to_owned();
-    writeln!(out, "{}{title}{}\n{}", output::BOLD, output::RESET, lesson.summary.get(language))?;
+    let title = lesson.title.get(language.id()).to_owned();
+    writeln!(out, "{}{title}{}\n{}", output::BOLD, output::RESET, lesson.summary.get(language.id()))?;
     let mut session = Session::open(lesson).map_err(|error| CliError::Usage(error.to_string()))?;
     for index in 0..all {
         session.go(index).map_err(|error| CliError::Usage(error.to_string()))?;
         let step = session.step();
         writeln!(out, "\n{}{}/{all}  {:?}{}", output::BOLD, index + 1, step.kind, output::RESET)?;
-        let text = lesson::fill(lesson::parse(step.text.get(language)), &session.vm_for_texts());
+        let text = lesson::fill(lesson::parse(step.text.get(language.id())), &session.vm_for_texts());
         writeln!(out, "{}", plain(&text, language))?;
         questions(out, step, language)?;
-        solution(out, &session)?;
+        solution(out, &session, language)?;
     }
     Ok(())
 }
 
-fn plain(text: &[lesson::Block], language: &str) -> String {
-    lesson::plain(text, |id| glossary().name(id, language).to_owned())
+fn plain(text: &[lesson::Block], language: Language) -> String {
+    lesson::plain(text, |id| glossary().name(id, language.id()).to_owned())
 }
 
-fn questions(out: &mut impl Write, step: &LessonStep, language: &str) -> Result<(), CliError> {
+fn questions(out: &mut impl Write, step: &LessonStep, language: Language) -> Result<(), CliError> {
     let read = |text: &str| plain(&lesson::parse(text), language);
     for choice in &step.choices {
         let mark = if choice.right { "●" } else { "○" };
-        writeln!(out, "  {mark} {}", read(choice.text.get(language)))?;
-        writeln!(out, "      {}", read(choice.because.get(language)))?;
+        writeln!(out, "  {mark} {}", read(choice.text.get(language.id())))?;
+        writeln!(out, "      {}", read(choice.because.get(language.id())))?;
     }
-    for line in step.goal_text.get(language).lines() {
+    for line in step.goal_text.get(language.id()).lines() {
         writeln!(out, "  → {line}")?;
     }
-    for (number, hint) in step.hints.get(language).iter().enumerate() {
+    for (number, hint) in step.hints.get(language.id()).iter().enumerate() {
         writeln!(out, "  {}. {}", number + 1, read(hint))?;
     }
     for wrong in &step.when_wrong {
-        writeln!(out, "  ! {}", read(wrong.say.get(language)))?;
+        writeln!(out, "  ! {}", read(wrong.say.get(language.id())))?;
     }
     Ok(())
 }
 
-fn solution(out: &mut impl Write, session: &Session) -> Result<(), CliError> {
+fn solution(out: &mut impl Write, session: &Session, language: Language) -> Result<(), CliError> {
     let mut lab = session.current().lab.clone();
     for step in &session.step().solution {
         let StepKind::Command(command) = &step.kind else { continue };
-        writeln!(out, "     {}", explain::command(command))?;
+        writeln!(out, "     {}", explain::command(command, language))?;
         for event in lab.execute(command.clone()) {
-            let line = explain::event(&event);
-            writeln!(out, "       {}{:<10} {}{}", output::DIM, line.label, line.text, output::RESET)?;
+            let line = explain::event(&event, language);
+            writeln!(out, "       {}{} {}{}", output::DIM, explain::padded(line.label, 10), line.text, output::RESET)?;
         }
     }
     Ok(())

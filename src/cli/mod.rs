@@ -16,9 +16,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::engine::EngineConfig;
+use crate::language::Language;
 use crate::scenario::{InputError, LinkError};
 
 /// The scenario that is shown when no file is named.
@@ -107,6 +109,11 @@ enum Held {
 /// An engine by its name, with what is switched on behind plus signs.
 fn engine_arg(text: &str) -> Result<EngineConfig, String> {
     text.parse()
+}
+
+/// A language, by its code.
+fn language_arg() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(Language::ALL.map(Language::id)).map(|id| Language::by_id(&id).unwrap_or_default())
 }
 
 /// Parses the arguments and does what they ask.

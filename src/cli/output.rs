@@ -6,8 +6,10 @@ use anstyle::{AnsiColor, Reset, Style};
 
 use crate::engine::EngineConfig;
 use crate::explain;
+use crate::language::Language;
 use crate::machine::{Event, Machine};
 use crate::scenario::{Failure, MemoryFailure, Scenario, StepKind, StepReport};
+use crate::tr;
 
 /// For what is said in passing.
 pub const DIM: Style = Style::new().dimmed();
@@ -20,15 +22,21 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 pub const RESET: Reset = Reset;
 
 /// The title and the state that a run begins in.
-pub fn header(out: &mut impl Write, scenario: &Scenario, machine: &Machine, engine: &EngineConfig) -> io::Result<()> {
-    let title = scenario.title.get("en");
+pub fn header(
+    out: &mut impl Write,
+    scenario: &Scenario,
+    machine: &Machine,
+    engine: &EngineConfig,
+    language: Language,
+) -> io::Result<()> {
+    let title = scenario.title.get(language.id());
     let title = if title.is_empty() { &scenario.id } else { title };
     writeln!(out, "{BOLD}{title}{BOLD:#}")?;
     let regs = &machine.cpu.regs;
     writeln!(
         out,
         "{DIM}{} · CR0 {} · CR3 {} · CR4 {} · EFER {} · MAXPHYADDR {} · {engine}{DIM:#}",
-        machine.cpu.mode().name(),
+        explain::mode(machine.cpu.mode(), language),
         explain::hex(regs.cr0.bits()),
         explain::hex(regs.cr3),
         explain::hex(regs.cr4.bits()),
@@ -38,22 +46,23 @@ pub fn header(out: &mut impl Write, scenario: &Scenario, machine: &Machine, engi
 }
 
 /// A step with its events.
-pub fn step(out: &mut impl Write, report: &StepReport<'_>, events: &[Event]) -> io::Result<()> {
+pub fn step(out: &mut impl Write, report: &StepReport<'_>, events: &[Event], language: Language) -> io::Result<()> {
     let number = report.number;
-    match &report.step.kind {
-        StepKind::Command(command) => writeln!(out, "\n{BOLD}{number:>3}{BOLD:#}  {}", explain::command(command))?,
-        StepKind::Note(text) => writeln!(out, "\n{BOLD}{number:>3}{BOLD:#}  {DIM}{}{DIM:#}", text.get("en"))?,
-        StepKind::Expect(_) => writeln!(out, "\n{BOLD}{number:>3}{BOLD:#}  expect")?,
-    }
+    let line = match &report.step.kind {
+        StepKind::Command(command) => explain::command(command, language),
+        StepKind::Note(text) => format!("{DIM}{}{DIM:#}", text.get(language.id())),
+        StepKind::Expect(_) => tr!(language, "expect").to_owned(),
+    };
+    writeln!(out, "\n{BOLD}{number:>3}{BOLD:#}  {line}")?;
     for event in events {
         let style = event_style(event);
-        let line = explain::event(event);
-        writeln!(out, "     {style}{:<10}{style:#} {}", line.label, line.text)?;
+        let line = explain::event(event, language);
+        writeln!(out, "     {style}{}{style:#} {}", explain::padded(line.label, 10), line.text)?;
     }
     match &report.failure {
-        Some(failure) => failed(out, failure),
+        Some(failure) => failed(out, failure, language),
         None if report.step.want.is_some() || matches!(report.step.kind, StepKind::Expect(_)) => {
-            writeln!(out, "     {GOOD}as wanted{GOOD:#}")
+            writeln!(out, "     {GOOD}{}{GOOD:#}", tr!(language, "as wanted"))
         }
         None => Ok(()),
     }
@@ -71,30 +80,40 @@ fn event_style(event: &Event) -> Style {
     }
 }
 
-fn failed(out: &mut impl Write, failure: &Failure) -> io::Result<()> {
-    writeln!(out, "     {BAD}FAILED{BAD:#}     got {}, wanted {}", failure.got, failure.wanted)
+fn failed(out: &mut impl Write, failure: &Failure, language: Language) -> io::Result<()> {
+    let text = tr!(language, "got {got}, wanted {wanted}", got = failure.got, wanted = failure.wanted);
+    writeln!(out, "     {BAD}{}{BAD:#} {text}", explain::padded(tr!(language, "FAILED"), 10))
 }
 
 /// A word of memory that is wrong at the end.
-pub fn memory_failure(out: &mut impl Write, failure: &MemoryFailure) -> io::Result<()> {
+pub fn memory_failure(out: &mut impl Write, failure: &MemoryFailure, language: Language) -> io::Result<()> {
     let MemoryFailure { gpa, got, wanted } = failure;
-    writeln!(
-        out,
-        "{BAD}FAILED{BAD:#} memory after the run: {} holds {}, wanted {}",
-        explain::address("GPA", gpa.0),
-        explain::hex(*got),
-        explain::hex(*wanted)
-    )
+    let text = tr!(
+        language,
+        "memory after the run: {place} holds {got}, wanted {wanted}",
+        place = explain::address("GPA", gpa.0),
+        got = explain::hex(*got),
+        wanted = explain::hex(*wanted)
+    );
+    writeln!(out, "{BAD}{}{BAD:#} {text}", tr!(language, "FAILED"))
 }
 
 /// The closing lines: what held, what it cost, the hash of the end state.
-pub fn footer(out: &mut impl Write, machine: &Machine, steps: usize, failed: usize) -> io::Result<()> {
+pub fn footer(
+    out: &mut impl Write,
+    machine: &Machine,
+    steps: usize,
+    failed: usize,
+    language: Language,
+) -> io::Result<()> {
     let style = if failed == 0 { GOOD } else { BAD };
-    writeln!(out, "\n{style}{steps} steps, {failed} failed{style:#}")?;
+    let text = tr!(language, "{steps} steps, {failed} failed", steps = steps, failed = failed);
+    writeln!(out, "\n{style}{text}{style:#}")?;
     let costs: Vec<String> =
         machine.cost.entries().iter().filter(|(_, n)| *n > 0).map(|(key, n)| format!("{key} {n}")).collect();
     if !costs.is_empty() {
         writeln!(out, "{DIM}{}{DIM:#}", costs.join(" · "))?;
     }
-    writeln!(out, "{DIM}state {:016x}{DIM:#}", machine.state_hash())
+    let hash = format!("{:016x}", machine.state_hash());
+    writeln!(out, "{DIM}{}{DIM:#}", tr!(language, "state {hash}", hash = hash))
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, Held, engine_arg, link, output};
+use super::{CliError, Held, engine_arg, language_arg, link, output};
 use crate::arch::address::Num;
 use crate::engine::{AnyVm, EngineConfig};
+use crate::language::Language;
 use crate::lesson;
 use crate::machine::{Caches, Cost, Event};
 use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
@@ -21,7 +22,8 @@ Examples:
   mmuscope run assets/scenarios/the-register-remembers.json
   mmuscope run my.json --json | jq 'select(.event == \"pdpte_load\")'
   mmuscope run my.json --caches off
-  mmuscope run my.json --engine kvm-now --audit")]
+  mmuscope run my.json --engine kvm-now --audit
+  mmuscope run my.json --lang zh")]
 pub struct Args {
     /// Scenario file (.json, .json.gz), share link, or - for standard input
     #[arg(value_name = "FILE or LINK")]
@@ -47,6 +49,10 @@ pub struct Args {
     /// Which translation caches the processor has
     #[arg(long, value_enum, default_value = "on")]
     caches: CachesArg,
+
+    /// Language of what is told
+    #[arg(long, value_parser = language_arg(), default_value = "en", value_name = "L")]
+    lang: Language,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -145,7 +151,12 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         Some(session) => session.to_scenario(),
         None => read(&args.file)?,
     };
-    let setup = Setup { engine: args.engine.unwrap_or(scenario.engine), caches: args.caches.into(), audit: args.audit };
+    let setup = Setup {
+        engine: args.engine.unwrap_or(scenario.engine),
+        caches: args.caches.into(),
+        audit: args.audit,
+        language: args.lang,
+    };
     let mut out = BufWriter::new(anstream::stdout().lock());
     let held = if args.json {
         run_json(&mut out, &scenario, setup)?
@@ -162,12 +173,13 @@ pub(super) struct Setup {
     engine: EngineConfig,
     caches: Caches,
     audit: bool,
+    language: Language,
 }
 
 impl Setup {
     /// As the scenario asks, with every cache and without audit.
     pub(super) fn of(scenario: &Scenario) -> Self {
-        Self { engine: scenario.engine, caches: Caches::default(), audit: false }
+        Self { engine: scenario.engine, caches: Caches::default(), audit: false, language: Language::default() }
     }
 
     fn start<'a>(&self, scenario: &'a Scenario) -> Result<Run<'a>, CliError> {
@@ -185,7 +197,7 @@ impl Setup {
 pub(super) fn run_text(out: &mut impl Write, scenario: &Scenario, setup: Setup, quiet: bool) -> Result<Held, CliError> {
     let mut run = setup.start(scenario)?;
     if !quiet {
-        output::header(out, scenario, run.vm().machine(), &setup.engine)?;
+        output::header(out, scenario, run.vm().machine(), &setup.engine, setup.language)?;
     }
     let mut failed = 0;
     let mut events = Vec::new();
@@ -198,16 +210,16 @@ pub(super) fn run_text(out: &mut impl Write, scenario: &Scenario, setup: Setup, 
         failed += usize::from(!held);
         events.extend(broken);
         if !quiet || !held {
-            output::step(out, &report, &events)?;
+            output::step(out, &report, &events, setup.language)?;
         }
     }
     let memory = run.memory_failures();
     for failure in &memory {
-        output::memory_failure(out, failure)?;
+        output::memory_failure(out, failure, setup.language)?;
     }
     failed += memory.len();
     if !quiet {
-        output::footer(out, run.vm().machine(), scenario.steps.len(), failed)?;
+        output::footer(out, run.vm().machine(), scenario.steps.len(), failed, setup.language)?;
     }
     Ok(if failed == 0 { Held::Yes } else { Held::No })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CliError, Held};
+use super::{CliError, Held, language_arg};
 use crate::app;
 use crate::language::Language;
 use crate::lesson::Lesson;
@@ -46,9 +46,9 @@ pub struct Args {
     #[arg(long)]
     at: Option<usize>,
 
-    /// Language of the lesson
-    #[arg(long, value_enum, default_value = "en")]
-    lang: LangArg,
+    /// Language of the screen
+    #[arg(long, value_parser = language_arg(), default_value = "en", value_name = "L")]
+    lang: Language,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -63,12 +63,6 @@ enum ThemeArg {
 enum ViewArg {
     Explore,
     Lesson,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum LangArg {
-    En,
-    Zh,
 }
 
 fn size_arg(text: &str) -> Result<(u32, u32), String> {
@@ -90,11 +84,7 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         ThemeArg::HighContrast => app::Theme::HighContrast,
         ThemeArg::Projector => app::Theme::Projector,
     };
-    let language = match args.lang {
-        LangArg::En => Language::En,
-        LangArg::Zh => Language::Zh,
-    };
-    let options = app::Options { theme: Some(theme), language: Some(language), ..app::Options::default() };
+    let options = app::Options { theme: Some(theme), language: Some(args.lang), ..app::Options::default() };
     let (session, lesson) = match args.view {
         ViewArg::Explore => (session(args)?, None),
         ViewArg::Lesson => (Session::empty(), Some(step_of_lesson(args)?)),

@@ -1,6 +1,8 @@
 //! Numbers as people read them.
 
-use crate::arch::entry;
+use crate::arch::{Mode, entry};
+use crate::language::Language;
+use crate::tr;
 
 /// `0x4120_1abc`: hex, grouped by four digits from the right.
 #[must_use]
@@ -33,9 +35,33 @@ pub fn page_size(bytes: u64) -> String {
     }
 }
 
+/// A text that fills at least so many columns of a terminal; a Chinese character takes two.
+#[must_use]
+pub fn padded(text: &str, columns: usize) -> String {
+    let used: usize = text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum();
+    format!("{text}{}", " ".repeat(columns.saturating_sub(used)))
+}
+
+/// Ideographs, their punctuation and full-width forms.
+const fn is_wide(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
+}
+
+/// A paging mode by its name.
+#[must_use]
+pub fn mode(mode: Mode, language: Language) -> &'static str {
+    match mode {
+        Mode::Off => tr!(language, "Off"),
+        Mode::Bits32 => tr!(language, "32-bit"),
+        Mode::Pae => "PAE",
+        Mode::Level4 => tr!(language, "4-level"),
+        Mode::Level5 => tr!(language, "5-level"),
+    }
+}
+
 /// `bit 5`, `bits 2:1`, `bits 8, 2:1`: set bits, runs as high:low, highest first.
 #[must_use]
-pub fn bit_list(bits: u64) -> String {
+pub fn bit_list(bits: u64, language: Language) -> String {
     let mut runs = Vec::new();
     let mut rest = bits;
     while rest != 0 {
@@ -45,8 +71,12 @@ pub fn bit_list(bits: u64) -> String {
         runs.push(if hi == lo { hi.to_string() } else { format!("{hi}:{lo}") });
         rest &= (1 << lo) - 1;
     }
-    let word = if bits.count_ones() == 1 { "bit" } else { "bits" };
-    format!("{word} {}", runs.join(", "))
+    let list = runs.join(tr!(language, ", "));
+    if bits.count_ones() == 1 {
+        tr!(language, "bit {bit}", bit = list)
+    } else {
+        tr!(language, "bits {list}", list = list)
+    }
 }
 
 /// The flags of an entry, `P W U A D`; `leaf` decides what bit 7 and 8 mean.
@@ -72,6 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_chinese_character_takes_two_columns() {
+        assert_eq!(padded("walk", 6), "walk  ");
+        assert_eq!(padded("遍历", 6), "遍历  ");
+        assert_eq!(padded("遍历", 3), "遍历");
+    }
+
+    #[test]
     fn numbers() {
         assert_eq!(hex(0), "0x0");
         assert_eq!(hex(0x3020), "0x3020");
@@ -80,9 +117,10 @@ mod tests {
         assert_eq!(page_size(1 << 12), "4 KiB");
         assert_eq!(page_size(1 << 22), "4 MiB");
         assert_eq!(page_size(1 << 30), "1 GiB");
-        assert_eq!(bit_list(0x20), "bit 5");
-        assert_eq!(bit_list(0x1e6), "bits 8:5, 2:1");
-        assert_eq!(bit_list(1 << 63), "bit 63");
-        assert_eq!(bit_list(u64::MAX), "bits 63:0");
+        assert_eq!(bit_list(0x20, Language::En), "bit 5");
+        assert_eq!(bit_list(0x1e6, Language::En), "bits 8:5, 2:1");
+        assert_eq!(bit_list(1 << 63, Language::En), "bit 63");
+        assert_eq!(bit_list(0x1e6, Language::Zh), "位 8:5、2:1");
+        assert_eq!(bit_list(u64::MAX, Language::En), "bits 63:0");
     }
 }

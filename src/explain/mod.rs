@@ -1,23 +1,25 @@
 //! Facts into sentences: events, commands and refusals in words, for the terminal, the log and Why.
 //!
-//! Everything is built from templates over recorded facts; nothing here computes what an event
-//! could have said.
+//! Everything is built from templates over recorded facts, in every language; nothing here computes
+//! what an event could have said.
 
 mod format;
 mod refusal;
 mod why;
 
-pub use format::{address, bit_list, entry_flags, hex, page_size};
+pub use format::{address, bit_list, entry_flags, hex, mode, padded, page_size};
 pub use refusal::{refusal, refused};
 pub use why::{Depth, Why, why};
 
 use crate::arch::fault::{PfErr, Vector};
 use crate::arch::mode::Mode;
 use crate::arch::{AccessKind, Level};
+use crate::language::Language;
 use crate::machine::command::{MapSize, SlotAction};
 use crate::machine::event::{EntrySource, ExitReason, FaultWhy, FlushCause, FlushScope, SpteWhy, StoreBy};
 use crate::machine::role::Role;
 use crate::machine::{Command, Event};
+use crate::tr;
 
 /// An event in words: a short label and the facts behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,176 +32,271 @@ pub struct Line {
 
 /// An event in words.
 #[must_use]
-pub fn event(event: &Event) -> Line {
+pub fn event(event: &Event, language: Language) -> Line {
+    let l = language;
     let (label, text) = match event {
         Event::WalkRead { level, from, index, gpa, value } => {
             let name = entry_at(*level, *index);
             let place = match from {
                 EntrySource::Memory => address("GPA", gpa.0),
-                EntrySource::PdpteRegister => "register".to_owned(),
+                EntrySource::PdpteRegister => tr!(l, "register").to_owned(),
             };
-            ("walk", format!("{name:<11} {place:<22} {}", hex(value.0)))
+            (tr!(l, "walk"), format!("{name:<11} {} {}", padded(&place, 22), hex(value.0)))
         }
-        Event::SetAccessed { level, gpa, old, new } => ("set A", changed_entry(*level, gpa.0, old.0, new.0)),
-        Event::SetDirty { level, gpa, old, new } => ("set D", changed_entry(*level, gpa.0, old.0, new.0)),
+        Event::SetAccessed { level, gpa, old, new } => (tr!(l, "set A"), changed_entry(*level, gpa.0, old.0, new.0)),
+        Event::SetDirty { level, gpa, old, new } => (tr!(l, "set D"), changed_entry(*level, gpa.0, old.0, new.0)),
         Event::Translated { va, gpa, hpa, page_size: bytes } => {
-            let page = if *bytes == 0 { "paging off".to_owned() } else { format!("{} page", page_size(*bytes)) };
+            let page = match *bytes {
+                0 => tr!(l, "paging off").to_owned(),
+                bytes => tr!(l, "{size} page", size = page_size(bytes)),
+            };
             let host = if hpa.0 == gpa.0 { String::new() } else { format!("  {}", address("HPA", hpa.0)) };
-            ("reaches", format!("{} → {}{host}  {page}", address("GVA", va.0), address("GPA", gpa.0)))
+            (tr!(l, "reaches"), format!("{} → {}{host}  {page}", address("GVA", va.0), address("GPA", gpa.0)))
         }
         Event::Fault { vector, err, cr2, why } => {
-            (vector_label(*vector), fault_text(*vector, err.0, cr2.map(|a| a.0), why))
+            (vector_label(*vector), fault_text(*vector, err.0, cr2.map(|a| a.0), why, l))
         }
-        Event::Refused { why } => ("refused", refused(why)),
-        Event::Register { name, old, new } if old == new => (name.name(), format!("{} again", hex(new.0))),
+        Event::Refused { why } => (tr!(l, "refused"), refused(why, l)),
+        Event::Register { name, old, new } if old == new => (name.name(), tr!(l, "{value} again", value = hex(new.0))),
         Event::Register { name, old, new } => (name.name(), format!("{} → {}", hex(old.0), hex(new.0))),
-        Event::PdpteLoad { old, new, .. } => ("PDPTEs", pdpte_load(old, new)),
+        Event::PdpteLoad { old, new, .. } => (tr!(l, "PDPTEs"), pdpte_load(old, new, l)),
         Event::PdpteReject { index, bits, .. } => {
-            ("PDPTEs", format!("not loaded: entry {index} in memory has reserved {} set", bit_list(bits.0)))
+            let bits = bit_list(bits.0, l);
+            let text =
+                tr!(l, "not loaded: entry {index} in memory has reserved {bits} set", index = index, bits = bits);
+            (tr!(l, "PDPTEs"), text)
         }
-        Event::TlbHit { page, frame, page_size: bytes, .. } => ("TLB hit", mapping(page.0, frame.0, *bytes)),
+        Event::TlbHit { page, frame, page_size: bytes, .. } => (tr!(l, "TLB hit"), mapping(page.0, frame.0, *bytes)),
         Event::TlbFill { page, frame, page_size: bytes, global } => {
-            let global = if *global { "  global" } else { "" };
-            ("TLB fill", mapping(page.0, frame.0, *bytes) + global)
+            let global = if *global { format!("  {}", tr!(l, "global")) } else { String::new() };
+            (tr!(l, "TLB fill"), mapping(page.0, frame.0, *bytes) + &global)
         }
-        Event::TlbFlush { scope, removed, cause } => ("TLB flush", flush(*scope, *cause, *removed)),
+        Event::TlbFlush { scope, removed, cause } => (tr!(l, "TLB flush"), flush(*scope, *cause, *removed, l)),
         Event::PscHit { level, table } => {
-            let name = Mode::entry_name(Level(*level));
-            ("cache hit", format!("{name} prefix, on to the table at {}", address("GPA", table.0)))
+            let (name, table) = (Mode::entry_name(Level(*level)), address("GPA", table.0));
+            (tr!(l, "cache hit"), tr!(l, "{entry} prefix, on to the table at {table}", entry = name, table = table))
         }
         Event::Store { gpa, size, old, new, by } => {
             let label = match by {
-                StoreBy::Guest => "store",
+                StoreBy::Guest => tr!(l, "store"),
                 StoreBy::Device => "DMA",
             };
-            (label, format!("{}  {} → {}  {}", address("GPA", gpa.0), hex(old.0), hex(new.0), bytes(*size)))
+            (label, format!("{}  {} → {}  {}", address("GPA", gpa.0), hex(old.0), hex(new.0), bytes(*size, l)))
         }
         Event::Load { gpa, size, value } => {
-            ("load", format!("{}  {}  {}", address("GPA", gpa.0), hex(value.0), bytes(*size)))
+            (tr!(l, "load"), format!("{}  {}  {}", address("GPA", gpa.0), hex(value.0), bytes(*size, l)))
         }
-        Event::Memslot { gpa, action } => ("memslot", format!("{} {}", slot_action(*action), address("GPA", gpa.0))),
+        Event::Memslot { gpa, action } => {
+            (tr!(l, "memslot"), format!("{} {}", slot_action(*action, l), address("GPA", gpa.0)))
+        }
         Event::DirtyLog { gpa, frames } => {
             let list: Vec<String> = frames.iter().map(|gfn| format!("{:#x}", gfn.0)).collect();
-            let list = if list.is_empty() { "nothing written".to_owned() } else { format!("gfn {}", list.join(", ")) };
-            ("dirty log", format!("{}  {list}", address("GPA", gpa.0)))
+            let list = match list.is_empty() {
+                true => tr!(l, "nothing written").to_owned(),
+                false => format!("gfn {}", list.join(tr!(l, ", "))),
+            };
+            (tr!(l, "dirty log"), format!("{}  {list}", address("GPA", gpa.0)))
         }
         Event::ShadowRead { level, index, hpa, value } => {
             let name = format!("spte L{level}[{index}]");
-            ("hw walk", format!("{name:<11} {:<22} {}", address("HPA", hpa.0), hex(value.0)))
+            (tr!(l, "hw walk"), format!("{name:<11} {:<22} {}", address("HPA", hpa.0), hex(value.0)))
         }
-        Event::VmExit { reason } => ("VM exit", exit_reason(*reason).to_owned()),
-        Event::Inject => ("inject", "the guest gets its exception".to_owned()),
-        Event::ShadowNew { gfn, role } => ("shadow", format!("new page for {}", shadow_page(gfn.0, role))),
-        Event::ShadowHit { gfn, role } => ("shadow", format!("found again: {}", shadow_page(gfn.0, role))),
-        Event::ShadowZap { gfn, role } => ("shadow", format!("zapped: {}", shadow_page(gfn.0, role))),
-        Event::ShadowPin { gfn, role } => ("shadow", format!("now a root: {}", shadow_page(gfn.0, role))),
-        Event::ShadowUnpin { gfn, role } => ("shadow", format!("no root any more: {}", shadow_page(gfn.0, role))),
-        Event::SpteSet { gfn, level, index, old, new, why } => (
-            "spte",
-            format!("L{level} of gfn {:#x} [{index}]  {} → {}  {}", gfn.0, hex(old.0), hex(new.0), spte_why(*why)),
-        ),
-        Event::SpteClear { gfn, level, index, old, why } => {
-            ("spte", format!("L{level} of gfn {:#x} [{index}]  {} → 0x0  {}", gfn.0, hex(old.0), spte_why(*why)))
+        Event::VmExit { reason } => (tr!(l, "VM exit"), exit_reason(*reason, l).to_owned()),
+        Event::Inject => (tr!(l, "inject"), tr!(l, "the guest gets its exception").to_owned()),
+        Event::SpteSet { gfn, level, index, old, new, why } => {
+            ("spte", spte((gfn.0, *level, *index), old.0, new.0, *why, l))
         }
-        Event::WriteProtect { gfn } => ("protect", format!("gfn {:#x} loses W in every mapping", gfn.0)),
-        Event::WriteUnprotect { gfn } => ("unprotect", format!("gfn {:#x} is no page table any more", gfn.0)),
-        Event::RmapAdd { hfn } => ("rmap", format!("hfn {:#x} gains a mapping", hfn.0)),
-        Event::RmapRemove { hfn } => ("rmap", format!("hfn {:#x} loses a mapping", hfn.0)),
-        Event::Emulate { gpa, size } => {
-            ("emulate", format!("a store of {} at {}", bytes(*size), address("GPA", gpa.0)))
-        }
-        Event::Flood { gfn } => ("flood", format!("gfn {:#x} is written too often for a page table", gfn.0)),
-        Event::Unsync { gfn } => ("unsync", format!("the guest may write gfn {:#x} unseen", gfn.0)),
-        Event::Sync { gfn } => ("sync", format!("the shadow of gfn {:#x} is up to date", gfn.0)),
-        Event::Reclaim => ("reclaim", "room is made for shadow pages".to_owned()),
+        Event::SpteClear { gfn, level, index, old, why } => ("spte", spte((gfn.0, *level, *index), old.0, 0, *why, l)),
         Event::NestedRead { level, index, hpa, value, .. } => {
-            let name = format!("nested L{level}[{index}]");
-            ("hw walk", format!("{name:<15} {:<18} {}", address("HPA", hpa.0), hex(value.0)))
+            let name = tr!(l, "nested L{level}[{index}]", level = level, index = index);
+            let name = padded(&name, 15);
+            (tr!(l, "hw walk"), format!("{name} {:<18} {}", address("HPA", hpa.0), hex(value.0)))
         }
-        Event::AuditFailed { invariant, witness } => ("AUDIT", format!("{invariant} is broken: {witness}")),
+        Event::AuditFailed { invariant, witness } => {
+            (tr!(l, "AUDIT"), tr!(l, "{invariant} is broken: {witness}", invariant = invariant, witness = witness))
+        }
+        other => hypervisor_event(other, l),
     };
     Line { label, text }
 }
 
-fn exit_reason(reason: ExitReason) -> &'static str {
-    match reason {
-        ExitReason::PageFault => "page fault",
-        ExitReason::EmulatedWrite => "store to a protected page",
-        ExitReason::CrAccess => "control register",
-        ExitReason::Invlpg => "INVLPG",
-        ExitReason::Mmio => "no memory there",
+/// What the hypervisor does with its own tables.
+fn hypervisor_event(event: &Event, l: Language) -> (&'static str, String) {
+    match event {
+        Event::ShadowNew { gfn, role } => {
+            (tr!(l, "shadow"), tr!(l, "new page for {page}", page = shadow_page(gfn.0, role, l)))
+        }
+        Event::ShadowHit { gfn, role } => {
+            (tr!(l, "shadow"), tr!(l, "found again: {page}", page = shadow_page(gfn.0, role, l)))
+        }
+        Event::ShadowZap { gfn, role } => {
+            (tr!(l, "shadow"), tr!(l, "zapped: {page}", page = shadow_page(gfn.0, role, l)))
+        }
+        Event::ShadowPin { gfn, role } => {
+            (tr!(l, "shadow"), tr!(l, "now a root: {page}", page = shadow_page(gfn.0, role, l)))
+        }
+        Event::ShadowUnpin { gfn, role } => {
+            (tr!(l, "shadow"), tr!(l, "no root any more: {page}", page = shadow_page(gfn.0, role, l)))
+        }
+        Event::WriteProtect { gfn } => {
+            (tr!(l, "protect"), tr!(l, "{gfn} loses W in every mapping", gfn = frame("gfn", gfn.0)))
+        }
+        Event::WriteUnprotect { gfn } => {
+            (tr!(l, "unprotect"), tr!(l, "{gfn} is no page table any more", gfn = frame("gfn", gfn.0)))
+        }
+        Event::RmapAdd { hfn } => ("rmap", tr!(l, "{hfn} gains a mapping", hfn = frame("hfn", hfn.0))),
+        Event::RmapRemove { hfn } => ("rmap", tr!(l, "{hfn} loses a mapping", hfn = frame("hfn", hfn.0))),
+        Event::Emulate { gpa, size } => {
+            let (size, at) = (bytes(*size, l), address("GPA", gpa.0));
+            (tr!(l, "emulate"), tr!(l, "a store of {size} at {address}", size = size, address = at))
+        }
+        Event::Flood { gfn } => {
+            let gfn = frame("gfn", gfn.0);
+            (tr!(l, "flood"), tr!(l, "{gfn} is written too often for a page table", gfn = gfn))
+        }
+        Event::Unsync { gfn } => {
+            (tr!(l, "unsync"), tr!(l, "the guest may write {gfn} unseen", gfn = frame("gfn", gfn.0)))
+        }
+        Event::Sync { gfn } => (tr!(l, "sync"), tr!(l, "the shadow of {gfn} is up to date", gfn = frame("gfn", gfn.0))),
+        Event::Reclaim => (tr!(l, "reclaim"), tr!(l, "room is made for shadow pages").to_owned()),
+        // `event` says all others.
+        other => (other.name(), String::new()),
     }
 }
 
-fn shadow_page(gfn: u64, role: &Role) -> String {
-    let access = [(role.access.user, 'u'), (role.access.write, 'w'), (role.access.exec, 'x')];
-    let access: String = access.iter().map(|(set, c)| if *set { *c } else { '-' }).collect();
-    let direct = if role.direct { " direct" } else { "" };
-    let quadrant = if role.glevels == 2 { format!(" quadrant {}", role.quadrant) } else { String::new() };
-    format!("gfn {gfn:#x} level {}{quadrant}{direct} access {access}", role.level)
+/// `gfn 0x10`: a frame by its number.
+fn frame(tag: &str, number: u64) -> String {
+    format!("{tag} {number:#x}")
 }
 
-const fn spte_why(why: SpteWhy) -> &'static str {
+/// A shadow entry that changed: the frame, level and index that it stands for.
+fn spte((gfn, level, index): (u64, u8, usize), old: u64, new: u64, why: SpteWhy, l: Language) -> String {
+    let place = tr!(l, "L{level} of {gfn} [{index}]", level = level, gfn = frame("gfn", gfn), index = index);
+    format!("{place}  {} → {}  {}", hex(old), hex(new), spte_why(why, l))
+}
+
+fn exit_reason(reason: ExitReason, l: Language) -> &'static str {
+    match reason {
+        ExitReason::PageFault => tr!(l, "page fault"),
+        ExitReason::EmulatedWrite => tr!(l, "store to a protected page"),
+        ExitReason::CrAccess => tr!(l, "control register"),
+        ExitReason::Invlpg => "INVLPG",
+        ExitReason::Mmio => tr!(l, "no memory there"),
+    }
+}
+
+fn shadow_page(gfn: u64, role: &Role, l: Language) -> String {
+    let access = [(role.access.user, 'u'), (role.access.write, 'w'), (role.access.exec, 'x')];
+    let access: String = access.iter().map(|(set, c)| if *set { *c } else { '-' }).collect();
+    let mut parts = vec![frame("gfn", gfn), tr!(l, "level {level}", level = role.level)];
+    if role.glevels == 2 {
+        parts.push(tr!(l, "quadrant {quadrant}", quadrant = role.quadrant));
+    }
+    if role.direct {
+        parts.push(tr!(l, "direct").to_owned());
+    }
+    parts.push(tr!(l, "access {rights}", rights = access));
+    parts.join(" ")
+}
+
+fn spte_why(why: SpteWhy, l: Language) -> &'static str {
     match why {
-        SpteWhy::Table => "table linked",
-        SpteWhy::Fill => "filled from the guest entry",
-        SpteWhy::Write => "for a write",
-        SpteWhy::Read => "for a read",
-        SpteWhy::WriteProtect => "write-protected",
-        SpteWhy::Zap => "zapped",
-        SpteWhy::Replaced => "another table belongs there",
-        SpteWhy::Sync => "brought up to date",
-        SpteWhy::Prefetch => "prefetched",
-        SpteWhy::Mmio => "no memory there",
+        SpteWhy::Table => tr!(l, "table linked"),
+        SpteWhy::Fill => tr!(l, "filled from the guest entry"),
+        SpteWhy::Write => tr!(l, "for a write"),
+        SpteWhy::Read => tr!(l, "for a read"),
+        SpteWhy::WriteProtect => tr!(l, "write-protected"),
+        SpteWhy::Zap => tr!(l, "zapped"),
+        SpteWhy::Replaced => tr!(l, "another table belongs there"),
+        SpteWhy::Sync => tr!(l, "brought up to date"),
+        SpteWhy::Prefetch => tr!(l, "prefetched"),
+        SpteWhy::Mmio => tr!(l, "no memory there"),
         SpteWhy::Invlpg => "INVLPG",
-        SpteWhy::DirtyLog => "dirty log",
+        SpteWhy::DirtyLog => tr!(l, "dirty log"),
+    }
+}
+
+/// An access without its address: `user read`.
+#[must_use]
+pub fn access_words(kind: AccessKind, user: bool, l: Language) -> &'static str {
+    match (user, kind) {
+        (true, AccessKind::Read) => tr!(l, "user read"),
+        (true, AccessKind::Write) => tr!(l, "user write"),
+        (true, AccessKind::Fetch) => tr!(l, "user fetch"),
+        (false, AccessKind::Read) => tr!(l, "kernel read"),
+        (false, AccessKind::Write) => tr!(l, "kernel write"),
+        (false, AccessKind::Fetch) => tr!(l, "kernel fetch"),
     }
 }
 
 /// A command in words, as an assembly programmer would name it.
 #[must_use]
-pub fn command(command: &Command) -> String {
-    let who = |user: bool| if user { "user" } else { "kernel" };
+pub fn command(command: &Command, language: Language) -> String {
+    let l = language;
     match command {
         Command::Access { va, kind, user, ac, stack } => {
-            let kind = match kind {
-                AccessKind::Read => "read",
-                AccessKind::Write => "write",
-                AccessKind::Fetch => "fetch",
-            };
-            let ac = if *ac { " with AC" } else { "" };
-            let stack = if *stack { " through SS" } else { "" };
-            format!("{} {kind} {}{ac}{stack}", who(*user), address("GVA", va.0))
+            let mut text = format!("{} {}", access_words(*kind, *user, l), address("GVA", va.0));
+            if *ac {
+                text.push_str(tr!(l, " with AC"));
+            }
+            if *stack {
+                text.push_str(tr!(l, " through SS"));
+            }
+            text
         }
         Command::Write { va, val, size, user, .. } => {
-            format!("{} stores {} at {}, {}", who(*user), hex(val.0), address("GVA", va.0), bytes(size.bytes()))
+            let (value, place, size) = (hex(val.0), address("GVA", va.0), bytes(size.bytes(), l));
+            match user {
+                true => tr!(l, "user stores {value} at {place}, {size}", value = value, place = place, size = size),
+                false => tr!(l, "kernel stores {value} at {place}, {size}", value = value, place = place, size = size),
+            }
         }
         Command::Read { va, size, user, .. } => {
-            format!("{} loads {} at {}", who(*user), bytes(size.bytes()), address("GVA", va.0))
+            let (place, size) = (address("GVA", va.0), bytes(size.bytes(), l));
+            match user {
+                true => tr!(l, "user loads {size} at {place}", size = size, place = place),
+                false => tr!(l, "kernel loads {size} at {place}", size = size, place = place),
+            }
         }
         Command::Poke { pa, val, size } => {
-            format!("guest stores {} at {}{}", hex(val.0), address("GPA", pa.0), unless_word(size.bytes()))
+            let (value, place) = (hex(val.0), address("GPA", pa.0));
+            tr!(l, "guest stores {value} at {place}", value = value, place = place) + &unless_word(size.bytes(), l)
         }
         Command::Dma { pa, val, size } => {
-            format!("device stores {} at {}{}", hex(val.0), address("GPA", pa.0), unless_word(size.bytes()))
+            let (value, place) = (hex(val.0), address("GPA", pa.0));
+            tr!(l, "device stores {value} at {place}", value = value, place = place) + &unless_word(size.bytes(), l)
         }
-        Command::MovCr0 { val, compat } => format!("MOV CR0, {}{}", hex(val.0), in_compat(*compat)),
-        Command::MovCr3 { val, compat } => format!("MOV CR3, {}{}", hex(val.0), in_compat(*compat)),
-        Command::MovCr4 { val, compat } => format!("MOV CR4, {}{}", hex(val.0), in_compat(*compat)),
+        Command::MovCr0 { val, compat } => format!("MOV CR0, {}{}", hex(val.0), in_compat(*compat, l)),
+        Command::MovCr3 { val, compat } => format!("MOV CR3, {}{}", hex(val.0), in_compat(*compat, l)),
+        Command::MovCr4 { val, compat } => format!("MOV CR4, {}{}", hex(val.0), in_compat(*compat, l)),
         Command::WrmsrEfer { val, .. } => format!("WRMSR EFER, {}", hex(val.0)),
         Command::Wrpkru { val } => format!("WRPKRU {}", hex(val.0)),
         Command::Invlpg { va } => format!("INVLPG {}", address("GVA", va.0)),
         Command::Invpcid { kind, pcid, va } => {
-            format!("INVPCID type {}, PCID {}, {}", kind.0, hex(pcid.0), address("GVA", va.0))
+            let (pcid, place) = (hex(pcid.0), address("GVA", va.0));
+            tr!(l, "INVPCID type {kind}, PCID {pcid}, {place}", kind = kind.0, pcid = pcid, place = place)
         }
         Command::SetSregs { cr0, cr3, cr4, efer } => {
-            format!("userspace sets CR0 {}, CR3 {}, CR4 {}, EFER {}", hex(cr0.0), hex(cr3.0), hex(cr4.0), hex(efer.0))
+            let regs = [("CR0", cr0), ("CR3", cr3), ("CR4", cr4), ("EFER", efer)];
+            let regs = regs.map(|(name, value)| format!("{name} {}", hex(value.0))).join(tr!(l, ", "));
+            tr!(l, "userspace sets {registers}", registers = regs)
         }
         Command::Memslot { gpa, size, action } => {
-            let size = if *action == SlotAction::Add { format!(", {} bytes", hex(size.0)) } else { String::new() };
-            format!("userspace {} at {}{size}", slot_action(*action), address("GPA", gpa.0))
+            let mut text = tr!(
+                l,
+                "userspace: {action} at {place}",
+                action = slot_action(*action, l),
+                place = address("GPA", gpa.0)
+            );
+            if *action == SlotAction::Add {
+                text.push_str(tr!(l, ", "));
+                text.push_str(&tr!(l, "{count} bytes", count = hex(size.0)));
+            }
+            text
         }
-        Command::DirtyLog { gpa } => format!("userspace fetches the dirty log of {}", address("GPA", gpa.0)),
+        Command::DirtyLog { gpa } => {
+            tr!(l, "userspace fetches the dirty log of {place}", place = address("GPA", gpa.0))
+        }
         Command::Map { va, pa, size, flags } => {
             let size = match size {
                 MapSize::Kib4 => "4 KiB",
@@ -207,8 +304,10 @@ pub fn command(command: &Command) -> String {
                 MapSize::Mib4 => "4 MiB",
                 MapSize::Gib1 => "1 GiB",
             };
-            let flags = entry_flags(*flags, true);
-            format!("map {size} {} → {} {flags}", address("GVA", va.0), address("GPA", pa.0)).trim_end().to_owned()
+            let way = format!("{} → {}", address("GVA", va.0), address("GPA", pa.0));
+            format!("{} {}", tr!(l, "map {size} {way}", size = size, way = way), entry_flags(*flags, true))
+                .trim_end()
+                .to_owned()
         }
     }
 }
@@ -225,44 +324,50 @@ pub const fn vector_label(vector: Vector) -> &'static str {
 
 /// The names of an error code's bits, `P W U`, or `none`.
 #[must_use]
-pub fn error_code_bits(code: u64) -> String {
+pub fn error_code_bits(code: u64, language: Language) -> String {
     let code = PfErr::from_bits_truncate(code as u32);
     let names: Vec<&str> = PfErr::NAMES.iter().filter(|(_, bit)| code.contains(*bit)).map(|(name, _)| *name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    if names.is_empty() { tr!(language, "none").to_owned() } else { names.join(" ") }
 }
 
-fn fault_text(vector: Vector, err: u64, cr2: Option<u64>, why: &FaultWhy) -> String {
-    let facts = fault_why(why);
+fn fault_text(vector: Vector, err: u64, cr2: Option<u64>, why: &FaultWhy, l: Language) -> String {
+    let facts = fault_why(why, l);
     match (vector, cr2) {
         (Vector::PageFault, Some(cr2)) => {
-            format!("error code {err:#x} ({})  CR2 {}  {facts}", error_code_bits(err), hex(cr2))
+            let (code, bits) = (format!("{err:#x}"), error_code_bits(err, l));
+            let code = tr!(l, "error code {code} ({bits})", code = code, bits = bits);
+            format!("{code}  CR2 {}  {facts}", hex(cr2))
         }
-        _ => format!("error code 0  {facts}"),
+        _ => format!("{}  {facts}", tr!(l, "error code 0")),
     }
 }
 
 /// What ended an access, in words.
 #[must_use]
-pub fn fault_why(why: &FaultWhy) -> String {
+pub fn fault_why(why: &FaultWhy, language: Language) -> String {
+    let l = language;
     match why {
-        FaultWhy::NotPresent { level } => format!("{} is not present", Mode::entry_name(Level(*level))),
+        FaultWhy::NotPresent { level } => tr!(l, "{entry} is not present", entry = Mode::entry_name(Level(*level))),
         FaultWhy::Reserved { level, bits } => {
-            format!("{} has reserved {} set", Mode::entry_name(Level(*level)), bit_list(bits.0))
+            let (entry, bits) = (Mode::entry_name(Level(*level)), bit_list(bits.0, l));
+            tr!(l, "{entry} has reserved {bits} set", entry = entry, bits = bits)
         }
-        FaultWhy::Rights { broken } => broken.names().map(violation).collect::<Vec<_>>().join("; "),
-        FaultWhy::NonCanonical { width } => format!("the address is not canonical at {width} bits"),
+        FaultWhy::Rights { broken } => {
+            broken.names().map(|name| violation(name, l)).collect::<Vec<_>>().join(tr!(l, "; "))
+        }
+        FaultWhy::NonCanonical { width } => tr!(l, "the address is not canonical at {width} bits", width = width),
     }
 }
 
-fn violation(name: &str) -> &'static str {
+fn violation(name: &str, l: Language) -> &'static str {
     match name {
-        "write" => "the path does not allow writes (R/W = 0)",
-        "user" => "the page is a supervisor page (U/S = 0)",
-        "execute" => "the path forbids execution (XD = 1)",
-        "smep" => "SMEP: the kernel must not execute user pages",
-        "smap" => "SMAP: the kernel must not touch user pages without AC",
-        "key_access" => "PKRU denies access to the page's key",
-        _ => "PKRU denies writes to the page's key",
+        "write" => tr!(l, "the path does not allow writes (R/W = 0)"),
+        "user" => tr!(l, "the page is a supervisor page (U/S = 0)"),
+        "execute" => tr!(l, "the path forbids execution (XD = 1)"),
+        "smep" => tr!(l, "SMEP: the kernel must not execute user pages"),
+        "smap" => tr!(l, "SMAP: the kernel must not touch user pages without AC"),
+        "key_access" => tr!(l, "PKRU denies access to the page's key"),
+        _ => tr!(l, "PKRU denies writes to the page's key"),
     }
 }
 
@@ -274,27 +379,27 @@ fn changed_entry(level: u8, gpa: u64, old: u64, new: u64) -> String {
     format!("{:<11} {:<22} {} → {}", Mode::entry_name(Level(level)), address("GPA", gpa), hex(old), hex(new))
 }
 
-fn pdpte_load(old: &[u64; 4], new: &[u64; 4]) -> String {
+fn pdpte_load(old: &[u64; 4], new: &[u64; 4], l: Language) -> String {
     let one = |i: usize| {
         let mark = if old[i] == new[i] { "" } else { "*" };
         format!("{i}: {}{mark}", hex(new[i]))
     };
-    let changed = if old == new { "unchanged" } else { "* changed" };
-    format!("loaded  {}  {changed}", [0, 1, 2, 3].map(one).join("  "))
+    let changed = if old == new { tr!(l, "unchanged") } else { tr!(l, "* changed") };
+    format!("{}  {}  {changed}", tr!(l, "loaded"), [0, 1, 2, 3].map(one).join("  "))
 }
 
 fn mapping(page: u64, frame: u64, bytes: u64) -> String {
     format!("{} → {}  {}", address("GVA", page), hex(frame), page_size(bytes))
 }
 
-fn flush(scope: FlushScope, cause: FlushCause, removed: usize) -> String {
+fn flush(scope: FlushScope, cause: FlushCause, removed: usize, l: Language) -> String {
     let scope = match scope {
-        FlushScope::Page => "this page, and the structure caches of the PCID",
-        FlushScope::PageOfPcid => "one page of one PCID",
-        FlushScope::Pcid => "one PCID, global pages kept",
-        FlushScope::PcidAndGlobal => "one PCID and global pages",
-        FlushScope::AllPcids => "every PCID, global pages kept",
-        FlushScope::Everything => "everything",
+        FlushScope::Page => tr!(l, "this page, and the structure caches of the PCID"),
+        FlushScope::PageOfPcid => tr!(l, "one page of one PCID"),
+        FlushScope::Pcid => tr!(l, "one PCID, global pages kept"),
+        FlushScope::PcidAndGlobal => tr!(l, "one PCID and global pages"),
+        FlushScope::AllPcids => tr!(l, "every PCID, global pages kept"),
+        FlushScope::Everything => tr!(l, "everything"),
     };
     let cause = match cause {
         FlushCause::MovCr0 => "MOV CR0",
@@ -302,38 +407,38 @@ fn flush(scope: FlushScope, cause: FlushCause, removed: usize) -> String {
         FlushCause::MovCr4 => "MOV CR4",
         FlushCause::Invlpg => "INVLPG",
         FlushCause::Invpcid => "INVPCID",
-        FlushCause::PageFault => "page fault",
-        FlushCause::SetSregs => "userspace",
-        FlushCause::WriteProtect => "write protection",
-        FlushCause::Zap => "zap",
-        FlushCause::Sync => "sync",
-        FlushCause::DirtyLog => "dirty log",
-        FlushCause::RootChange => "new root",
+        FlushCause::PageFault => tr!(l, "page fault"),
+        FlushCause::SetSregs => tr!(l, "userspace"),
+        FlushCause::WriteProtect => tr!(l, "write protection"),
+        FlushCause::Zap => tr!(l, "zap"),
+        FlushCause::Sync => tr!(l, "sync"),
+        FlushCause::DirtyLog => tr!(l, "dirty log"),
+        FlushCause::RootChange => tr!(l, "new root"),
     };
     let gone = match removed {
-        0 => "nothing was cached".to_owned(),
-        1 => "1 entry gone".to_owned(),
-        n => format!("{n} entries gone"),
+        0 => tr!(l, "nothing was cached").to_owned(),
+        1 => tr!(l, "1 entry gone").to_owned(),
+        count => tr!(l, "{count} entries gone", count = count),
     };
-    format!("{cause}: {scope}  {gone}")
+    format!("{}  {gone}", tr!(l, "{cause}: {scope}", cause = cause, scope = scope))
 }
 
-const fn slot_action(action: SlotAction) -> &'static str {
+fn slot_action(action: SlotAction, l: Language) -> &'static str {
     match action {
-        SlotAction::Add => "adds memory",
-        SlotAction::Remove => "removes the slot",
-        SlotAction::Log => "logs writes to the slot",
+        SlotAction::Add => tr!(l, "adds memory"),
+        SlotAction::Remove => tr!(l, "removes the slot"),
+        SlotAction::Log => tr!(l, "logs writes to the slot"),
     }
 }
 
-fn bytes(size: u32) -> String {
-    if size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") }
+fn bytes(size: u32, l: Language) -> String {
+    if size == 1 { tr!(l, "1 byte").to_owned() } else { tr!(l, "{count} bytes", count = size) }
 }
 
-fn unless_word(size: u32) -> String {
-    if size == 8 { String::new() } else { format!(", {}", bytes(size)) }
+fn unless_word(size: u32, l: Language) -> String {
+    if size == 8 { String::new() } else { format!("{}{}", tr!(l, ", "), bytes(size, l)) }
 }
 
-const fn in_compat(compat: bool) -> &'static str {
-    if compat { " in compatibility mode" } else { "" }
+fn in_compat(compat: bool, l: Language) -> &'static str {
+    if compat { tr!(l, " in compatibility mode") } else { "" }
 }

@@ -12,6 +12,7 @@ use super::search;
 use super::session::start_of;
 use super::text::{Span, parse};
 use crate::explain;
+use crate::language::Language;
 use crate::machine::Command;
 use crate::names::shown;
 use crate::scenario::{StepKind as Kind, judge_step};
@@ -342,7 +343,7 @@ fn play(lesson: &Lesson, index: usize, start: &Since, say: &mut impl FnMut(Rule,
         );
         say(Rule::SolutionWithinPar, why);
     } else if let search::Found::Better(score, way) = search::beat_par(lesson, index, start, par) {
-        let way = way.iter().map(explain::command).collect::<Vec<_>>().join("; ");
+        let way = way.iter().map(|command| explain::command(command, Language::En)).collect::<Vec<_>>().join("; ");
         let why = format!("par is beaten with {} writes and {} steps: {way}", score.writes, score.steps);
         say(Rule::ParIsBest, why);
     }

@@ -9,8 +9,10 @@ use super::file::{LessonStep, Par};
 use crate::arch::AccessKind;
 use crate::engine::AnyVm;
 use crate::lab::Lab;
+use crate::language::Language;
 use crate::machine::{Command, Cost, Event};
 use crate::scenario::{Happened, Predicate};
+use crate::tr;
 
 /// What a way to a goal has cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -93,7 +95,8 @@ impl Judgement {
     #[must_use]
     pub fn progress(&self, language: &str) -> Option<String> {
         let (reached, all) = (self.reached(), self.parts.len());
-        let text = if language == "zh" { format!("{reached}/{all}") } else { format!("{reached} of {all}") };
+        let language = Language::by_id(language).unwrap_or_default();
+        let text = tr!(language, "{some} of {all}", some = reached, all = all);
         (all > 1).then_some(text)
     }
 }
@@ -163,7 +166,8 @@ impl Since {
 
     fn part(&self, predicate: &Predicate, text: &str, language: &str) -> Part {
         let met = self.holds(predicate);
-        let now = (!met).then(|| facts::now(predicate, &self.vm, &self.happened, language));
+        let now = (!met)
+            .then(|| facts::now(predicate, &self.vm, &self.happened, Language::by_id(language).unwrap_or_default()));
         Part { met, text: text.to_owned(), now }
     }
 }

@@ -8,14 +8,16 @@ use super::file::{Lesson, LessonStep, StepKind};
 use super::goal::{Judgement, Since};
 use super::progress::LessonRecord;
 use crate::engine::AnyVm;
+use crate::language::Language;
 use crate::machine::{Caches, Command, Event};
 use crate::scenario::{self, Scenario, StartError, Step, StepKind as Kind};
+use crate::tr;
 
 /// Why a command is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.say(Language::En))]
 pub enum CannotRun {
     /// The step does not take it.
-    #[error("this step is done without `{op}`: it takes {allowed}")]
     NotAllowed {
         /// The op.
         op: &'static str,
@@ -25,13 +27,11 @@ pub enum CannotRun {
 }
 
 impl CannotRun {
-    /// The same in a language.
+    /// In words.
     #[must_use]
-    pub fn in_language(&self, language: &str) -> String {
-        match (self, language) {
-            (Self::NotAllowed { op, allowed }, "zh") => format!("这一步不能用 `{op}`，可以用的有：{allowed}"),
-            _ => self.to_string(),
-        }
+    pub fn say(&self, language: Language) -> String {
+        let Self::NotAllowed { op, allowed } = self;
+        tr!(language, "this step is done without `{op}`: it takes {allowed}", op = op, allowed = allowed)
     }
 }
 

@@ -11,28 +11,40 @@ use crate::arch::mode::Mode;
 use crate::arch::pdpte;
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa, Gva};
+use crate::language::Language;
+use crate::tr;
 
 /// Why a mapping cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.say(Language::En))]
 pub enum MapError {
     /// Paging is off.
-    #[error("paging is off: set CR0.PG first")]
     PagingOff,
     /// The mode has no page of this size.
-    #[error("this paging mode has no page of this size")]
     PageSize,
     /// An address is not aligned to the page size.
-    #[error("both addresses must be multiples of the page size")]
     Unaligned,
     /// The linear address is not canonical.
-    #[error("the linear address is not canonical")]
     NonCanonical,
     /// A large page already covers the address.
-    #[error("a large page already covers this address")]
     LargePage,
     /// Every frame of guest memory is in use.
-    #[error("no free frame of guest memory is left for a page table")]
     NoFrame,
+}
+
+impl MapError {
+    /// In words.
+    #[must_use]
+    pub fn say(self, language: Language) -> &'static str {
+        match self {
+            Self::PagingOff => tr!(language, "paging is off: set CR0.PG first"),
+            Self::PageSize => tr!(language, "this paging mode has no page of this size"),
+            Self::Unaligned => tr!(language, "both addresses must be multiples of the page size"),
+            Self::NonCanonical => tr!(language, "the linear address is not canonical"),
+            Self::LargePage => tr!(language, "a large page already covers this address"),
+            Self::NoFrame => tr!(language, "no free frame of guest memory is left for a page table"),
+        }
+    }
 }
 
 /// One entry to write: where, what, and how many bytes (4 or 8).

@@ -8,6 +8,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::arch::address::{PAGE_SHIFT, PAGE_SIZE};
 use crate::arch::{Gfn, Gpa, Hfn};
+use crate::language::Language;
+use crate::tr;
 
 /// Where the host keeps the first frame of the first slot.
 const FIRST_HOST_FRAME: u64 = 0x10c00;
@@ -37,16 +39,30 @@ impl Slot {
 
 /// Why a slot cannot be changed as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.say(Language::En))]
 pub enum SlotError {
     /// A slot begins and ends on a page boundary and has at least one page.
-    #[error("a memory slot begins and ends on a 4 KiB boundary and is not empty")]
     Unaligned,
     /// It would overlap the slot at this frame.
-    #[error("it overlaps the slot at {:#x}", .0.base().0)]
     Overlap(Gfn),
     /// No slot begins there.
-    #[error("no memory slot begins there")]
     Missing,
+}
+
+impl SlotError {
+    /// In words.
+    #[must_use]
+    pub fn say(self, language: Language) -> String {
+        match self {
+            Self::Unaligned => {
+                tr!(language, "a memory slot begins and ends on a 4 KiB boundary and is not empty").to_owned()
+            }
+            Self::Overlap(gfn) => {
+                tr!(language, "it overlaps the slot at {place}", place = format!("{:#x}", gfn.base().0))
+            }
+            Self::Missing => tr!(language, "no memory slot begins there").to_owned(),
+        }
+    }
 }
 
 /// All slots, by first frame.

@@ -10,19 +10,19 @@ use crate::app::theme::{self, CONTROL, TEXT};
 use crate::app::view::{AppCommand, Selection, Tab, ViewCx};
 use crate::app::widgets::heading;
 use crate::lesson::{Part, Score};
+use crate::tr;
 
 /// Draws goal, feedback, hints and score.
 pub fn goal_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language) = (cx.tokens, cx.view.language);
-    let words = language.words();
     let judgement = &player.judgement;
     ui.horizontal(|ui| {
-        heading(ui, t, words.goal);
+        heading(ui, t, tr!(language, "Goal"));
         if let Some(progress) = judgement.progress(language.id()) {
             ui.label(RichText::new(progress).color(t.weak));
         }
         if judgement.met == Some(true) {
-            ui.label(RichText::new(words.reached).font(theme::bold(TEXT)).color(t.shadow.text));
+            ui.label(RichText::new(tr!(language, "Reached.")).font(theme::bold(TEXT)).color(t.shadow.text));
         }
     });
     for part in &judgement.parts {
@@ -82,14 +82,13 @@ fn score_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 /// What can be done towards the goal: edit the selected entry, take a hint, see the solution.
 pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (language, session) = (cx.view.language, &player.session);
-    let words = language.words();
     let (taken, all) = (session.hints(language.id()).len(), session.hints_there_are());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 9.0;
         let size = Vec2::new(0.0, CONTROL);
         if let Selection::Entry { .. } | Selection::Table { .. } | Selection::PdpteRegister(_) = cx.view.selection {
-            let edit = Button::new(words.edit_entry).min_size(size);
+            let edit = Button::new(tr!(language, "Edit the entry")).min_size(size);
             if ui.add(edit).clicked() {
                 cx.send(AppCommand::OpenTab(Tab::Inspect));
             }
@@ -99,7 +98,7 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
                 send(cx, LessonWish::Hint);
             }
         } else if !session.step().solution.is_empty() {
-            let solution = Button::new(words.show_solution).min_size(size);
+            let solution = Button::new(tr!(language, "Show the solution")).min_size(size);
             if ui.add(solution).clicked() {
                 send(cx, LessonWish::Solution);
             }
@@ -110,7 +109,6 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 /// The hints that were taken, one after the other, and whether the solution was shown.
 fn hints_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language) = (cx.tokens, cx.view.language);
-    let words = language.words();
     let session = &player.session;
     let (taken, all) = (session.hints(language.id()), session.hints_there_are());
     for (index, hint) in taken.iter().enumerate() {
@@ -125,7 +123,16 @@ fn hints_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     }
     let shown = session.record().steps[session.at()].solution_shown;
     if shown {
-        let label = ui.add(Label::new(RichText::new(words.solution_shown).color(t.weak)).wrap());
+        let label = ui.add(
+            Label::new(
+                RichText::new(tr!(
+                    language,
+                    "The solution is in the timeline. What you did is kept as another branch."
+                ))
+                .color(t.weak),
+            )
+            .wrap(),
+        );
         reveal(ui, "solution", usize::from(shown), &label);
     }
 }
@@ -141,15 +148,15 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let progress = judgement.progress(language.id()).map(|progress| format!(" {progress}")).unwrap_or_default();
     let strip = card(hue.tint, hue.edge).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let title = format!("{mark} {}{progress}", language.words().goal);
+        let title = format!("{mark} {}{progress}", tr!(language, "Goal"));
         ui.label(RichText::new(title).font(theme::bold(TEXT)).color(hue.text));
-        let text = if judgement.met == Some(true) { language.words().reached } else { &part.text };
+        let text = if judgement.met == Some(true) { tr!(language, "Reached.") } else { &part.text };
         ui.add(Label::new(line(t, language, text, t.strong)).wrap());
         if let Some(feedback) = &judgement.feedback {
             markdown_ui(ui, t, language, feedback, &player.texts);
         }
     });
-    let name = language.words().to_lesson;
+    let name = tr!(language, "Back to the lesson");
     let response = strip.response.interact(egui::Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     if response.on_hover_text(name).clicked() {

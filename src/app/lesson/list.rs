@@ -8,21 +8,30 @@ use crate::app::theme::{self, CONTROL, PAD};
 use crate::app::view::ViewCx;
 use crate::app::widgets::{ListRow, focus_ring, heading, primary_button};
 use crate::lesson::{Lesson, library};
+use crate::tr;
 
 /// Draws the list. Returns whether it is to be closed: a lesson was opened.
 pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     let (t, language) = (cx.tokens, cx.view.language);
-    let words = language.words();
     ui.horizontal(|ui| {
-        ui.label(RichText::new(words.lessons).font(theme::bold(18.0)).color(t.strong));
+        ui.label(RichText::new(tr!(language, "Lessons")).font(theme::bold(18.0)).color(t.strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| language_ui(cx, ui));
     });
-    ui.add(Label::new(RichText::new(words.about).color(t.text)).wrap());
+    ui.add(
+        Label::new(
+            RichText::new(tr!(
+                language,
+                "Predict, change, build: the machine is the judge. Five to twelve minutes each."
+            ))
+            .color(t.text),
+        )
+        .wrap(),
+    );
     ui.add_space(6.0);
     let mut opened = None;
     if let Some(next) = cx.progress.next(library()) {
         let begun = cx.progress.get(&next.id).is_some_and(|record| record.done() > 0);
-        let verb = if begun { words.carry_on } else { words.start };
+        let verb = if begun { tr!(language, "Go on") } else { tr!(language, "Begin") };
         ui.horizontal_wrapped(|ui| {
             let begin = primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id())));
             // Enter begins, Tab goes on to the list.
@@ -33,7 +42,7 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
             if begin.clicked() {
                 opened = Some(next);
             }
-            if cx.lesson.is_some() && plain(ui, words.explore) {
+            if cx.lesson.is_some() && plain(ui, tr!(language, "Explore without a lesson")) {
                 send(cx, LessonWish::Explore);
             }
         });
@@ -71,7 +80,7 @@ fn lessons_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui) -> Option<&'a Lesson> {
     let others: Vec<&Lesson> = cx.other_lessons().collect();
     if !others.is_empty() {
         ui.add_space(8.0);
-        heading(ui, t, language.words().from_file);
+        heading(ui, t, tr!(language, "From a file"));
     }
     for lesson in others {
         if lesson_ui(cx, ui, None, lesson) {
@@ -84,7 +93,6 @@ fn lessons_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui) -> Option<&'a Lesson> {
 /// A row: number, title; progress, or what should be done first and is not; minutes.
 fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesson) -> bool {
     let (t, language) = (cx.tokens, cx.view.language);
-    let words = language.words();
     let finished = cx.progress.finished(lesson);
     let record = cx.progress.get(&lesson.id);
     let done = record.map_or(0, |record| record.done());
@@ -96,7 +104,7 @@ fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesso
         .map(|index| index + 1)
         .collect();
     let state = match done {
-        _ if finished => format!("✓ {}", words.done),
+        _ if finished => format!("✓ {}", tr!(language, "done")),
         0 if missing.is_empty() => String::new(),
         0 => language.after(&missing),
         _ => language.of(done, lesson.steps.len()),
@@ -110,7 +118,7 @@ fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesso
     let response = ListRow { left: &left, right: &right, color, selected }.show(ui, t);
     let response = response.on_hover_text(lesson.summary.get(language.id()));
     response.context_menu(|ui| {
-        if ui.add_enabled(record.is_some(), Button::new(words.begin_anew)).clicked() {
+        if ui.add_enabled(record.is_some(), Button::new(tr!(language, "Begin this lesson anew"))).clicked() {
             send(cx, LessonWish::Forget(lesson.id.clone()));
             ui.close();
         }
@@ -121,29 +129,36 @@ fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesso
 /// Progress as text: to the clipboard and back; and forgetting it, asked twice.
 fn progress_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (t, language) = (cx.tokens, cx.view.language);
-    let words = language.words();
-    ui.add(Label::new(RichText::new(words.progress).color(t.weak)).wrap());
+    ui.add(
+        Label::new(
+            RichText::new(tr!(language, "Your progress is kept on this device. As text it can be taken elsewhere."))
+                .color(t.weak),
+        )
+        .wrap(),
+    );
     let (text_id, sure_id) = (Id::unique("lessons: pasted"), Id::unique("lessons: forget"));
     let mut pasted = ui.data(|data| data.get_temp::<String>(text_id)).unwrap_or_default();
     let mut sure = ui.data(|data| data.get_temp::<bool>(sure_id)).unwrap_or_default();
     ui.horizontal_wrapped(|ui| {
-        if plain(ui, words.copy_progress) {
+        if plain(ui, tr!(language, "Copy progress")) {
             send(cx, LessonWish::Export);
         }
         let width = (ui.available_width() - 110.0).clamp(120.0, 260.0);
-        let edit = TextEdit::singleline(&mut pasted).hint_text(words.paste_here).desired_width(width);
+        let edit = TextEdit::singleline(&mut pasted)
+            .hint_text(tr!(language, "Paste copied progress here"))
+            .desired_width(width);
         let edit = edit.margin(egui::Margin::symmetric(8, 6)).char_limit(1_000_000);
-        ui.add(edit).accessible_name(words.paste_here);
+        ui.add(edit).accessible_name(tr!(language, "Paste copied progress here"));
         let ready = !pasted.trim().is_empty();
-        if ui.add_enabled(ready, Button::new(words.take_over).min_size(Vec2::new(0.0, CONTROL))).clicked() {
+        if ui.add_enabled(ready, Button::new(tr!(language, "Take over")).min_size(Vec2::new(0.0, CONTROL))).clicked() {
             send(cx, LessonWish::Import(std::mem::take(&mut pasted)));
         }
         if !sure {
-            sure = plain(ui, words.forget);
-        } else if plain(ui, words.forget_sure) {
+            sure = plain(ui, tr!(language, "Forget progress"));
+        } else if plain(ui, tr!(language, "Forget all of it")) {
             send(cx, LessonWish::ForgetAll);
             sure = false;
-        } else if plain(ui, words.keep) {
+        } else if plain(ui, tr!(language, "Keep it")) {
             sure = false;
         }
     });

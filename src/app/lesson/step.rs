@@ -14,6 +14,7 @@ use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::{primary_button, segmented};
 use crate::language::Language;
 use crate::lesson::{Choice, LessonStep, StepKind, StepRecord};
+use crate::tr;
 
 /// Distance between two parts of a step, in points.
 const GAP: f32 = 10.0;
@@ -48,8 +49,8 @@ pub(super) fn send(cx: &ViewCx<'_>, wish: LessonWish) {
 /// The switch of the lessons' language.
 pub(super) fn language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let languages = Language::ALL.map(|language| (language, language.name()));
-    if let Some(language) = segmented(ui, cx.tokens, "Language", &languages, cx.view.language) {
-        send(cx, LessonWish::Speak(language));
+    if let Some(language) = segmented(ui, cx.tokens, tr!(cx, "Language"), &languages, cx.view.language) {
+        cx.send(AppCommand::SetLanguage(language));
     }
 }
 
@@ -58,9 +59,11 @@ fn other_language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     for language in Language::ALL.into_iter().filter(|language| *language != cx.view.language) {
         let text = RichText::new(language.name()).color(cx.tokens.guest.text);
         let link = ui.add(Link::new(text));
-        link.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Language: {}", language.name())));
+        link.widget_info(|| {
+            WidgetInfo::labeled(Role::Button, true, tr!(cx, "Language: {name}", name = language.name()))
+        });
         if link.clicked() {
-            send(cx, LessonWish::Speak(language));
+            cx.send(AppCommand::SetLanguage(language));
         }
     }
 }
@@ -127,10 +130,10 @@ fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 }
 
 fn play_ui(cx: &ViewCx<'_>, ui: &mut Ui, record: &StepRecord) {
-    let (t, words) = (cx.tokens, cx.view.language.words());
+    let (t, language) = (cx.tokens, cx.view.language);
     let played = ui.vertical_centered_justified(|ui| match record.done {
-        true => ui.button(words.play_again),
-        false => primary_button(ui, t, words.play),
+        true => ui.button(tr!(language, "Play again")),
+        false => primary_button(ui, t, tr!(language, "Play")),
     });
     if played.inner.clicked() {
         send(cx, LessonWish::Solution);
@@ -145,8 +148,8 @@ fn choices_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player, step: &LessonStep, 
         }
     }
     let Some(choice) = record.choice.and_then(|index| step.choices.get(index)) else { return };
-    let words = language.words();
-    let (hue, verdict) = if choice.right { (&t.shadow, words.right) } else { (&t.fault, words.wrong) };
+    let (hue, verdict) =
+        if choice.right { (&t.shadow, tr!(language, "Right.")) } else { (&t.fault, tr!(language, "Not so.")) };
     ui.add_space(4.0);
     let shown = card(hue.tint, hue.edge).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -155,7 +158,11 @@ fn choices_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player, step: &LessonStep, 
     });
     reveal(ui, "answer", record.choice.map_or(0, |index| index + 1), &shown.response);
     ui.add_space(4.0);
-    let asked = if choice.right { primary_button(ui, t, words.ask_machine) } else { ui.button(words.ask_machine) };
+    let asked = if choice.right {
+        primary_button(ui, t, tr!(language, "See what the machine does"))
+    } else {
+        ui.button(tr!(language, "See what the machine does"))
+    };
     if asked.clicked() {
         send(cx, LessonWish::Solution);
     }
@@ -208,14 +215,14 @@ pub(super) fn card(fill: Color32, edge: Color32) -> Frame {
 }
 
 fn sandbox_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let (t, words) = (cx.tokens, cx.view.language.words());
+    let (t, language) = (cx.tokens, cx.view.language);
     card(t.stale.tint, t.stale.edge).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.label(RichText::new(words.sandbox).font(theme::bold(TEXT)).color(t.stale.text));
-        ui.add(Label::new(RichText::new(words.in_sandbox).color(t.text)).wrap());
+        ui.label(RichText::new(tr!(language, "Sandbox")).font(theme::bold(TEXT)).color(t.stale.text));
+        ui.add(Label::new(RichText::new(tr!(language, "This is a copy of the machine. Everything is allowed and nothing is judged; the lesson waits where you left it.")).color(t.text)).wrap());
     });
     ui.add_space(4.0);
-    if primary_button(ui, t, words.to_lesson).clicked() {
+    if primary_button(ui, t, tr!(language, "Back to the lesson")).clicked() {
         send(cx, LessonWish::Sandbox(false));
     }
 }
@@ -224,14 +231,14 @@ fn finished_ui(cx: &ViewCx<'_>, ui: &mut Ui, id: &str) {
     let (t, language) = (cx.tokens, cx.view.language);
     let Some(next) = lesson_after(id) else { return };
     ui.add_space(GAP);
-    let text = format!("{}: {}", language.words().next, next.title.get(language.id()));
+    let text = format!("{}: {}", tr!(language, "Next"), next.title.get(language.id()));
     if primary_button(ui, t, &text).clicked() {
         send(cx, LessonWish::Open(next.id.clone()));
     }
 }
 
 fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
-    let words = cx.view.language.words();
+    let language = cx.view.language;
     let session = &player.session;
     if session.step().kind == StepKind::Watch && !session.in_sandbox() {
         play_ui(cx, ui, &session.record().steps[session.at()]);
@@ -241,16 +248,23 @@ fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 9.0;
-        if ui.add_enabled(session.at() > 0, Button::new(words.back).min_size(Vec2::new(0.0, CONTROL))).clicked() {
+        if ui
+            .add_enabled(session.at() > 0, Button::new(tr!(language, "Back")).min_size(Vec2::new(0.0, CONTROL)))
+            .clicked()
+        {
             send(cx, LessonWish::Back);
         }
-        let redo = Button::new(words.redo).min_size(Vec2::new(0.0, CONTROL));
-        if ui.add(redo).on_hover_text(words.redo_hint).clicked() {
+        let redo = Button::new(tr!(language, "Redo")).min_size(Vec2::new(0.0, CONTROL));
+        if ui.add(redo).on_hover_text(tr!(language, "Begin this step again with a new machine")).clicked() {
             send(cx, LessonWish::Redo);
         }
         let inside = session.in_sandbox();
-        let sandbox = Button::new(words.sandbox).selected(inside).min_size(Vec2::new(0.0, CONTROL));
-        if ui.add(sandbox).on_hover_text(words.sandbox_hint).clicked() {
+        let sandbox = Button::new(tr!(language, "Sandbox")).selected(inside).min_size(Vec2::new(0.0, CONTROL));
+        if ui
+            .add(sandbox)
+            .on_hover_text(tr!(language, "A copy of this machine in which everything is allowed"))
+            .clicked()
+        {
             send(cx, LessonWish::Sandbox(!inside));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| next_ui(cx, ui, player));
@@ -259,11 +273,11 @@ fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 
 /// The way on, prominent once the step is done or asks for nothing.
 fn next_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
-    let words = cx.view.language.words();
+    let language = cx.view.language;
     let session = &player.session;
     let step = session.step();
     let asks_nothing = step.kind == StepKind::Present && step.goal.is_none();
-    let text = if session.is_last() { words.finish } else { words.next };
+    let text = if session.is_last() { tr!(language, "Finish") } else { tr!(language, "Next") };
     let pressed = if session.record().steps[session.at()].done || asks_nothing {
         primary_button(ui, cx.tokens, text)
     } else {

@@ -5,6 +5,7 @@ use crate::app::view::{AppCommand, Overlay, Tab, ViewState};
 use crate::language::Language;
 use crate::lesson::{self, Lesson, library};
 use crate::scenario::StartError;
+use crate::tr;
 
 /// What a view of the lessons wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,6 @@ pub enum LessonWish {
     Export,
     /// Adds progress that was exported.
     Import(String),
-    /// Switches the language of the lessons.
-    Speak(Language),
 }
 
 impl App {
@@ -53,10 +52,6 @@ impl App {
             LessonWish::Redo => self.redo_step(),
             LessonWish::Sandbox(enter) => {
                 self.sandbox(enter);
-                Ok(())
-            }
-            LessonWish::Speak(language) => {
-                self.speak(language);
                 Ok(())
             }
             LessonWish::Choose(_) | LessonWish::Hint | LessonWish::Solution => {
@@ -150,7 +145,7 @@ impl App {
         self.lab_changed();
     }
 
-    /// Switches the language of the lessons.
+    /// Switches the language of everything on the screen.
     pub fn speak(&mut self, language: Language) {
         self.view.language = language;
         self.follow_lesson();
@@ -169,7 +164,7 @@ impl App {
             }
             LessonWish::Export => {
                 ctx.copy_text(self.progress.export());
-                self.view.said = Some(language.words().progress_copied.to_owned());
+                self.view.said = Some(tr!(language, "Your progress is on the clipboard").to_owned());
             }
             LessonWish::Import(text) => match self.progress.import("progress", &text) {
                 Ok(brought) => {

@@ -188,7 +188,7 @@ fn number_ui(
 fn status_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let right = pos2(grid.status.max, rect.center().y);
-    let word = words::pdpte_status(row.status);
+    let word = words::pdpte_status(row.status, look.cx.language());
     let (font, color) = match row.status {
         PdpteStatus::Fresh | PdpteStatus::Present => (plain(m.small), t.shadow.text),
         PdpteStatus::Stale => (bold(m.small), t.stale.text),
@@ -215,7 +215,7 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
         (PdpteStatus::Refused { bits }, _) => {
             format!(
                 "Memory has {} set: the next load of the registers raises #GP and loads none",
-                crate::explain::bit_list(bits)
+                crate::explain::bit_list(bits, look.cx.language())
             )
         }
         (_, Some(0)) => "The register differs from memory since the start".to_owned(),

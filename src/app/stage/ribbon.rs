@@ -46,14 +46,20 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     };
     put(&mut at, whose, plain(m.small), t.weak, 0.6 * m.pad);
     put(&mut at, words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
-    put(&mut at, words::access(path.access.kind, path.access.user).to_owned(), plain(m.small), t.weak, 1.2 * m.pad);
+    put(
+        &mut at,
+        crate::explain::access_words(path.access.kind, path.access.user, look.cx.language()).to_owned(),
+        plain(m.small),
+        t.weak,
+        1.2 * m.pad,
+    );
     if look.layout.stacked {
         at = pos2(line.left(), line.top() + second * line.height());
     }
     let known = path.arrived || !path.recorded;
     if !known {
         // What happened last, in words.
-        let line = look.cx.event().map(crate::explain::event);
+        let line = look.cx.event().map(|event| crate::explain::event(event, look.cx.language()));
         let words = line.map_or_else(
             || "not begun".to_owned(),
             |line| {
@@ -75,7 +81,13 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         End::Fault { reason, .. } => {
             put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
             let exception = look.exception().map_or_else(String::new, |exception| format!("{exception}, "));
-            put(&mut at, format!("✕ {exception}{}", words::fault(reason)), bold(m.small), t.fault.text, 1.2 * m.pad);
+            put(
+                &mut at,
+                format!("✕ {exception}{}", words::fault(reason, look.cx.language())),
+                bold(m.small),
+                t.fault.text,
+                1.2 * m.pad,
+            );
         }
     }
     match path.hit {

@@ -15,6 +15,7 @@ use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode};
+use crate::tr;
 
 /// Draws a table in its column; where the path crosses it, if it does, and its lower end.
 pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<Anchor>, f32) {
@@ -256,7 +257,7 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
 
 fn entry_name(look: &Look<'_>, level: Level, entry: &Entry) -> String {
     let name = Mode::entry_name(level);
-    let bits = words::entry_bits(entry.value, entry.leaf, entry.large);
+    let bits = words::entry_bits(entry.value, entry.leaf, entry.large, look.cx.language());
     let digits = 2 * look.stage.mode.entry_size() as usize;
     format!("{name} {}: 0x{}, {bits}", entry.index, words::grouped(entry.value, digits))
 }
@@ -325,7 +326,7 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
 fn verdict(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) -> Rect {
     let (t, m) = (look.t(), look.m());
     let (words, font, color) = match entry.fault {
-        Some(reason) => (words::fault(reason), bold(m.small), t.fault.text),
+        Some(reason) => (words::fault(reason, look.cx.language()), bold(m.small), t.fault.text),
         None if entry.changed & P != 0 => ("not present".to_owned(), plain(m.small), t.changed.text),
         None => ("not present".to_owned(), plain(m.small), t.weak),
     };
@@ -353,9 +354,12 @@ fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
         };
         line(ui, &what, words::gpa(entry.frame));
     }
-    ui.label(words::entry_bits(entry.value, entry.leaf, entry.large));
+    ui.label(words::entry_bits(entry.value, entry.leaf, entry.large, look.cx.language()));
     if let Some(reason) = entry.fault {
-        ui.label(egui::RichText::new(format!("✕ ends the walk: {}", words::fault(reason))).color(t.fault.text));
+        ui.label(
+            egui::RichText::new(format!("✕ ends the walk: {}", words::fault(reason, look.cx.language())))
+                .color(t.fault.text),
+        );
     }
 }
 
@@ -369,7 +373,13 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
         (_, Some(reason)) if shown => {
             let rect = paint::top_of(room, m.head + m.row);
             let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
-            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fault: {}", words::fault(reason))));
+            response.widget_info(|| {
+                WidgetInfo::labeled(
+                    Role::Label,
+                    true,
+                    tr!(look.cx, "Fault: {why}", why = words::fault(reason, look.cx.language())),
+                )
+            });
             let title = look.exception().map_or_else(|| "✕ would fault".to_owned(), |name| format!("✕ {name}"));
             paint::card_body(ui.painter(), t, rect);
             paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
@@ -377,7 +387,7 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             paint::text(ui.painter(), at, Align2::LEFT_CENTER, title, bold(m.font), t.fault.text);
             let at = rect.left_top() + vec2(m.pad, m.head + 0.5 * m.row);
             let width = rect.width() - 2.0 * m.pad;
-            let words = words::fault(reason);
+            let words = words::fault(reason, look.cx.language());
             paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.fault.text, width);
             paint::card_edge(ui.painter(), rect, t.fault.edge);
             None

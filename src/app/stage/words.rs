@@ -3,8 +3,10 @@
 use super::model::{Ghost, PdpteStatus};
 use crate::arch::fault::FaultReason;
 use crate::arch::rights::Violations;
-use crate::arch::{AccessKind, Gpa, Gva, Mode, entry};
+use crate::arch::{Gpa, Gva, Mode, entry};
 use crate::explain;
+use crate::language::Language;
+use crate::{tr, word};
 
 /// A number in hex without prefix, grouped by four from the right, at least `digits` long.
 #[must_use]
@@ -44,69 +46,56 @@ pub fn gfn(base: Gpa) -> String {
 
 /// What ended a walk, in the few words that a row has room for.
 #[must_use]
-pub fn fault(reason: FaultReason) -> String {
+pub fn fault(reason: FaultReason, l: Language) -> String {
     match reason {
-        FaultReason::NotPresent { .. } => "not present".to_owned(),
-        FaultReason::Reserved { bits: mask, .. } => format!("reserved {}", explain::bit_list(mask)),
-        FaultReason::Rights { broken } => rights(broken).to_owned(),
-        FaultReason::NonCanonical { width } => format!("not canonical at {width} bits"),
+        FaultReason::NotPresent { .. } => tr!(l, "not present").to_owned(),
+        FaultReason::Reserved { bits: mask, .. } => tr!(l, "reserved {bits}", bits = explain::bit_list(mask, l)),
+        FaultReason::Rights { broken } => l.tr(rights(broken)).to_owned(),
+        FaultReason::NonCanonical { width } => tr!(l, "not canonical at {width} bits", width = width),
     }
 }
 
 fn rights(broken: Violations) -> &'static str {
     const WORDS: [(Violations, &str); 7] = [
-        (Violations::USER, "kernel only"),
-        (Violations::WRITE, "read-only"),
-        (Violations::EXECUTE, "no execute"),
+        (Violations::USER, word!("kernel only")),
+        (Violations::WRITE, word!("read-only")),
+        (Violations::EXECUTE, word!("no execute")),
         (Violations::SMEP, "SMEP"),
         (Violations::SMAP, "SMAP"),
-        (Violations::KEY_ACCESS, "key denies"),
-        (Violations::KEY_WRITE, "key denies write"),
+        (Violations::KEY_ACCESS, word!("key denies")),
+        (Violations::KEY_WRITE, word!("key denies write")),
     ];
-    WORDS.iter().find(|(rule, _)| broken.contains(*rule)).map_or("denied", |(_, words)| words)
+    WORDS.iter().find(|(rule, _)| broken.contains(*rule)).map_or(word!("denied"), |(_, words)| words)
 }
 
 /// The status of a PDPTE register in words.
 #[must_use]
-pub fn pdpte_status(status: PdpteStatus) -> String {
+pub fn pdpte_status(status: PdpteStatus, l: Language) -> String {
     match status {
-        PdpteStatus::Fresh => "= fresh".to_owned(),
-        PdpteStatus::Stale => "STALE".to_owned(),
-        PdpteStatus::Present => "present".to_owned(),
-        PdpteStatus::NotPresent => "not present".to_owned(),
-        PdpteStatus::Refused { bits: mask } => format!("✕ {}", explain::bit_list(mask)),
+        PdpteStatus::Fresh => tr!(l, "= fresh").to_owned(),
+        PdpteStatus::Stale => tr!(l, "STALE").to_owned(),
+        PdpteStatus::Present => tr!(l, "present").to_owned(),
+        PdpteStatus::NotPresent => tr!(l, "not present").to_owned(),
+        PdpteStatus::Refused { bits: mask } => format!("✕ {}", explain::bit_list(mask, l)),
     }
 }
 
 /// Where memory would have led.
 #[must_use]
-pub fn ghost(ghost: Ghost) -> String {
+pub fn ghost(ghost: Ghost, l: Language) -> String {
     match ghost {
         Ghost::Refused { bits: mask } => {
-            format!("memory would be refused at the next load: {}", explain::bit_list(mask))
+            tr!(l, "memory would be refused at the next load: {bits}", bits = explain::bit_list(mask, l))
         }
-        Ghost::NotPresent => "memory says not present".to_owned(),
+        Ghost::NotPresent => tr!(l, "memory says not present").to_owned(),
         Ghost::Leads { table, page, fault: reason } => {
             let there = match (page, reason) {
-                (Some(page), _) => format!("to page {}", gpa(page)),
-                (None, Some(FaultReason::NotPresent { .. }) | None) => "nothing is mapped there".to_owned(),
-                (None, Some(reason)) => fault(reason),
+                (Some(page), _) => tr!(l, "to page {place}", place = gpa(page)),
+                (None, Some(FaultReason::NotPresent { .. }) | None) => tr!(l, "nothing is mapped there").to_owned(),
+                (None, Some(reason)) => fault(reason, l),
             };
-            format!("memory would lead to gfn {} — {there}", gfn(table))
+            tr!(l, "memory would lead to gfn {gfn} — {there}", gfn = gfn(table), there = there)
         }
-    }
-}
-
-/// An access in words: `user read`, `kernel write`.
-#[must_use]
-pub const fn access(kind: AccessKind, user: bool) -> &'static str {
-    match (user, kind) {
-        (true, AccessKind::Read) => "user read",
-        (true, AccessKind::Write) => "user write",
-        (true, AccessKind::Fetch) => "user fetch",
-        (false, AccessKind::Read) => "kernel read",
-        (false, AccessKind::Write) => "kernel write",
-        (false, AccessKind::Fetch) => "kernel fetch",
     }
 }
 
@@ -118,25 +107,25 @@ pub fn page_size(shift: u32) -> String {
 
 /// The bits of an entry that are set, by name.
 #[must_use]
-pub fn entry_bits(value: u64, leaf: bool, large: bool) -> String {
+pub fn entry_bits(value: u64, leaf: bool, large: bool, l: Language) -> String {
     let names: [(u64, &str); 8] = [
-        (entry::P, "present"),
-        (entry::RW, "writable"),
-        (entry::US, "user"),
-        (entry::PWT, "write-through"),
-        (entry::PCD, "not cached"),
-        (entry::A, "accessed"),
-        (if leaf { entry::D } else { 0 }, "dirty"),
-        (if leaf { entry::G } else { 0 }, "global"),
+        (entry::P, word!("present")),
+        (entry::RW, word!("writable")),
+        (entry::US, word!("user")),
+        (entry::PWT, word!("write-through")),
+        (entry::PCD, word!("not cached")),
+        (entry::A, word!("accessed")),
+        (if leaf { entry::D } else { 0 }, word!("dirty")),
+        (if leaf { entry::G } else { 0 }, word!("global")),
     ];
-    let mut set: Vec<&str> = names.iter().filter(|(bit, _)| value & bit != 0).map(|(_, name)| *name).collect();
+    let mut set: Vec<&str> = names.iter().filter(|(bit, _)| value & bit != 0).map(|(_, name)| l.tr(name)).collect();
     if large {
-        set.push("large page");
+        set.push(tr!(l, "large page"));
     }
     if value & entry::XD != 0 {
-        set.push("no execute");
+        set.push(tr!(l, "no execute"));
     }
-    if set.is_empty() { "no bit set".to_owned() } else { set.join(", ") }
+    if set.is_empty() { tr!(l, "no bit set").to_owned() } else { set.join(tr!(l, ", ")) }
 }
 
 #[cfg(test)]

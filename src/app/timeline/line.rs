@@ -129,7 +129,7 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     let sentence = match cx.command() {
         Some(command) => {
             let number = cx.session.step_number(lab.cursor());
-            format!("step {number} of {}, {}", cx.session.step_count(), explain::command(command))
+            format!("step {number} of {}, {}", cx.session.step_count(), explain::command(command, cx.language()))
         }
         None => format!("the start, before {} steps", cx.session.step_count()),
     };
@@ -142,7 +142,7 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     let step = window.cursor_at(pointer.x);
     let near = (pointer.x - window.at(step).x).abs() <= 0.5 * SIDE;
     if let (true, Some(command)) = (near, lab.command(step)) {
-        let mut text = format!("#{}  {}", cx.session.step_number(step), explain::command(command));
+        let mut text = format!("#{}  {}", cx.session.step_number(step), explain::command(command, cx.language()));
         for caption in cx.session.captions.iter().filter(|caption| caption.after + 1 == step) {
             text += &format!("\n{}", caption.text.get("en"));
         }

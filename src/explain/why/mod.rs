@@ -11,6 +11,7 @@ use crate::arch::fault::Vector;
 use crate::arch::mode::Mode;
 use crate::arch::{Level, pdpte};
 use crate::engine::EngineName;
+use crate::language::Language;
 use crate::machine::event::{EntrySource, ExitReason, FaultWhy, RefusedWhy, SpteWhy};
 use crate::machine::{Command, Event, Machine};
 
@@ -44,7 +45,7 @@ fn conclusion(command: &Command, events: &[Event], before: &Machine, engine: Eng
         match event {
             Event::Refused { why } => return (refused_title(why), refused_source(why)),
             Event::Fault { vector: Vector::PageFault, err, why, .. } => {
-                let bits = error_code_bits(err.0);
+                let bits = error_code_bits(err.0, Language::En);
                 return (format!("The access faults: #PF, error code {:#x} ({bits}).", err.0), fault_source(why));
             }
             Event::Fault { .. } => {
@@ -155,7 +156,7 @@ fn register_title(events: &[Event]) -> (String, &'static str) {
 }
 
 fn refused_title(why: &RefusedWhy) -> String {
-    format!("Refused, nothing changed. {}.", refused(why))
+    format!("Refused, nothing changed. {}.", refused(why, Language::En))
 }
 
 const fn refused_source(why: &RefusedWhy) -> &'static str {
@@ -227,9 +228,12 @@ fn cause(event: &Event, before: &Machine) -> Option<String> {
             format!("The walk begins below a cached {}.", Mode::entry_name(Level(*level)))
         }
         Event::Translated { gpa, .. } => format!("The access reaches {}.", address("GPA", gpa.0)),
-        Event::Fault { why, .. } => capitalised(&fault_why(why)),
+        Event::Fault { why, .. } => capitalised(&fault_why(why, Language::En)),
         Event::PdpteReject { index, bits, .. } => {
-            format!("PDPTE {index} in memory has reserved {} set; P = 1, so it is checked.", bit_list(bits.0))
+            format!(
+                "PDPTE {index} in memory has reserved {} set; P = 1, so it is checked.",
+                bit_list(bits.0, Language::En)
+            )
         }
         Event::PdpteLoad { old, new, .. } => {
             let changed: Vec<String> = (0..4)
@@ -248,7 +252,7 @@ fn cause(event: &Event, before: &Machine) -> Option<String> {
         Event::ShadowRead { level, index, value, .. } => {
             format!("The hardware reads the shadow of level {level} at index {index}: {}.", hex(value.0))
         }
-        Event::VmExit { reason } => format!("Exit to the hypervisor: {}.", super::exit_reason(*reason)),
+        Event::VmExit { reason } => format!("Exit to the hypervisor: {}.", super::exit_reason(*reason, Language::En)),
         Event::ShadowNew { gfn, role } => {
             format!("KVM makes a shadow of gfn {:#x}, level {}.", gfn.0, role.level)
         }
