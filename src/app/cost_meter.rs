@@ -6,6 +6,7 @@ use super::engines;
 use super::theme::{self, TEXT, Tokens};
 use super::view::ViewCx;
 use crate::engine::EngineName;
+use crate::tr;
 
 /// Height of a line, in points.
 const LINE: f32 = 22.0;
@@ -41,11 +42,17 @@ pub fn cost_meter_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
     let (t, this) = (cx.tokens, cx.session.engine());
     let exits = &cx.machine.cost.exits;
-    let hint = format!(
-        "Exits to the hypervisor: {} page faults, {} emulated writes, {} register accesses, {} INVLPG, {} MMIO",
-        exits.page_fault, exits.emulated_write, exits.cr_access, exits.invlpg, exits.mmio
+    let hint = tr!(
+        cx,
+        "Exits to the hypervisor: {faults} page faults, {writes} emulated writes, {registers} register accesses, \
+         {invlpg} INVLPG, {mmio} MMIO",
+        faults = exits.page_fault,
+        writes = exits.emulated_write,
+        registers = exits.cr_access,
+        invlpg = exits.invlpg,
+        mmio = exits.mmio
     );
-    let name = format!("Exits, {}", engines::label(this, cx.language()));
+    let name = tr!(cx, "Exits, {engine}", engine = engines::label(this, cx.language()));
     let mut counters = vec![Counter { name, hint, value: exits.total(), color: t.shadow.line, strong: true }];
     let others = OTHERS.into_iter().filter(|engine| *engine != this).take(OTHERS_SHOWN);
     counters.extend(others.filter_map(|engine| {
@@ -55,7 +62,8 @@ fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
             EngineName::Ept => t.guest.line,
             _ => t.hit.line,
         };
-        let hint = format!("Exits of the same commands on {}", engines::meaning(engine, cx.language()));
+        let hint =
+            tr!(cx, "Exits of the same commands on {machine}", machine = engines::meaning(engine, cx.language()));
         Some(Counter { name: engines::label(engine, cx.language()).to_owned(), hint, value, color, strong: false })
     }));
     counters
@@ -63,11 +71,16 @@ fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
 
 fn reads_counter(cx: &ViewCx<'_>) -> Counter {
     let cost = &cx.machine.cost;
-    let hint = format!(
-        "Table entries that the last access read from memory; {} in all. TLB: {} hits, {} misses, {} flushes",
-        cost.memory_reads, cost.tlb_hits, cost.tlb_misses, cost.tlb_flushes
+    let hint = tr!(
+        cx,
+        "Table entries that the last access read from memory; {all} in all. TLB: {hits} hits, {misses} misses, \
+         {flushes} flushes",
+        all = cost.memory_reads,
+        hits = cost.tlb_hits,
+        misses = cost.tlb_misses,
+        flushes = cost.tlb_flushes
     );
-    let (name, value) = ("Memory reads / walk".to_owned(), cost.memory_reads_last);
+    let (name, value) = (tr!(cx, "Memory reads / walk").to_owned(), cost.memory_reads_last);
     Counter { name, hint, value, color: cx.tokens.weak, strong: false }
 }
 

@@ -5,21 +5,26 @@ use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
 use super::theme::CONTROL;
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
 use super::{entry_editor, lesson, log, why};
+use crate::word;
 
-const TABS: [(Tab, &str); 4] =
-    [(Tab::Lesson, "Lesson"), (Tab::Inspect, "Inspect"), (Tab::Why, "Why"), (Tab::Log, "Log")];
+const TABS: [(Tab, &str); 4] = [
+    (Tab::Lesson, word!("Lesson")),
+    (Tab::Inspect, word!("Inspect")),
+    (Tab::Why, word!("Why")),
+    (Tab::Log, word!("Log")),
+];
 
 /// Draws the drawer.
 pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        for (tab, name) in TABS.into_iter().filter(|(tab, _)| *tab != Tab::Lesson || cx.lesson.is_some()) {
-            let on = cx.view.tab == tab;
+        for (tab, english) in TABS.into_iter().filter(|(tab, _)| *tab != Tab::Lesson || cx.lesson.is_some()) {
+            let (name, on) = (cx.tr(english), cx.view.tab == tab);
             let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.weak) };
             let text = egui::RichText::new(name).color(color);
             let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
-            let place = if tab == Tab::Inspect { "entry" } else { &name.to_lowercase() };
+            let place = if tab == Tab::Inspect { "entry" } else { &english.to_lowercase() };
             let response = lesson::spot(cx, ui, place, |ui| ui.add(button));
             response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, name));
             if response.clicked() {

@@ -10,6 +10,7 @@ use super::theme::{PAD, Tokens};
 use super::view::{AppCommand, Page, ViewCx};
 use super::widgets::segmented;
 use super::{bar, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
+use crate::tr;
 
 /// Windows less wide than this, in points, are laid out as pages: the stage would have no room.
 pub const NARROW: f32 = 900.0;
@@ -102,10 +103,14 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let drawer = if cx.lesson.is_some() { "Lesson" } else { "Why" };
-    let pages =
-        [(Page::Processor, "Processor"), (Page::Memory, "Memory"), (Page::Stage, "Tables"), (Page::Drawer, drawer)];
-    if let Some(page) = segmented(ui, cx.tokens, "Page", &pages, cx.view.page) {
+    let drawer = if cx.lesson.is_some() { tr!(cx, "Lesson") } else { tr!(cx, "Why") };
+    let pages = [
+        (Page::Processor, tr!(cx, "Processor")),
+        (Page::Memory, tr!(cx, "Memory")),
+        (Page::Stage, tr!(cx, "Tables")),
+        (Page::Drawer, drawer),
+    ];
+    if let Some(page) = segmented(ui, cx.tokens, tr!(cx, "Page"), &pages, cx.view.page) {
         cx.send(AppCommand::OpenPage(page));
     }
 }

@@ -15,6 +15,7 @@ use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
 use crate::machine::Caches;
+use crate::tr;
 
 /// Room between two groups, in points.
 const GROUP: f32 = 8.0;
@@ -33,16 +34,16 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let found = Structures::of(cx.machine, &pdptes_in_force(cx.machine, cx.session.engine()));
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        heading(ui, cx.tokens, format!("Guest memory · {}", size_text(cx.machine.slots.end().0)));
+        heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
         map_ui(cx, ui, &found, least);
         ui.add_space(GROUP);
-        heading(ui, cx.tokens, "Tables");
+        heading(ui, cx.tokens, tr!(cx, "Tables"));
         ui.scope(|ui| tables_ui(cx, ui, &found.tables));
         ui.add_space(GROUP);
         let broken = ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = CHIP;
             ui.spacing_mut().button_padding.y = 2.0;
-            heading(ui, cx.tokens, "Engine");
+            heading(ui, cx.tokens, tr!(cx, "Engine"));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
         });
         if let Some(broken) = broken.inner {
@@ -52,7 +53,7 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         // A low window has no room for the heading; the chips speak for themselves.
         if least == MIN_ROWS[0] {
             ui.add_space(GROUP);
-            heading(ui, cx.tokens, "Translation caches");
+            heading(ui, cx.tokens, tr!(cx, "Translation caches"));
         }
         caches_ui(cx, ui);
     });
@@ -83,7 +84,8 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let name = format!("Page map: {} tables, {} pages mapped", found.tables.len(), mapped.len());
+    let name =
+        tr!(cx, "Page map: {tables} tables, {pages} pages mapped", tables = found.tables.len(), pages = mapped.len());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let frame_at = |pos: egui::Pos2| {
         let (x, y) = ((pos.x - rect.left() - labels) / pitch, (pos.y - rect.top()) / row_height);
@@ -121,7 +123,7 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
         }));
     }
     if rows.len() > shown.len() {
-        caption(ui, cx.tokens, format!("and {} more rows", rows.len() - shown.len()));
+        caption(ui, cx.tokens, tr!(cx, "and {count} more rows", count = rows.len() - shown.len()));
     }
 }
 
@@ -176,23 +178,30 @@ fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) ->
     let place = format!("gfn {:#x} · GPA {}", gfn.0, explain::hex(gfn.base().0));
     let what = match table {
         Some(table) => format!("{} · {}", table.name(), table_note(cx, table)),
-        None if cx.machine.slots.find(gfn).is_none() => "no memory here".to_owned(),
-        None if mapped => "a mapped page".to_owned(),
-        None if cx.machine.memory.page(gfn).is_some() => "written, not mapped".to_owned(),
-        None => "never written".to_owned(),
+        None if cx.machine.slots.find(gfn).is_none() => tr!(cx, "no memory here").to_owned(),
+        None if mapped => tr!(cx, "a mapped page").to_owned(),
+        None if cx.machine.memory.page(gfn).is_some() => tr!(cx, "written, not mapped").to_owned(),
+        None => tr!(cx, "never written").to_owned(),
     };
-    let change = if changed(cx, gfn) { "\njust changed" } else { "" };
-    format!("{place}\n{what}{change}")
+    match changed(cx, gfn) {
+        true => format!("{place}\n{what}\n{}", tr!(cx, "just changed")),
+        false => format!("{place}\n{what}"),
+    }
 }
 
 fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {
-    let entries = if table.present == 1 { "entry" } else { "entries" };
+    let entries = || match table.present {
+        1 => tr!(cx, "1 entry").to_owned(),
+        count => tr!(cx, "{count} entries", count = count),
+    };
     let guarded = if locked(cx, table) { "⊘ " } else { "" };
     match table.reach {
-        Reach::MemoryOnly => format!("{guarded}◔ not in use yet"),
-        Reach::RegisterOnly => format!("{guarded}◔ {} {entries}", table.present),
-        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => format!("{guarded}32 bytes"),
-        Reach::Walks => format!("{guarded}{} {entries}", table.present),
+        Reach::MemoryOnly => format!("{guarded}◔ {}", tr!(cx, "not in use yet")),
+        Reach::RegisterOnly => format!("{guarded}◔ {}", entries()),
+        Reach::Walks if table.level == 3 && cx.machine.cpu.mode() == Mode::Pae => {
+            format!("{guarded}{}", tr!(cx, "{count} bytes", count = 32))
+        }
+        Reach::Walks => format!("{guarded}{}", entries()),
     }
 }
 
@@ -201,18 +210,20 @@ fn locked(cx: &ViewCx<'_>, table: &Table) -> bool {
     cx.vm.shadow_facts(table.base.gfn(), None).write_protected
 }
 
-fn table_hint(table: &Table) -> &'static str {
+fn table_hint(cx: &ViewCx<'_>, table: &Table) -> &'static str {
     match table.reach {
-        Reach::Walks => "In use. ⊘: the hypervisor has taken W from its frame, so that it sees every store",
-        Reach::MemoryOnly => "Only the PDPTEs in memory lead here: walks read it after the next load of the registers",
-        Reach::RegisterOnly => "Only a stale PDPTE register still leads here",
+        Reach::Walks => tr!(cx, "In use. ⊘: the hypervisor has taken W from its frame, so that it sees every store"),
+        Reach::MemoryOnly => {
+            tr!(cx, "Only the PDPTEs in memory lead here: walks read it after the next load of the registers")
+        }
+        Reach::RegisterOnly => tr!(cx, "Only a stale PDPTE register still leads here"),
     }
 }
 
 fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     ui.spacing_mut().item_spacing.y = 0.0;
     if found.is_empty() {
-        caption(ui, cx.tokens, "Paging is off: no tables");
+        caption(ui, cx.tokens, tr!(cx, "Paging is off: no tables"));
     }
     for table in found {
         let selection = Selection::Table { level: table.level, base: table.base };
@@ -228,12 +239,12 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         if response.hovered() {
             hover::point_at(ui, Pointed { entry: None, frame: Some(table.base.gfn()) });
         }
-        if response.on_hover_text(table_hint(table)).clicked() {
+        if response.on_hover_text(table_hint(cx, table)).clicked() {
             cx.send(AppCommand::Select(selection));
         }
     }
     if found.len() >= MAX_TABLES {
-        caption(ui, cx.tokens, format!("The first {MAX_TABLES} tables"));
+        caption(ui, cx.tokens, tr!(cx, "The first {count} tables", count = MAX_TABLES));
     }
 }
 
@@ -248,8 +259,8 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn engine_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineName) {
     let on = cx.session.engine() == engine;
     let (label, meaning) = (engines::label(engine, cx.language()), engines::meaning(engine, cx.language()));
-    let response = chip(ui, cx.tokens, label, on, &format!("Engine: {meaning}"));
-    if response.on_hover_text(format!("The same commands on {meaning}")).clicked() && !on {
+    let response = chip(ui, cx.tokens, label, on, &tr!(cx, "Engine: {meaning}", meaning = meaning));
+    if response.on_hover_text(tr!(cx, "The same commands on {machine}", machine = meaning)).clicked() && !on {
         cx.send(AppCommand::SetEngine(engine));
     }
 }
@@ -258,14 +269,17 @@ fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (t, caches, machine) = (cx.tokens, cx.session.caches(), cx.machine);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let hint = "A click replays every command with or without it.";
+        let hint = tr!(cx, "Pages that the TLB holds. A click replays every command with or without it.");
         let text = format!("TLB · {}", machine.tlb.len());
-        if chip(ui, t, &text, caches.tlb, "TLB").on_hover_text(format!("Pages that the TLB holds. {hint}")).clicked() {
+        if chip(ui, t, &text, caches.tlb, "TLB").on_hover_text(hint).clicked() {
             cx.send(AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }));
         }
-        let text = format!("Structures · {}", machine.psc.len());
-        let structures = chip(ui, t, &text, caches.structures, "Paging-structure caches");
-        let hint = format!("Prefixes that the paging-structure caches hold. {hint}");
+        let text = format!("{} · {}", tr!(cx, "Structures"), machine.psc.len());
+        let structures = chip(ui, t, &text, caches.structures, tr!(cx, "Paging-structure caches"));
+        let hint = tr!(
+            cx,
+            "Prefixes that the paging-structure caches hold. A click replays every command with or without them."
+        );
         if structures.on_hover_text(hint).clicked() {
             cx.send(AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }));
         }

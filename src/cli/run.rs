@@ -188,7 +188,7 @@ impl Setup {
 
     /// The broken invariant, if the state is to be checked and one is.
     fn broken(&self, vm: &AnyVm) -> Option<Event> {
-        let broken = if self.audit { vm.audit().err()? } else { return None };
+        let broken = if self.audit { vm.audit_in(self.language).err()? } else { return None };
         Some(Event::AuditFailed { invariant: broken.invariant.to_owned(), witness: broken.witness })
     }
 }

@@ -14,6 +14,7 @@ pub mod twodim;
 
 use crate::arch::invalidate::Scope;
 use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
+use crate::language::Language;
 use crate::machine::command::SlotAction;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::mapper::MapError;
@@ -321,9 +322,17 @@ impl AnyVm {
     /// # Errors
     /// The first that is broken, with its witness.
     pub fn audit(&self) -> Result<(), shadow::Broken> {
+        self.audit_in(Language::En)
+    }
+
+    /// The same, with the witness in a language.
+    ///
+    /// # Errors
+    /// The first that is broken, with its witness.
+    pub fn audit_in(&self, language: Language) -> Result<(), shadow::Broken> {
         match self {
             Self::Native(_) | Self::TwoDim(_) => Ok(()),
-            Self::Shadow(vm) => shadow::audit(vm),
+            Self::Shadow(vm) => shadow::audit(vm, language),
         }
     }
 

@@ -12,7 +12,9 @@ use super::{Shadow, root, spte, write};
 use crate::arch::entry::{self, P, RW, US, XD};
 use crate::arch::{Gfn, Level, Mode};
 use crate::engine::Vm;
+use crate::language::Language;
 use crate::machine::role::Role;
+use crate::tr;
 
 /// A broken invariant, with what shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub struct Broken {
     pub witness: String,
 }
 
-type Check = fn(&Vm<Shadow>) -> Result<(), String>;
+/// A check that words what it finds in a language.
+type Check = fn(&Vm<Shadow>, Language) -> Result<(), String>;
 
 /// Every invariant, in order.
 const INVARIANTS: [(&str, Check); 11] = [
@@ -44,15 +47,20 @@ const INVARIANTS: [(&str, Check); 11] = [
 ///
 /// # Errors
 /// The first invariant that is broken.
-pub fn audit(vm: &Vm<Shadow>) -> Result<(), Broken> {
+pub fn audit(vm: &Vm<Shadow>, language: Language) -> Result<(), Broken> {
     for (invariant, check) in INVARIANTS {
-        check(vm).map_err(|witness| Broken { invariant, witness })?;
+        check(vm, language).map_err(|witness| Broken { invariant, witness })?;
     }
     Ok(())
 }
 
-fn name(page: &ShadowPage) -> String {
-    format!("shadow of gfn {:#x} level {}", page.gfn.0, page.role.level)
+fn name(page: &ShadowPage, l: Language) -> String {
+    tr!(l, "shadow of gfn {gfn} level {level}", gfn = format!("{:#x}", page.gfn.0), level = page.role.level)
+}
+
+/// An entry of a shadow page.
+fn entry_name(page: &ShadowPage, index: u16, l: Language) -> String {
+    format!("{} [{index}]", name(page, l))
 }
 
 fn leaves(vm: &Vm<Shadow>) -> impl Iterator<Item = (SpteRef, u64, &ShadowPage)> {
@@ -83,19 +91,24 @@ fn protected_frames(vm: &Vm<Shadow>) -> BTreeSet<Gfn> {
 }
 
 /// I1: no entry maps a shadowed table writable.
-fn tables_are_write_protected(vm: &Vm<Shadow>) -> Result<(), String> {
+fn tables_are_write_protected(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     let protected = protected_frames(vm);
     for (at, spte, page) in leaves(vm).filter(|(_, spte, _)| spte::is_writable(*spte)) {
         let target = vm.machine.slots.guest_frame(spte::frame(spte));
         if let Some(gfn) = target.filter(|gfn| protected.contains(gfn)) {
-            return Err(format!("{} [{}] maps the table in gfn {:#x} writable", name(page), at.index, gfn.0));
+            return Err(tr!(
+                l,
+                "{entry} maps the table in gfn {gfn} writable",
+                entry = entry_name(page, at.index, l),
+                gfn = format!("{:#x}", gfn.0)
+            ));
         }
     }
     Ok(())
 }
 
 /// I2: the reverse map holds exactly the entries that it should.
-fn reverse_map_is_exact(vm: &Vm<Shadow>) -> Result<(), String> {
+fn reverse_map_is_exact(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     let tracked = |spte: u64| if vm.engine.policy.unsync { spte::is_present(spte) } else { spte::is_writable(spte) };
     let mut wanted: BTreeMap<u64, BTreeSet<SpteRef>> = BTreeMap::new();
     for (at, spte, _) in leaves(vm).filter(|(_, spte, _)| tracked(*spte)) {
@@ -107,7 +120,7 @@ fn reverse_map_is_exact(vm: &Vm<Shadow>) -> Result<(), String> {
         return Ok(());
     }
     let frame = got.keys().chain(wanted.keys()).find(|frame| got.get(frame) != wanted.get(frame));
-    Err(format!("reverse map of hfn {:#x}", frame.copied().unwrap_or_default()))
+    Err(tr!(l, "reverse map of hfn {hfn}", hfn = format!("{:#x}", frame.copied().unwrap_or_default())))
 }
 
 const fn mode_of(role: &Role) -> Mode {
@@ -137,23 +150,31 @@ fn claims_sync(vm: &Vm<Shadow>, page: &ShadowPage) -> bool {
 }
 
 /// I3: every entry of a page in sync leads where the guest's does and grants no more.
-fn entries_agree_with_the_guest(vm: &Vm<Shadow>) -> Result<(), String> {
+fn entries_agree_with_the_guest(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     for (at, spte, page) in leaves(vm).filter(|(_, spte, _)| spte::is_present(*spte)) {
         let frame = if page.role.direct {
             vm.machine.slots.host_frame(page.direct_gfn(usize::from(at.index)))
         } else if claims_sync(vm, page) {
             let gpte = guest_entry(vm, page, at.index);
             if gpte & P == 0 {
-                return Err(format!("{} [{}] is present, the guest's entry is not", name(page), at.index));
+                return Err(tr!(
+                    l,
+                    "{entry} is present, the guest's entry is not",
+                    entry = entry_name(page, at.index, l)
+                ));
             }
-            grants_no_more(page, at.index, spte, gpte)?;
+            grants_no_more(page, at.index, spte, gpte, l)?;
             let gfn = entry::page_base(mode_of(&page.role), Level(1), gpte, &vm.machine.cpu.model).gfn();
             vm.machine.slots.host_frame(gfn)
         } else {
             continue;
         };
         if frame != Some(spte::frame(spte)) {
-            return Err(format!("{} [{}] maps another frame than the guest's entry", name(page), at.index));
+            return Err(tr!(
+                l,
+                "{entry} maps another frame than the guest's entry",
+                entry = entry_name(page, at.index, l)
+            ));
         }
     }
     for (at, child, page) in upper_entries(vm).filter(|(_, _, page)| claims_sync(vm, page)) {
@@ -165,13 +186,17 @@ fn entries_agree_with_the_guest(vm: &Vm<Shadow>) -> Result<(), String> {
         let child = vm.engine.pool.page(child);
         let table = entry::frame_4k(gpte, &vm.machine.cpu.model).gfn();
         if gpte & P == 0 || !child.role.direct && child.gfn != table {
-            return Err(format!("{} [{}] leads to another table than the guest's entry", name(page), at.index));
+            return Err(tr!(
+                l,
+                "{entry} leads to another table than the guest's entry",
+                entry = entry_name(page, at.index, l)
+            ));
         }
     }
     Ok(())
 }
 
-fn grants_no_more(page: &ShadowPage, index: u16, spte: u64, gpte: u64) -> Result<(), String> {
+fn grants_no_more(page: &ShadowPage, index: u16, spte: u64, gpte: u64, l: Language) -> Result<(), String> {
     let access = page.role.access;
     let may_write = access.write && gpte & RW != 0;
     let may_user = access.user && gpte & US != 0;
@@ -181,13 +206,13 @@ fn grants_no_more(page: &ShadowPage, index: u16, spte: u64, gpte: u64) -> Result
     let no_exec = page.role.nxe && (!access.exec || gpte & XD != 0);
     let exec = spte & XD == 0 && no_exec && page.role.glevels > 2;
     if write || user || exec {
-        return Err(format!("{} [{index}] grants more than the guest's path", name(page)));
+        return Err(tr!(l, "{entry} grants more than the guest's path", entry = entry_name(page, index, l)));
     }
     Ok(())
 }
 
 /// I4: a page's parents are exactly the entries that point to it.
-fn parents_are_exact(vm: &Vm<Shadow>) -> Result<(), String> {
+fn parents_are_exact(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     let mut wanted: BTreeMap<PageId, Vec<SpteRef>> = BTreeMap::new();
     for (at, child, _) in upper_entries(vm) {
         wanted.entry(child).or_default().push(at);
@@ -198,14 +223,20 @@ fn parents_are_exact(vm: &Vm<Shadow>) -> Result<(), String> {
         let mut wanted = wanted.remove(&id).unwrap_or_default();
         wanted.sort_unstable();
         if got != wanted {
-            return Err(format!("{} has {} parents, {} entries point to it", name(page), got.len(), wanted.len()));
+            return Err(tr!(
+                l,
+                "{page} has {parents} parents, {entries} entries point to it",
+                page = name(page, l),
+                parents = got.len(),
+                entries = wanted.len()
+            ));
         }
     }
     Ok(())
 }
 
 /// I5: frame and role find one page at most.
-fn keys_are_unique(vm: &Vm<Shadow>) -> Result<(), String> {
+fn keys_are_unique(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     if !vm.engine.policy.caches_pages {
         return Ok(());
     }
@@ -216,66 +247,91 @@ fn keys_are_unique(vm: &Vm<Shadow>) -> Result<(), String> {
             .iter()
             .find(|(other, twin)| *other > id && !twin.invalid && twin.gfn == page.gfn && twin.role == page.role);
         if twin.is_some() {
-            return Err(format!("{} is there twice with one role", name(page)));
+            return Err(tr!(l, "{page} is there twice with one role", page = name(page, l)));
         }
     }
     Ok(())
 }
 
 /// I6: a page is pinned as often as roots hold it.
-fn root_counts_are_exact(vm: &Vm<Shadow>) -> Result<(), String> {
+fn root_counts_are_exact(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     let held = vm.engine.root.pages().into_iter().chain(vm.engine.prev_roots.iter().map(|prev| prev.page));
     let held: Vec<PageId> = held.collect();
     for (id, page) in vm.engine.pool.iter() {
         let wanted = held.iter().filter(|root| **root == id).count();
         if page.root_count as usize != wanted {
-            return Err(format!("{} has root_count {}, {wanted} roots hold it", name(page), page.root_count));
+            return Err(tr!(
+                l,
+                "{page} has root_count {count}, {roots} roots hold it",
+                page = name(page, l),
+                count = page.root_count,
+                roots = wanted
+            ));
         }
     }
     Ok(())
 }
 
 /// I7: no entry leads to a page that is free, and the counters say how many are in use.
-fn entries_lead_to_live_pages(vm: &Vm<Shadow>) -> Result<(), String> {
+fn entries_lead_to_live_pages(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     for (at, child, page) in upper_entries(vm) {
         if vm.engine.pool.get(child).is_none() {
-            return Err(format!("{} [{}] leads to a free page", name(page), at.index));
+            return Err(tr!(l, "{entry} leads to a free page", entry = entry_name(page, at.index, l)));
         }
     }
     let (listed, live) = (vm.engine.pool.active().count(), vm.engine.pool.live() as usize);
     let stored = vm.engine.pool.iter().count();
     if listed != live || stored != live {
-        return Err(format!("{live} pages live, {listed} on the active list, {stored} in the pool"));
+        return Err(tr!(
+            l,
+            "{live} pages live, {listed} on the active list, {stored} in the pool",
+            live = live,
+            listed = listed,
+            stored = stored
+        ));
     }
     Ok(())
 }
 
 /// I8: a writable entry mirrors a guest entry with D = 1.
-fn writable_implies_dirty(vm: &Vm<Shadow>) -> Result<(), String> {
+fn writable_implies_dirty(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     for (at, spte, page) in leaves(vm) {
         if spte::is_writable(spte) && claims_sync(vm, page) && guest_entry(vm, page, at.index) & entry::D == 0 {
-            return Err(format!("{} [{}] is writable, the guest's entry is clean", name(page), at.index));
+            return Err(tr!(
+                l,
+                "{entry} is writable, the guest's entry is clean",
+                entry = entry_name(page, at.index, l)
+            ));
         }
     }
     Ok(())
 }
 
 /// I9: the hardware's TLB lets nobody write a table that is write-protected.
-fn the_tlb_cannot_write_tables(vm: &Vm<Shadow>) -> Result<(), String> {
+fn the_tlb_cannot_write_tables(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     for cached in vm.machine.tlb.entries().filter(|cached| cached.rights.rw) {
         let gfn = vm.machine.slots.guest_frame(crate::arch::Hfn(cached.frame >> 12));
         if let Some(gfn) = gfn.filter(|gfn| write::is_protected(vm, *gfn)) {
-            return Err(format!("the TLB maps the table in gfn {:#x} writable at {:#x}", gfn.0, cached.page.0));
+            return Err(tr!(
+                l,
+                "the TLB maps the table in gfn {gfn} writable at {address}",
+                gfn = format!("{:#x}", gfn.0),
+                address = format!("{:#x}", cached.page.0)
+            ));
         }
     }
     Ok(())
 }
 
 /// I10: a present entry mirrors a guest entry with A = 1.
-fn present_implies_accessed(vm: &Vm<Shadow>) -> Result<(), String> {
+fn present_implies_accessed(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     for (at, spte, page) in leaves(vm) {
         if spte::is_present(spte) && claims_sync(vm, page) && guest_entry(vm, page, at.index) & entry::A == 0 {
-            return Err(format!("{} [{}] is present, the guest's entry has A = 0", name(page), at.index));
+            return Err(tr!(
+                l,
+                "{entry} is present, the guest's entry has A = 0",
+                entry = entry_name(page, at.index, l)
+            ));
         }
     }
     Ok(())
@@ -283,14 +339,14 @@ fn present_implies_accessed(vm: &Vm<Shadow>) -> Result<(), String> {
 
 /// I11: `pae_root` has a slot exactly for each present PDPTE register (with memory behind it, where
 /// the engine looks for that).
-fn pae_root_mirrors_the_registers(vm: &Vm<Shadow>) -> Result<(), String> {
+fn pae_root_mirrors_the_registers(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
     let cpu = &vm.machine.cpu;
     let (Root::Pae(slots), Mode::Pae) = (&vm.engine.root, cpu.mode()) else { return Ok(()) };
     for (index, slot) in slots.iter().enumerate() {
         let table = entry::frame_4k(cpu.pdptes[index], &cpu.model).gfn();
         let wanted = cpu.pdptes[index] & P != 0 && root::is_visible(vm, table);
         if spte::is_present(*slot) != wanted {
-            return Err(format!("pae_root[{index}] and PDPTE register {index} disagree about P"));
+            return Err(tr!(l, "pae_root[{index}] and PDPTE register {index} disagree about P", index = index));
         }
     }
     Ok(())
