@@ -5,6 +5,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::Theme;
 use super::engines;
+use super::files::FileWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
 use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
@@ -87,6 +88,14 @@ pub enum Action {
     CopyLink,
     /// The list of lessons.
     Lessons,
+    /// Opens a file.
+    Open,
+    /// Opens what is on the clipboard.
+    Paste,
+    /// Saves the branch in view as a scenario.
+    Save,
+    /// The states that can be opened again.
+    States,
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -106,13 +115,15 @@ pub enum Group {
     Engine,
     /// What is shown.
     View,
+    /// In and out.
+    Files,
     /// Machines to begin with.
     Presets,
 }
 
 impl Group {
     /// Every group, in order.
-    pub const ALL: [Self; 5] = [Self::Time, Self::Processor, Self::Engine, Self::View, Self::Presets];
+    pub const ALL: [Self; 6] = [Self::Time, Self::Processor, Self::Engine, Self::View, Self::Files, Self::Presets];
 
     /// Its heading.
     #[must_use]
@@ -122,6 +133,7 @@ impl Group {
             Self::Processor => tr!(language, "Processor"),
             Self::Engine => tr!(language, "Engine"),
             Self::View => tr!(language, "View"),
+            Self::Files => tr!(language, "File"),
             Self::Presets => tr!(language, "Preset"),
         }
     }
@@ -158,6 +170,7 @@ impl Action {
         all.extend(Depth::ALL.map(Self::Depth));
         all.extend(Language::ALL.map(Self::Language));
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
+        all.extend([Self::Open, Self::Paste, Self::Save, Self::States]);
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend((0..presets().count() as u16).map(Self::Preset));
         all
@@ -175,6 +188,7 @@ impl Action {
             Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
             Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
             Self::Preset(_) => Group::Presets,
+            Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
             _ => Group::View,
         }
     }
@@ -230,6 +244,10 @@ impl Action {
             Self::Presets => tr!(l, "Open a preset").into(),
             Self::Lessons => tr!(l, "Open a lesson").into(),
             Self::CopyLink => tr!(l, "Copy a link to this state").into(),
+            Self::Open => tr!(l, "Open a file").into(),
+            Self::Paste => tr!(l, "Paste a scenario, a link or a listing").into(),
+            Self::Save => tr!(l, "Save as a scenario").into(),
+            Self::States => tr!(l, "Earlier states").into(),
             Self::Palette => tr!(l, "Search or run a command").into(),
             Self::Shortcuts => tr!(l, "Show the shortcuts").into(),
             Self::Compose(gva) => tr!(l, "Next access at {address}", address = explain::address("GVA", gva.0)),
@@ -283,6 +301,8 @@ impl Action {
             Self::ZoomFit => key(Modifiers::NONE, Key::Num0),
             Self::Presets => key(Modifiers::NONE, Key::P),
             Self::Lessons => key(Modifiers::SHIFT, Key::L),
+            Self::Open => key(Modifiers::COMMAND, Key::O),
+            Self::Save => key(Modifiers::COMMAND, Key::S),
             Self::Palette => key(Modifiers::COMMAND, Key::K),
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
             _ => None,
@@ -342,6 +362,10 @@ impl Action {
             Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
             Self::Lessons => super::lesson::open_list(),
             Self::CopyLink => AppCommand::CopyLink,
+            Self::Open => FileWish::Open.into(),
+            Self::Paste => FileWish::Paste.into(),
+            Self::Save => FileWish::Save.into(),
+            Self::States => FileWish::ShowStates.into(),
             Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
             Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),
             Self::Compose(va) => AppCommand::Compose(super::view::Composer { va, ..cx.view.composer }),

@@ -3,8 +3,8 @@
 use super::App;
 use super::comparison::Comparison;
 use super::history::{History, run_until_refused};
+use super::theme;
 use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
-use super::{share, theme};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
 use crate::machine::{Caches, Command};
@@ -14,10 +14,15 @@ use crate::tr;
 impl App {
     /// Does what the views of the last pass asked for.
     pub fn apply(&mut self, ctx: &egui::Context) {
-        for wish in self.tx.take() {
+        let wishes = self.tx.take();
+        if !wishes.is_empty() {
+            self.touch();
+        }
+        for wish in wishes {
             (self.view.notice, self.view.said) = (None, None);
             self.apply_one(ctx, wish);
         }
+        self.receive(ctx);
     }
 
     fn apply_one(&mut self, ctx: &egui::Context, wish: AppCommand) {
@@ -31,6 +36,7 @@ impl App {
                 }
             }
             AppCommand::Lesson(wish) => self.apply_lesson(ctx, wish),
+            AppCommand::Files(wish) => self.apply_files(wish),
             AppCommand::Access => self.run(vec![self.view.composer.command()]),
             AppCommand::AccessStep => self.access_step(),
             AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),
@@ -103,14 +109,12 @@ impl App {
     }
 
     fn copy_link(&mut self, ctx: &egui::Context) {
-        let micro_step = (self.focus.shown() < self.focus.events().len()).then_some(self.focus.shown() as u32);
-        let shown = share::of(&self.view, micro_step);
         if let Some(link) = self.session.link_to_step() {
             self.view.said = Some("A link to this step is on the clipboard".to_owned());
             ctx.copy_text(link);
             return;
         }
-        match scenario::link(&self.session, &shown, self.view.language.id()) {
+        match self.link() {
             Ok(link) => {
                 self.view.said = Some(format!("A link of {} characters is on the clipboard", link.len()));
                 ctx.copy_text(link);

@@ -12,6 +12,7 @@ mod cost_meter; // what the run has cost
 mod drawer; // Inspect, Why, Log
 mod engines; // how the window names them
 pub mod entry_editor; // the tab Inspect
+pub mod files; // in and out, and what is kept
 mod fonts; // the two faces
 pub mod headless; // pictures without a window
 pub mod history; // how every command of the path ended
@@ -23,6 +24,7 @@ mod log; // the tab Log
 mod memory_panel; // page map, tables, engine, caches
 mod menu; // context menus
 mod palette; // the command palette and the sheet of shortcuts
+pub mod platform; // what the app asks of the system below it
 mod presets; // machines to begin with
 mod processor_strip; // paging mode, bits, CR3, access composer
 mod role_card; // what a shadow page is
@@ -51,6 +53,7 @@ use crate::machine::{Caches, Event};
 use crate::scenario::{Session, Step};
 use crate::tr;
 use comparison::Comparison;
+use files::Files;
 use history::History;
 use lesson::Desk;
 use view::{CommandSender, Focus, ViewCx, ViewState};
@@ -122,6 +125,7 @@ pub struct App {
     comparison: Comparison,
     focus: Focus,
     view: ViewState,
+    files: Files,
     tx: CommandSender,
 }
 
@@ -138,7 +142,8 @@ impl App {
         view.language = options.language.unwrap_or_default();
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());
-        Self { session, progress, history, comparison, focus, view, tx: CommandSender::default() }
+        let files = Files::bare(ctx);
+        Self { session, progress, history, comparison, focus, view, files, tx: CommandSender::default() }
     }
 
     /// What is in front: what is explored, or the machine of a lesson's step.
@@ -178,8 +183,9 @@ impl App {
         events
     }
 
-    /// Opens another session in place of this one.
+    /// Opens another session in place of this one, which goes to the autosave ring first.
     pub fn open(&mut self, session: Session) {
+        self.keep_before_opening();
         if let Some(player) = self.session.player_mut() {
             player.keep_view(&self.view);
         }
@@ -187,6 +193,7 @@ impl App {
         self.view = ViewState { text_scale, language, depth, ..ViewState::of(&session) };
         self.session.explore(session);
         self.start_changed();
+        self.nothing_done_yet();
     }
 
     /// The engine in force.
@@ -197,6 +204,7 @@ impl App {
 
     /// Draws one frame.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
+        self.take_input(ui.ctx());
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
@@ -213,6 +221,7 @@ impl App {
             lesson: self.session.player(),
             desk: &self.session,
             progress: &self.progress,
+            files: &self.files,
             view: &self.view,
             vm: self.focus.vm(self.session.lab.vm()),
             machine: self.focus.vm(self.session.lab.vm()).machine(),
@@ -239,5 +248,11 @@ impl eframe::App for App {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         self.keep(storage);
+        self.keep_all();
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.end_in_order();
     }
 }

@@ -9,7 +9,7 @@ use super::actions::{Action, Group};
 use super::theme::{self, RADIUS, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
-use super::{lesson, presets};
+use super::{files, lesson, presets};
 use crate::arch::Gva;
 use crate::arch::address::number_from_text;
 use crate::language::Language;
@@ -37,7 +37,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         Overlay::Palette => PALETTE,
         Overlay::Shortcuts => SHEET,
         Overlay::Presets => PRESETS,
-        Overlay::Lessons => LESSONS,
+        Overlay::Lessons | Overlay::States => LESSONS,
     };
     let width = width.min(ctx.content_rect().width() - 24.0);
     let t = cx.tokens;
@@ -58,6 +58,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
                         close(cx, ui.ctx());
                     }
                 }
+                Overlay::States => files::states_ui(cx, ui),
                 Overlay::Presets => {
                     if let Some(command) = presets::presets_ui(cx, ui) {
                         close(cx, ui.ctx());

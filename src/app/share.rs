@@ -1,7 +1,17 @@
-//! What a link tells of the window, besides the machine and its time.
+//! What a link tells of the window, besides the machine and its time, and how it is found again.
+//!
+//! What has no field in [`View`] stands in `more` by name; what is not known there is left alone, so that a
+//! link of a later window still opens.
 
-use super::view::{Selection, Tab, ViewState};
-use crate::scenario::View;
+use super::App;
+use super::view::{Composer, Page, Selection, Tab, ViewState};
+use crate::arch::{AccessKind, Gfn, Gpa, Gva};
+use crate::scenario::{self, LinkError, Session, View};
+
+/// Names in `more`.
+const SELECTION: &str = "selection";
+const ACCESS: &str = "access";
+const PAGE: &str = "page";
 
 /// The view as a link holds it.
 #[must_use]
@@ -15,13 +25,122 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
         Tab::Why => "why",
         Tab::Log => "log",
     };
+    let mut more = vec![(ACCESS.to_owned(), access_out(&view.composer))];
+    if let Some(selection) = selection_out(view.selection) {
+        more.push((SELECTION.to_owned(), selection));
+    }
+    if let Some((_, name)) = PAGES.iter().find(|(page, _)| *page == view.page && *page != Page::default()) {
+        more.push((PAGE.to_owned(), (*name).to_owned()));
+    }
     View {
         entry,
         address: Some(view.composer.va.0),
         micro_step,
         tab: Some(tab.to_owned()),
         view: Some("explore".to_owned()),
+        beside: None,
         zoom: Some((view.zoom * 100.0).round() as u16),
-        ..View::default()
+        more,
+    }
+}
+
+/// Shows what a link showed, as far as this window knows how. `view` is that of the session just opened.
+pub fn restore(view: &mut ViewState, shown: &View, _session: &Session) {
+    let more = |name: &str| shown.more.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    if let Some(va) = shown.address {
+        view.composer.va = Gva(va);
+    }
+    if let Some(access) = more(ACCESS) {
+        access_in(access, &mut view.composer);
+    }
+    if let Some(selection) = more(SELECTION).and_then(selection_in) {
+        view.selection = selection;
+    }
+    match shown.tab.as_deref() {
+        Some("why") => view.tab = Tab::Why,
+        Some("log") => view.tab = Tab::Log,
+        Some("inspect") => view.tab = Tab::Inspect,
+        _ => {}
+    }
+    if let Some((page, _)) = PAGES.iter().find(|(_, name)| more(PAGE) == Some(name)) {
+        view.page = *page;
+    }
+    if let Some(zoom) = shown.zoom {
+        view.zoom = (f32::from(zoom) / 100.0).clamp(0.1, 4.0);
+    }
+}
+
+const PAGES: [(Page, &str); 4] =
+    [(Page::Processor, "processor"), (Page::Memory, "memory"), (Page::Stage, "tables"), (Page::Drawer, "drawer")];
+
+/// Kind, privilege and AC: `wu`, `rs`, `xua`.
+fn access_out(composer: &Composer) -> String {
+    let kind = match composer.kind {
+        AccessKind::Read => 'r',
+        AccessKind::Write => 'w',
+        AccessKind::Fetch => 'x',
+    };
+    let mut text = String::from(kind);
+    text.push(if composer.user { 'u' } else { 's' });
+    if composer.ac {
+        text.push('a');
+    }
+    text
+}
+
+fn access_in(text: &str, composer: &mut Composer) {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some('r') => composer.kind = AccessKind::Read,
+        Some('w') => composer.kind = AccessKind::Write,
+        Some('x') => composer.kind = AccessKind::Fetch,
+        _ => return,
+    }
+    composer.user = chars.next() == Some('u');
+    composer.ac = chars.next() == Some('a');
+}
+
+/// What is selected, as text. Shadow pages and entries are numbered by the run and not by the machine,
+/// yet a replay numbers them alike.
+fn selection_out(selection: Selection) -> Option<String> {
+    Some(match selection {
+        Selection::Table { level, base } => format!("table {level} {:x}", base.0),
+        Selection::Entry { level, gpa } => format!("entry {level} {:x}", gpa.0),
+        Selection::PdpteRegister(index) => format!("pdpte {index} 0"),
+        Selection::Page(gfn) => format!("page 0 {:x}", gfn.0),
+        Selection::None | Selection::Shadow(_) | Selection::Spte(_) => return None,
+    })
+}
+
+fn selection_in(text: &str) -> Option<Selection> {
+    let mut words = text.split(' ');
+    let (kind, small, number) = (words.next()?, words.next()?, words.next()?);
+    let small = small.parse::<u8>().ok()?;
+    let number = u64::from_str_radix(number, 16).ok()?;
+    let level = Some(small).filter(|level| (1..=5).contains(level));
+    match kind {
+        "table" => Some(Selection::Table { level: level?, base: Gpa(number) }),
+        "entry" => Some(Selection::Entry { level: level?, gpa: Gpa(number) }),
+        "pdpte" if small < 4 => Some(Selection::PdpteRegister(usize::from(small))),
+        "page" => Some(Selection::Page(Gfn(number))),
+        _ => None,
+    }
+}
+
+impl App {
+    /// What the window shows, as a link holds it.
+    #[must_use]
+    pub fn shown_view(&self) -> View {
+        let micro_step = (self.focus.shown() < self.focus.events().len()).then_some(self.focus.shown() as u32);
+        of(&self.view, micro_step)
+    }
+
+    /// The link of what is shown, `#m=` and what follows: the machine with its whole time, the view
+    /// and the language.
+    ///
+    /// # Errors
+    /// [`LinkError::TooLong`].
+    pub fn link(&self) -> Result<String, LinkError> {
+        scenario::link(&self.session, &self.shown_view(), self.view.language.id())
     }
 }

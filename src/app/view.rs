@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use super::Theme;
 use super::comparison::Comparison;
+use super::files::{FileWish, Files};
 use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
 use super::stage::lower::TableId;
@@ -33,6 +34,8 @@ pub struct ViewCx<'a> {
     pub desk: &'a Desk,
     /// What the learner has done.
     pub progress: &'a Progress,
+    /// Files, autosaves and what is around the app.
+    pub files: &'a Files,
     /// What is selected, opened and zoomed.
     pub view: &'a ViewState,
     /// The machine to show, under its engine.
@@ -217,6 +220,8 @@ pub enum AppCommand {
     CopyLink,
     /// Something of the lessons.
     Lesson(LessonWish),
+    /// Something of files and autosaves.
+    Files(FileWish),
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
 }
@@ -232,6 +237,8 @@ pub enum Overlay {
     Presets,
     /// The list of lessons.
     Lessons,
+    /// The states that can be opened again.
+    States,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.

@@ -1,5 +1,6 @@
 //! The native window.
 
+use super::platform::Native;
 use super::{App, Options};
 use crate::lesson::Lesson;
 use crate::scenario::Session;
@@ -45,8 +46,8 @@ pub fn run_window(
         .with_min_inner_size([360.0, 480.0]);
     let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
     let create: eframe::AppCreator<'static> = Box::new(|cc| {
-        let mut app = App::new(&cc.egui_ctx, session, options);
-        app.recall(cc.storage);
+        let app = App::new(&cc.egui_ctx, session, options);
+        let mut app = app.on_platform(Box::new(Native::new(&cc.egui_ctx)));
         if let Some((lesson, step)) = lesson {
             app.open_lesson(&lesson, step)?;
         }

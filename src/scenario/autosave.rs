@@ -18,8 +18,10 @@ pub use folder::Folder;
 /// States that are kept.
 pub const STATES: usize = 20;
 
-/// What every key begins with.
+/// What the key of every state begins with.
 const PREFIX: &str = "autosave-";
+/// What the key begins with that says of a writer that it has not ended in order.
+const OPEN: &str = "open-";
 /// What every state begins with: name and version of the layout.
 const MAGIC: &[u8; 8] = b"mmuscop1";
 /// Magic, time, check sum.
@@ -71,6 +73,24 @@ impl InMemory {
     }
 }
 
+impl Storage for Box<dyn Storage + Send> {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        (**self).get(key)
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        (**self).put(key, value)
+    }
+
+    fn delete(&mut self, key: &str) {
+        (**self).delete(key);
+    }
+
+    fn list(&self) -> Vec<String> {
+        (**self).list()
+    }
+}
+
 impl Default for InMemory {
     fn default() -> Self {
         Self::with_room(usize::MAX)
@@ -101,7 +121,7 @@ impl Storage for InMemory {
 }
 
 /// A kept state: which, and from when.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// Its place in the order of states: newer ones have more.
     serial: u64,
@@ -111,6 +131,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The writer that it is of.
+    #[must_use]
+    pub const fn writer(&self) -> u32 {
+        self.writer
+    }
+
     fn key(serial: u64, writer: u32) -> String {
         format!("{PREFIX}{serial:016x}-{writer:08x}")
     }
@@ -145,6 +171,16 @@ impl<S: Storage> Ring<S> {
         &self.storage
     }
 
+    /// The storage, for other things that are kept beside the states.
+    pub const fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
+    /// The number of this writer.
+    pub const fn writer(&self) -> u32 {
+        self.writer
+    }
+
     /// The storage, to be read by another.
     pub fn into_storage(self) -> S {
         self.storage
@@ -156,11 +192,20 @@ impl<S: Storage> Ring<S> {
     /// # Errors
     /// [`StorageError::Full`] when it has no room beside the newest state, which is still there then.
     pub fn save(&mut self, state: &Shared, now: u64) -> Result<(), StorageError> {
+        self.save_over(state, now, None).map(drop)
+    }
+
+    /// Keeps a state and, once it is there, drops an older one that it goes on from. Returns which it
+    /// is now; `None` where it is unchanged.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn save_over(&mut self, state: &Shared, now: u64, old: Option<&Entry>) -> Result<Option<Entry>, StorageError> {
         let content = state.to_bytes();
         let sum = check_sum(now, &content);
         let unchanged = xxhash_rust::xxh3::xxh3_64(&content);
         if self.last == Some(unchanged) {
-            return Ok(());
+            return Ok(None);
         }
         let mut value = Vec::with_capacity(HEADER + content.len());
         value.extend_from_slice(MAGIC);
@@ -171,8 +216,8 @@ impl<S: Storage> Ring<S> {
         // Newer than everything that any writer has put there, torn ones included.
         let serial = keys.last().map_or(0, |(serial, _)| serial.saturating_add(1)).max(now);
         let key = Entry::key(serial, self.writer);
-        // The newest whole state is all there is until this one is written: it never makes room.
-        let newest = keys.iter().rposition(|at| self.whole(*at).is_some()).map(|at| keys.remove(at));
+        let last = self.last_of_each(&keys);
+        keys.retain(|at| !last.contains(at));
         loop {
             match self.storage.put(&key, &value) {
                 Ok(()) => break,
@@ -187,14 +232,56 @@ impl<S: Storage> Ring<S> {
             }
         }
         self.last = Some(unchanged);
-        keys.extend(newest);
-        keys.push((serial, self.writer));
-        keys.sort_unstable();
-        let surplus = keys.len().saturating_sub(STATES);
-        for (serial, writer) in keys.drain(..surplus) {
+        if let Some(old) = old {
+            self.storage.delete(&Entry::key(old.serial, old.writer));
+        }
+        let mut keys = self.keys();
+        let mut surplus = keys.len().saturating_sub(STATES);
+        let last = self.last_of_each(&keys);
+        // What is the last of nobody goes first.
+        keys.sort_by_key(|at| (last.contains(at), *at));
+        keys.retain(|at| *at != (serial, self.writer));
+        for (serial, writer) in keys {
+            if surplus == 0 {
+                break;
+            }
+            surplus -= 1;
             self.storage.delete(&Entry::key(serial, writer));
         }
-        Ok(())
+        Ok(Some(Entry { serial, writer: self.writer, time: now }))
+    }
+
+    /// The newest whole state of all, and that of each writer that has not ended in order: until there
+    /// is a newer one they are all that there is of that work, and make no room for another's.
+    fn last_of_each(&self, keys: &[(u64, u32)]) -> Vec<(u64, u32)> {
+        let newest = |mine: &dyn Fn(u32) -> bool| {
+            keys.iter()
+                .rev()
+                .copied()
+                .find(|(serial, writer)| mine(*writer) && self.whole((*serial, *writer)).is_some())
+        };
+        let mut last: Vec<(u64, u32)> = newest(&|_| true).into_iter().collect();
+        last.extend(self.open_writers().into_iter().filter_map(|open| newest(&|writer| writer == open)));
+        last
+    }
+
+    /// Says that this writer has work open, until [`Self::close`].
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn begin(&mut self) -> Result<(), StorageError> {
+        self.storage.put(&format!("{OPEN}{:08x}", self.writer), b"1")
+    }
+
+    /// Says that a writer has ended in order, or that its last state was offered.
+    pub fn close(&mut self, writer: u32) {
+        self.storage.delete(&format!("{OPEN}{writer:08x}"));
+    }
+
+    /// The writers that began and did not end in order: they run still, or were killed.
+    pub fn open_writers(&self) -> Vec<u32> {
+        let number = |key: &String| key.strip_prefix(OPEN).and_then(|number| u32::from_str_radix(number, 16).ok());
+        self.storage.list().iter().filter_map(number).collect()
     }
 
     /// The states that can be restored, the newest first. Torn ones are not among them.
