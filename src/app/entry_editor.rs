@@ -17,6 +17,7 @@ use crate::arch::{Cr0, Efer, Gfn, Gpa, Level, Mode, pdpte};
 use crate::explain;
 use crate::machine::Command;
 use crate::machine::command::Size;
+use crate::tr;
 use fields::{Field, Format};
 use tryout::Consequence;
 
@@ -86,7 +87,7 @@ pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Selection::None => match leaf_of_walk(cx, ui) {
             Some((level, gpa)) => edit_ui(cx, ui, &Subject::new(cx, level, gpa)),
             None => {
-                let words = "Nothing is selected. Click an entry of a table on the stage to edit its bits.";
+                let words = tr!(cx, "Nothing is selected. Click an entry of a table on the stage to edit its bits.");
                 ui.label(RichText::new(words).color(cx.tokens.weak));
             }
         },
@@ -101,7 +102,7 @@ fn leaf_of_walk(cx: &ViewCx<'_>, ui: &Ui) -> Option<(Level, Gpa)> {
 fn edit_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     head(cx, ui, &subject.title, &format!("gpa 0x{:x}", subject.gpa.0));
     if subject.format.mode == Mode::Off {
-        ui.label(RichText::new("Paging is off: no walk reads this word.").color(cx.tokens.weak));
+        ui.label(RichText::new(tr!(cx, "Paging is off: no walk reads this word.")).color(cx.tokens.weak));
     }
     let mut hovered = cells::cells_ui(cx, ui, subject);
     ui.add_space(2.0);
@@ -147,7 +148,8 @@ fn switch_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, flag: &Field, rect: eg
     let t = cx.tokens;
     let on = subject.value >> flag.low & 1 != 0;
     let response = ui.interact(rect, ui.scope_id().with(("flag", flag.name)), Sense::click());
-    let name = format!("{} {}", flag.name, flag.words);
+    let meaning = cx.tr(flag.words);
+    let name = format!("{} {meaning}", flag.name);
     response.widget_info(|| WidgetInfo::selected(AccessRole::Switch, true, on, &name));
     let painter = ui.painter();
     let track = egui::Rect::from_center_size(egui::pos2(rect.left() + 17.0, rect.center().y), vec2(30.0, 16.0));
@@ -161,7 +163,7 @@ fn switch_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, flag: &Field, rect: eg
     let shown = painter.text(at, egui::Align2::LEFT_CENTER, flag.name, bold(TEXT), strong);
     let at = egui::pos2(shown.right() + 6.0, rect.center().y);
     let weak = if response.hovered() { t.text } else { t.weak };
-    let words = painter.layout_no_wrap(flag.words.to_owned(), plain(13.0), weak);
+    let words = painter.layout_no_wrap(meaning.to_owned(), plain(13.0), weak);
     // The accessible name has the words in any case.
     if at.x + words.size().x <= rect.right() {
         painter.galley(at - vec2(0.0, 0.5 * words.size().y), words, weak);
@@ -195,12 +197,12 @@ fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     ui.horizontal_wrapped(|ui| {
         let id = Id::unique(("entry editor: value", subject.gpa.0));
         let width = if subject.format.width() == 64 { 186.0 } else { 120.0 };
-        if let Some(value) = number_field(ui, id, &current, "Value of the entry in hex", width) {
+        if let Some(value) = number_field(ui, id, &current, tr!(cx, "Value of the entry in hex"), width) {
             let value = if subject.format.width() == 32 { value & 0xffff_ffff } else { value };
             cx.send(AppCommand::Run(subject.store(value)));
         }
         if subject.old != subject.value {
-            let old = format!("was\u{a0}{}", explain::hex(subject.old));
+            let old = tr!(cx, "was\u{a0}{value}", value = explain::hex(subject.old));
             ui.label(RichText::new(old).font(mono(13.0)).color(cx.tokens.changed.text));
         }
     });
@@ -210,19 +212,19 @@ fn frame_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let frame = Gpa(subject.value & subject.format.frame);
     let current = format!("0x{:x}", frame.gfn().0);
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new("frame").color(cx.tokens.weak));
+        ui.label(RichText::new(tr!(cx, "frame")).color(cx.tokens.weak));
         let id = Id::unique(("entry editor: frame", subject.gpa.0));
-        if let Some(gfn) = number_field(ui, id, &current, "Frame number in hex", 92.0) {
+        if let Some(gfn) = number_field(ui, id, &current, tr!(cx, "Frame number in hex"), 92.0) {
             let value = subject.format.with_frame(subject.value, Gfn(gfn).base());
             cx.send(AppCommand::Run(subject.store(value)));
         }
         let (what, below) = if subject.format.leaf {
-            ("page", Selection::Page(frame.gfn()))
+            (tr!(cx, "page"), Selection::Page(frame.gfn()))
         } else {
             let level = subject.format.level.0.saturating_sub(1);
             (Mode::table_name(Level(level)), Selection::Table { level, base: frame })
         };
-        let tip = format!("Select the {what} that it leads to");
+        let tip = tr!(cx, "Select the {place} that it leads to", place = what);
         if ui.button(format!("→ {what}")).on_hover_text(&tip).accessible_name(tip).clicked() {
             cx.send(AppCommand::Select(below));
         }
@@ -232,17 +234,17 @@ fn frame_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
 fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
     let key = crate::arch::entry::protection_key(subject.value);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("protection key").color(cx.tokens.weak));
+        ui.label(RichText::new(tr!(cx, "protection key")).color(cx.tokens.weak));
         let set = |key: u8| {
             let cleared = subject.value & !(0xf << crate::arch::entry::KEY_SHIFT);
             let value = cleared | u64::from(key & 0xf) << crate::arch::entry::KEY_SHIFT;
             cx.send(AppCommand::Run(subject.store(value)));
         };
-        if ui.small_button("−").accessible_name("Protection key one less").clicked() {
+        if ui.small_button("−").accessible_name(tr!(cx, "Protection key one less")).clicked() {
             set(key.wrapping_sub(1));
         }
         ui.label(RichText::new(format!("{key:2}")).font(mono(TEXT)).color(cx.tokens.strong));
-        if ui.small_button("+").accessible_name("Protection key one more").clicked() {
+        if ui.small_button("+").accessible_name(tr!(cx, "Protection key one more")).clicked() {
             set(key.wrapping_add(1));
         }
     });
@@ -253,17 +255,22 @@ fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Opti
     let t = cx.tokens;
     let broken = fields::broken_bits(&subject.format, subject.value);
     let (text, color) = match hovered {
-        None if broken != 0 => (
-            format!("{}: {}", explain::bit_list(broken, cx.language()), fields::reserved_means(&subject.format)),
-            t.fault.text,
-        ),
-        None => ("Point at a bit to see what flipping it would do".to_owned(), t.weak),
+        None if broken != 0 => {
+            let (bits, why) =
+                (explain::bit_list(broken, cx.language()), cx.tr(fields::reserved_means(&subject.format)));
+            (tr!(cx, "{what}: {why}", what = bits, why = why), t.fault.text)
+        }
+        None => (tr!(cx, "Point at a bit to see what flipping it would do").to_owned(), t.weak),
         Some(bit) => {
             let consequence = cached_consequence(cx, ui, subject, bit);
-            let name = subject.format.field_of(bit).map_or("bit", |field| field.name);
-            let verb = if subject.value >> bit & 1 != 0 { "clearing" } else { "setting" };
+            let name = subject.format.field_of(bit).map_or("", |field| cx.tr(field.name));
+            let then = consequence.words(cx.language());
             let color = if consequence.is_bad() { t.fault.text } else { t.text };
-            (format!("{verb} bit {bit} ({name}): {}", consequence.words()), color)
+            let text = match subject.value >> bit & 1 != 0 {
+                true => tr!(cx, "clearing bit {bit} ({name}): {then}", bit = bit, name = name, then = then),
+                false => tr!(cx, "setting bit {bit} ({name}): {then}", bit = bit, name = name, then = then),
+            };
+            (text, color)
         }
     };
     ui.label(RichText::new(text).color(color));
@@ -295,9 +302,14 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
     let gpa = pdpte::address(root, index);
     let memory = machine.memory.read_u64(gpa);
     let t = cx.tokens;
-    head(cx, ui, &format!("PDPTE register {index}"), &format!("from gpa 0x{:x}", gpa.0));
+    head(
+        cx,
+        ui,
+        &tr!(cx, "PDPTE register {index}", index = index),
+        &tr!(cx, "from gpa {address}", address = format!("0x{:x}", gpa.0)),
+    );
     egui::Grid::new("register").num_columns(2).spacing(vec2(16.0, 6.0)).show(ui, |ui| {
-        for (name, value, color) in [("register", register, t.strong), ("memory", memory, t.text)] {
+        for (name, value, color) in [(tr!(cx, "register"), register, t.strong), (tr!(cx, "memory"), memory, t.text)] {
             ui.label(RichText::new(name).color(t.weak));
             let hex = format!("0x{}", super::stage::words::grouped(value, 16));
             ui.label(RichText::new(hex).font(mono(TEXT)).color(color));
@@ -305,20 +317,20 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
         }
     });
     let (words, color) = if machine.cpu.mode() != Mode::Pae {
-        ("Not used in this paging mode; it keeps its content.", t.weak)
+        (tr!(cx, "Not used in this paging mode; it keeps its content."), t.weak)
     } else if register == memory {
-        ("Register and memory agree.", t.shadow.text)
+        (tr!(cx, "Register and memory agree."), t.shadow.text)
     } else {
-        ("STALE: walks use the register until the next load.", t.stale.text)
+        (tr!(cx, "STALE: walks use the register until the next load."), t.stale.text)
     };
     ui.label(RichText::new(words).color(color));
-    let rule = "No instruction stores to a PDPTE register. Edit its memory, then load all four with MOV CR3.";
+    let rule = tr!(cx, "No instruction stores to a PDPTE register. Edit its memory, then load all four with MOV CR3.");
     ui.label(RichText::new(rule).color(t.text));
     ui.horizontal(|ui| {
-        if ui.button("Edit its memory").clicked() {
+        if ui.button(tr!(cx, "Edit its memory")).clicked() {
             cx.send(AppCommand::Select(Selection::Entry { level: pdpte::LEVEL.0, gpa }));
         }
-        if ui.button("Load CR3").on_hover_text("MOV CR3 with the value that it has").clicked() {
+        if ui.button(tr!(cx, "Load CR3")).on_hover_text(tr!(cx, "MOV CR3 with the value that it has")).clicked() {
             let val = Num(machine.cpu.regs.cr3);
             cx.send(AppCommand::Run(Command::MovCr3 { val, compat: false }));
         }
@@ -329,12 +341,12 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
 fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, gfn: Gfn) {
     const SHOWN: usize = 12;
     let t = cx.tokens;
-    head(cx, ui, &format!("Page gfn 0x{:05x}", gfn.0), &format!("gpa 0x{:x}", gfn.base().0));
+    head(cx, ui, &tr!(cx, "Page gfn {gfn}", gfn = format!("0x{:05x}", gfn.0)), &format!("gpa 0x{:x}", gfn.base().0));
     if cx.machine.slots.find(gfn).is_none() {
-        ui.label(RichText::new("No memory slot holds this page.").color(t.fault.text));
+        ui.label(RichText::new(tr!(cx, "No memory slot holds this page.")).color(t.fault.text));
     }
     let Some(page) = cx.machine.memory.page(gfn) else {
-        ui.label(RichText::new(format!("All {PAGE_SIZE} bytes are zero.")).color(t.weak));
+        ui.label(RichText::new(tr!(cx, "All {count} bytes are zero.", count = PAGE_SIZE)).color(t.weak));
         return;
     };
     let used: Vec<(usize, u64)> = page.words().iter().copied().enumerate().filter(|(_, word)| *word != 0).collect();
@@ -351,9 +363,9 @@ fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, gfn: Gfn) {
         }
     });
     let rest = match count {
-        0 => format!("All {PAGE_SIZE} bytes are zero."),
-        1..=SHOWN => "All other words are zero.".to_owned(),
-        _ => format!("{} more words are not zero.", count - SHOWN),
+        0 => tr!(cx, "All {count} bytes are zero.", count = PAGE_SIZE),
+        1..=SHOWN => tr!(cx, "All other words are zero.").to_owned(),
+        _ => tr!(cx, "{count} more words are not zero.", count = count - SHOWN),
     };
     ui.label(RichText::new(rest).color(t.weak));
 }

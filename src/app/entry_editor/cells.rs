@@ -13,6 +13,7 @@ use super::fields::{self, Field, Role};
 use crate::app::stage::hatch;
 use crate::app::theme::{mono, plain};
 use crate::app::view::{AppCommand, ViewCx};
+use crate::tr;
 
 const PER_LINE: u32 = 32;
 const CELL_HEIGHT: f32 = 18.0;
@@ -76,11 +77,11 @@ pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> 
         ui.painter().rect_stroke(grid.rect(bit).expand(1.0), CornerRadius::same(3), stroke, StrokeKind::Outside);
     }
     let shown = hovered.or(cursor);
-    describe(subject, response, shown);
+    describe(cx, subject, response, shown);
     shown
 }
 
-fn describe(subject: &Subject, response: Response, bit: Option<u32>) {
+fn describe(cx: &ViewCx<'_>, subject: &Subject, response: Response, bit: Option<u32>) {
     let name = |bit: u32| {
         let field = subject.format.field_of(bit);
         let (name, words) = field.map_or(("", ""), |field| (field.name, field.words));
@@ -89,11 +90,12 @@ fn describe(subject: &Subject, response: Response, bit: Option<u32>) {
             Some(Role::Reserved) => fields::reserved_means(&subject.format),
             _ => words,
         };
-        format!("bit {bit}  {name} = {state}  {words}")
+        let (name, words) = (cx.tr(name), cx.tr(words));
+        tr!(cx, "bit {bit}  {name} = {state}  {words}", bit = bit, name = name, state = state, words = words)
     };
     response.widget_info(|| {
-        let at = bit.map_or_else(|| "arrow keys move, Space toggles".to_owned(), name);
-        WidgetInfo::labeled(AccessRole::Group, true, format!("Bits of {}: {at}", subject.title))
+        let at = bit.map_or_else(|| tr!(cx, "arrow keys move, Space toggles").to_owned(), name);
+        WidgetInfo::labeled(AccessRole::Group, true, tr!(cx, "Bits of {entry}: {at}", entry = subject.title, at = at))
     });
     if let (Some(bit), true) = (bit, response.hovered()) {
         response.on_hover_text_at_pointer(name(bit));
@@ -159,7 +161,7 @@ fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
         let color = if field.role == Role::Frame { t.guest.edge } else { t.border };
         let stroke = Stroke::new(1.0, color);
         painter.line(vec![pos2(left, y), pos2(left, y + 3.0), pos2(right, y + 3.0), pos2(right, y)], stroke);
-        let galley = painter.layout_no_wrap(field.name.to_owned(), plain(12.0), t.weak);
+        let galley = painter.layout_no_wrap(cx.tr(field.name).to_owned(), plain(12.0), t.weak);
         if galley.size().x + 6.0 <= right - left {
             let at = pos2(0.5 * (left + right - galley.size().x), y + 3.0);
             painter.galley(at, galley, t.weak);

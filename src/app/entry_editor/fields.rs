@@ -5,6 +5,7 @@
 use crate::arch::address::bits;
 use crate::arch::entry::{self, P};
 use crate::arch::{CpuModel, Cr4, Gpa, Level, Mode, pdpte};
+use crate::word;
 
 /// What a bit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,30 +112,30 @@ impl Format {
     fn bit(&self, bit: u32) -> (Role, &'static str, &'static str) {
         let mask = 1u64 << bit;
         if self.reserved & mask != 0 && !(self.xd && bit == 63) {
-            return (Role::Reserved, "reserved", "must be 0");
+            return (Role::Reserved, word!("reserved"), word!("must be 0"));
         }
         if self.frame & mask != 0 {
-            return (Role::Frame, "frame", "frame number");
+            return (Role::Frame, word!("frame"), word!("frame number"));
         }
         let rights = !self.is_pdpte();
         match bit {
-            0 => (Role::Flag, "P", "present"),
-            1 if rights => (Role::Flag, "R/W", "writable"),
-            2 if rights => (Role::Flag, "U/S", "user"),
-            3 => (Role::Flag, "PWT", "write-through"),
-            4 => (Role::Flag, "PCD", "cache off"),
-            5 if rights => (Role::Flag, "A", "accessed"),
-            6 if self.leaf => (Role::Flag, "D", "dirty"),
-            7 if self.level.0 == 1 => (Role::Flag, "PAT", "memory type"),
-            7 if self.ps_counts => (Role::Flag, "PS", "maps a page"),
-            8 if self.leaf => (Role::Flag, "G", "global"),
-            12 if self.leaf && self.level.0 > 1 => (Role::Flag, "PAT", "memory type"),
+            0 => (Role::Flag, "P", word!("present")),
+            1 if rights => (Role::Flag, "R/W", word!("writable")),
+            2 if rights => (Role::Flag, "U/S", word!("user")),
+            3 => (Role::Flag, "PWT", word!("write-through")),
+            4 => (Role::Flag, "PCD", word!("cache off")),
+            5 if rights => (Role::Flag, "A", word!("accessed")),
+            6 if self.leaf => (Role::Flag, "D", word!("dirty")),
+            7 if self.level.0 == 1 => (Role::Flag, "PAT", word!("memory type")),
+            7 if self.ps_counts => (Role::Flag, "PS", word!("maps a page")),
+            8 if self.leaf => (Role::Flag, "G", word!("global")),
+            12 if self.leaf && self.level.0 > 1 => (Role::Flag, "PAT", word!("memory type")),
             13..=20 if self.mode == Mode::Bits32 && self.leaf && self.level.0 > 1 => {
-                (Role::Frame, "frame", "address bits 39:32")
+                (Role::Frame, word!("frame"), word!("address bits 39:32"))
             }
-            59..=62 if self.keys => (Role::Key, "key", "protection key"),
-            63 if self.xd => (Role::Flag, "XD", "no execute"),
-            _ => (Role::Ignored, "ignored", "free for software"),
+            59..=62 if self.keys => (Role::Key, word!("key"), word!("protection key")),
+            63 if self.xd => (Role::Flag, "XD", word!("no execute")),
+            _ => (Role::Ignored, word!("ignored"), word!("free for software")),
         }
     }
 
@@ -180,9 +181,9 @@ impl Format {
 #[must_use]
 pub const fn reserved_means(format: &Format) -> &'static str {
     if matches!(format.mode, Mode::Pae) && format.level.0 == 3 {
-        "reserved: the next load of the PDPTE registers raises #GP(0) and loads none"
+        word!("reserved: the next load of the PDPTE registers raises #GP(0) and loads none")
     } else {
-        "reserved: with P = 1, every access through this entry raises #PF with RSVD"
+        word!("reserved: with P = 1, every access through this entry raises #PF with RSVD")
     }
 }
 

@@ -4,8 +4,11 @@ use crate::arch::address::Num;
 use crate::arch::fault::Vector;
 use crate::arch::{Fault, Gpa};
 use crate::engine::{AnyVm, Outcome, Quiet};
+use crate::explain::address;
+use crate::language::Language;
 use crate::machine::Command;
 use crate::machine::command::Size;
+use crate::tr;
 
 /// What comes of an access after a store to an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +30,19 @@ pub enum Consequence {
 impl Consequence {
     /// One line: `no change`, `other frame 0x0003c`, `#PF 0x4`, `#GP at next load`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self, language: Language) -> String {
         match self {
-            Self::Same => "no change".to_owned(),
-            Self::OtherFrame(gpa) => format!("other frame: GPA {}", crate::explain::hex(gpa.0)),
-            Self::Succeeds(gpa) => format!("the access succeeds: GPA {}", crate::explain::hex(gpa.0)),
+            Self::Same => tr!(language, "no change").to_owned(),
+            Self::OtherFrame(gpa) => tr!(language, "other frame: {place}", place = address("GPA", gpa.0)),
+            Self::Succeeds(gpa) => {
+                tr!(language, "the access succeeds: {place}", place = address("GPA", gpa.0))
+            }
             Self::Faults(fault) if fault.vector == Vector::PageFault => format!("#PF 0x{:x}", fault.code.bits()),
             Self::Faults(fault) => format!("#{}", fault.vector.name()),
-            Self::RefusedAtNextLoad => "no change now, #GP at next load".to_owned(),
-            Self::AfterLoad(then) => format!("no change now; after MOV CR3: {}", then.words()),
+            Self::RefusedAtNextLoad => tr!(language, "no change now, #GP at next load").to_owned(),
+            Self::AfterLoad(then) => {
+                tr!(language, "no change now; after MOV CR3: {then}", then = then.words(language))
+            }
         }
     }
 
@@ -112,7 +119,7 @@ mod tests {
     fn flip(gpa: u64, value: u64, pdpte: bool) -> String {
         let access =
             Command::Access { va: Gva(0x4120_1abc), kind: AccessKind::Read, user: true, ac: false, stack: false };
-        consequence(&vm(), &access, Gpa(gpa), value, Size::WORD, pdpte).words()
+        consequence(&vm(), &access, Gpa(gpa), value, Size::WORD, pdpte).words(Language::En)
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, Mode};
 use crate::engine::EngineName;
+use crate::tr;
 
 /// What a card of the row shows in a line.
 struct Line {
@@ -32,11 +33,11 @@ pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     }
     let caches = look.cx.machine.caches;
     for card in &look.stage.structures {
-        let title = format!("{} cache", Mode::entry_name(card.level));
+        let title = tr!(look.cx, "{entry} cache", entry = Mode::entry_name(card.level));
         let lines: Vec<Line> = card.rows.iter().map(|row| structure_line(look, card, row)).collect();
         let room = look.layout.lower(card.level);
         let (hit, bottom) = card_ui(look, ui, &title, room, &lines, caches.structures);
-        about(look, ui, room, bottom, &structure_words(card.level));
+        about(look, ui, room, bottom, &structure_words(look, card.level));
         if let Some(anchor) = hit {
             arrows.structure_hit = Some((card.level, anchor));
         }
@@ -51,7 +52,12 @@ pub fn cache_row_ui(look: &Look<'_>, ui: &mut Ui, arrows: &mut Arrows) {
     let lines: Vec<Line> = look.stage.tlb.iter().map(|row| tlb_line(look, row, false)).collect();
     let (hit, bottom) = card_ui(look, ui, "TLB", room, &lines, caches.tlb);
     arrows.tlb_hit = hit;
-    about(look, ui, room, bottom, TLB_WORDS);
+    let words = tr!(
+        look.cx,
+        "A hit answers without a walk, with the rights that were found then. INVLPG drops one page, MOV CR3 all that \
+         are not global."
+    );
+    about(look, ui, room, bottom, words);
 }
 
 /// The TLB in a narrow room, under a hypervisor; where its hit is, if it has one.
@@ -64,12 +70,9 @@ pub fn tlb_ui(look: &Look<'_>, ui: &mut Ui, room: Rect) -> Option<Anchor> {
     card_ui(look, ui, "TLB", room, &lines, look.cx.machine.caches.tlb).0
 }
 
-const TLB_WORDS: &str = "A hit answers without a walk, with the rights that were found then. INVLPG drops one page, \
-                         MOV CR3 all that are not global.";
-
-fn structure_words(level: Level) -> String {
+fn structure_words(look: &Look<'_>, level: Level) -> String {
     let below = Mode::table_name(Level(level.0 - 1));
-    format!("Leads straight to a {below}. Any INVLPG empties it.")
+    tr!(look.cx, "Leads straight to a {table}. Any INVLPG empties it.", table = below)
 }
 
 /// What a cache is for, below its card, where there is room.
@@ -90,7 +93,7 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
     let key = levels.map(|level| mode.index(level, row.gva).to_string()).collect::<Vec<_>>().join(".");
     let below = Level(card.level.0 - 1);
     let native = look.inputs.engine == EngineName::Native;
-    let stale = if row.stale { "\nmemory leads elsewhere by now" } else { "" };
+    let stale = if row.stale { format!("\n{}", tr!(look.cx, "memory leads elsewhere by now")) } else { String::new() };
     Line {
         key,
         target: format!("{:05x}", row.table.gfn().0),
@@ -100,9 +103,9 @@ fn structure_line(look: &Look<'_>, card: &StructureCard, row: &StructureRow) -> 
         new: row.new,
         select: native.then_some(Selection::Table { level: below.0, base: row.table }),
         tooltip: format!(
-            "from GVA {} on\n{} at GPA {}{stale}",
-            words::gva(mode, row.gva),
-            Mode::table_name(below),
+            "{}\n{} {}{stale}",
+            tr!(look.cx, "from GVA {address} on", address = words::gva(mode, row.gva)),
+            tr!(look.cx, "{table} at GPA", table = Mode::table_name(below)),
             words::gpa(row.table)
         ),
     }
@@ -120,7 +123,10 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow, short: bool) -> Line {
         notes += &format!(" {}", words::page_size(u32::from(entry.shift)));
     }
     notes += &pcid(entry.pcid);
-    let stale = if row.stale { "\nmemory says something else by now" } else { "" };
+    let stale = match row.stale {
+        true => format!("\n{}", tr!(look.cx, "memory says something else by now")),
+        false => String::new(),
+    };
     let native = look.inputs.engine == EngineName::Native;
     // Under a hypervisor the hardware caches host frames.
     let space = if native { "GPA" } else { "HPA" };
@@ -169,7 +175,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
     let body = Rect::from_min_max(pos2(rect.left(), head.bottom()), rect.max);
     let mut anchor = None;
     if lines.is_empty() {
-        let word = if on { "empty" } else { "switched off" };
+        let word = if on { tr!(look.cx, "empty") } else { tr!(look.cx, "switched off") };
         let at = body.left_top() + vec2(1.8 * m.pad, 0.5 * m.row);
         paint::text(ui.painter(), at, Align2::LEFT_CENTER, word, plain(m.small), t.weak);
     } else {
@@ -194,9 +200,12 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
 fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with((title, &line.key, &line.notes)), Sense::click());
-    let states = [(line.hit, ", hit"), (line.stale, ", stale"), (line.new, ", new")];
-    let state: String = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
-    let name = format!("{title}: {} leads to {}{state}", line.key, line.target);
+    let leads = tr!(look.cx, "{cache}: {key} leads to {frame}", cache = title, key = line.key, frame = line.target);
+    let states =
+        [(line.hit, tr!(look.cx, "hit")), (line.stale, tr!(look.cx, "stale")), (line.new, tr!(look.cx, "new"))];
+    let mut parts = vec![leads.as_str()];
+    parts.extend(states.iter().filter(|(is, _)| *is).map(|(_, word)| *word));
+    let name = parts.join(tr!(look.cx, ", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let painter = ui.painter();
     painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
@@ -220,20 +229,15 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
 fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let painter = ui.painter();
-    let (word, color): (&str, Color32) = match (line.hit, line.stale, line.new) {
-        (true, true, _) => ("hit, STALE", t.stale.text),
-        (true, false, _) => ("hit", t.hit.text),
-        (false, true, _) => ("STALE", t.stale.text),
-        (false, false, true) => ("new", t.changed.text),
-        (false, false, false) => ("", t.weak),
+    let (word, sign, color): (&str, &str, Color32) = match (line.hit, line.stale, line.new) {
+        (true, true, _) => (tr!(look.cx, "hit, STALE"), "◔", t.stale.text),
+        (true, false, _) => (tr!(look.cx, "hit"), "✓", t.hit.text),
+        (false, true, _) => (tr!(look.cx, "STALE"), "◔", t.stale.text),
+        (false, false, true) => (tr!(look.cx, "new"), "+", t.changed.text),
+        (false, false, false) => ("", "", t.weak),
     };
     let narrow = rect.width() < 10.0 * m.small;
-    let word = match word {
-        "hit, STALE" | "STALE" if narrow => "◔",
-        "hit" if narrow => "✓",
-        "new" if narrow => "+",
-        word => word,
-    };
+    let word = if narrow { sign } else { word };
     let right = rect.right_center() - vec2(m.pad, 0.0);
     let mut end = right.x;
     if !word.is_empty() {

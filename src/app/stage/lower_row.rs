@@ -15,6 +15,7 @@ use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
 use crate::engine::shadow::{PageId, spte};
+use crate::tr;
 
 /// Entries of a table of 8-byte entries.
 const ENTRIES: usize = 512;
@@ -63,7 +64,7 @@ fn column_ui(
         if i > 0 && space < m.head {
             let left = cards.len() - i + lower.left_out.iter().find(|(l, _)| *l == level).map_or(0, |(_, n)| *n);
             let at = pos2(room.left() + m.pad, top + 0.4 * m.row);
-            let words = format!("and {left} more");
+            let words = tr!(look.cx, "and {count} more", count = left);
             paint::text_within(
                 ui.painter(),
                 at,
@@ -95,7 +96,15 @@ fn absent_ui(look: &Look<'_>, ui: &Ui, level: Level, room: Rect) {
     paint::text(ui.painter(), at, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
-    paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, "not built yet", plain(m.small), t.weak, width);
+    paint::text_within(
+        ui.painter(),
+        at,
+        Align2::LEFT_CENTER,
+        tr!(look.cx, "not built yet"),
+        plain(m.small),
+        t.weak,
+        width,
+    );
 }
 
 fn card_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, at: Rect, fit: usize) -> (Option<Anchor>, Rect) {
@@ -136,8 +145,8 @@ fn row_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, row: &LowerRow, line: Rect
             entry_ui(look, ui, card, entry, line);
             entry.walked.map(|_| Anchor::of(line, line))
         }
-        LowerRow::Run { words, .. } => {
-            run_ui(look, ui, card, words, line);
+        LowerRow::Run { words, short, .. } => {
+            run_ui(look, ui, card, (words, short), line);
             None
         }
     }
@@ -185,12 +194,15 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
         paint::card_head(ui.painter(), rect, &t.shadow);
     }
     let response = ui.interact(rect, ui.scope_id().with(("lower table", card.id)), Sense::click());
-    let marks: String = card.marks.iter().map(|mark| format!(", {}", mark.word())).collect();
-    let name = format!("{} in host frame {:05x}, {}{marks}", card.title, card.frame, card.note);
+    let place =
+        tr!(look.cx, "{table} in host frame {frame}", table = card.title, frame = format!("{:05x}", card.frame));
+    let mut parts = vec![place.as_str(), &card.note];
+    parts.extend(card.marks.iter().map(|mark| mark.word(look.cx.language())));
+    let name = parts.join(tr!(look.cx, ", "));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, card.selected, &name));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let mut right = rect.right() - 0.5 * m.pad;
-    let title = if m.wordy && !compact { card.title.clone() } else { card.title.replace("Shadow ", "") };
+    let title = if m.wordy && !compact { &card.title } else { &card.short };
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
     let frame = format!("{:05x}", card.frame);
@@ -233,7 +245,7 @@ fn mark_ui(look: &Look<'_>, ui: &Ui, mark: Mark, right: egui::Pos2, taken: f32) 
         Mark::Invalid => &t.fault,
         Mark::Pinned | Mark::Direct => &t.shadow,
     };
-    badge_ui(look, ui, mark.word(), hue, right, taken)
+    badge_ui(look, ui, mark.word(look.cx.language()), hue, right, taken)
 }
 
 fn badge_ui(look: &Look<'_>, ui: &Ui, word: &str, hue: &Hue, right: egui::Pos2, taken: f32) -> f32 {
@@ -249,15 +261,14 @@ fn badge_ui(look: &Look<'_>, ui: &Ui, word: &str, hue: &Hue, right: egui::Pos2, 
     rect.left() - 4.0
 }
 
-fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, words: &str, rect: Rect) {
+fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, (words, short): (&str, &str), rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let response = ui.interact(rect, ui.scope_id().with(("lower run", card.id, words)), Sense::click());
-    let name = format!("{} {words}, list every entry", card.title);
+    let name = tr!(look.cx, "{what}, list every entry", what = format!("{} {words}", card.title));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let at = rect.left_center() + vec2(if m.wordy { 1.8 } else { 1.0 } * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    let short = words.replace("not shadowed", "—").replace("not built", "—");
-    let ways = [words, &short, words.split(' ').next().unwrap_or(words)];
+    let ways = [words, short, short.split(' ').next().unwrap_or(short)];
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     let color = if response.hovered() { t.strong } else { t.weak };
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
@@ -265,15 +276,18 @@ fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, words: &str, rect: Rect) {
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFullLower(card.id));
     }
-    response.on_hover_text(format!("{words}: click to list every entry"));
+    response.on_hover_text(tr!(look.cx, "{what}: click to list every entry", what = words));
 }
 
 fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect: Rect) {
     let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with(("lower entry", entry.id)), Sense::click());
     let flags: String = entry.letters.iter().map(|letter| letter.text).collect::<Vec<_>>().join(" ");
-    let what = entry.target.map_or_else(|| entry.words.to_owned(), |frame| format!("frame {frame:05x}, {flags}"));
-    let name = format!("{} {}: {what}", card.title, entry.id.index);
+    let what = match entry.target {
+        Some(frame) => tr!(look.cx, "frame {frame}, {flags}", frame = format!("{frame:05x}"), flags = flags),
+        None => entry.words.to_owned(),
+    };
+    let name = tr!(look.cx, "{what}: {why}", what = format!("{} {}", card.title, entry.id.index), why = what);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
     let lit = response.hovered() || entry.mirrors.is_some() && hover::pointed_at(ui).entry == entry.mirrors;
     let fill = match entry.walked {
@@ -326,7 +340,8 @@ fn entry_text(look: &Look<'_>, ui: &Ui, entry: &LowerEntry, rect: Rect) {
         }
         None => {
             let color = if entry.changed != 0 { t.changed.text } else { t.weak };
-            let words = if entry.changed != 0 && entry.words == "—" { "cleared" } else { entry.words };
+            let cleared = entry.changed != 0 && entry.words == "—";
+            let words = if cleared { tr!(look.cx, "cleared") } else { entry.words };
             paint::text_within(painter, right, Align2::RIGHT_CENTER, words, plain(m.small), color, right.x - at.x);
         }
     }
@@ -337,7 +352,7 @@ fn tooltip(look: &Look<'_>, ui: &mut Ui, name: &str, entry: &LowerEntry) {
     ui.label(egui::RichText::new(name).font(bold(14.0)));
     ui.label(egui::RichText::new(format!("0x{}", words::grouped(entry.value, 16))).font(mono(14.0)).color(t.strong));
     if let Some(gpa) = entry.mirrors {
-        ui.label(format!("mirrors the guest's entry at GPA {}", words::gpa(gpa)));
+        ui.label(tr!(look.cx, "mirrors the guest's entry at GPA {place}", place = words::gpa(gpa)));
     }
     if !entry.more.is_empty() {
         ui.label(&entry.more);
@@ -356,7 +371,8 @@ fn root_ui(look: &Look<'_>, ui: &Ui, root: &RootCard) -> (Anchor, Rect) {
     let title = paint::text(ui.painter(), at, Align2::LEFT_CENTER, "pae_root", bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let width = head.right() - at.x - 0.5 * m.pad;
-    let ways = ["4 slots, each pins its directory", "4 pinned slots", "4 slots", ""];
+    let ways =
+        [tr!(look.cx, "4 slots, each pins its directory"), tr!(look.cx, "4 pinned slots"), tr!(look.cx, "4 slots"), ""];
     let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.shadow.text, width);
     let mut anchor = Anchor::of(head, rect);
@@ -375,8 +391,9 @@ fn root_ui(look: &Look<'_>, ui: &Ui, root: &RootCard) -> (Anchor, Rect) {
 fn slot_ui(look: &Look<'_>, ui: &Ui, index: usize, slot: &super::lower::RootSlot, walked: Option<Reach>, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let response = ui.interact(rect, ui.scope_id().with(("pae_root", index)), Sense::click());
-    let target = slot.page.map_or_else(|| "empty".to_owned(), |(page, _)| format!("{:05x}", page.frame().0));
-    let name = format!("pae_root {index}: {target}");
+    let target =
+        slot.page.map_or_else(|| tr!(look.cx, "empty").to_owned(), |(page, _)| format!("{:05x}", page.frame().0));
+    let name = tr!(look.cx, "{what}: {why}", what = format!("pae_root {index}"), why = target);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let painter = ui.painter();
     painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
@@ -425,9 +442,12 @@ fn host_ui(look: &Look<'_>, ui: &mut Ui, lower: &Lower) -> (Option<Anchor>, Opti
         None => {
             paint::dashed_box(ui.painter(), rect, t.border);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "Host", bold(m.font), t.weak);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, tr!(look.cx, "Host"), bold(m.font), t.weak);
             let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
-            let words = if look.stage.page.fault.is_some() { "not reached" } else { "not yet" };
+            let words = match look.stage.page.fault.is_some() {
+                true => tr!(look.cx, "not reached"),
+                false => tr!(look.cx, "not yet"),
+            };
             paint::text(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.weak);
             None
         }
@@ -443,28 +463,34 @@ fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
     let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
     paint::card_head(painter, head, &t.shadow);
     let at = head.left_center() + vec2(m.pad, 0.0);
-    let title = paint::text(painter, at, Align2::LEFT_CENTER, "Host", bold(m.font), t.shadow.text);
+    let title = paint::text(painter, at, Align2::LEFT_CENTER, tr!(look.cx, "Host"), bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
     let room = head.right() - at.x - 0.4 * m.pad;
-    let (number, words) = match host.slot {
+    let (number, words, short) = match host.slot {
         Some((slot, frame)) => {
             let full = words::gpa(Gpa(host.hpa.0));
             let narrow = full.len() as f32 * 0.6 * m.small > room;
             let number = if narrow { format!("{:05x}", host.hpa.hfn().0) } else { full };
-            (number, format!("memslot {slot} + 0x{frame:x}"))
+            let offset = format!("0x{frame:x}");
+            let words = tr!(look.cx, "memslot {slot} + {offset}", slot = slot, offset = offset);
+            (number, words, tr!(look.cx, "slot {slot} + {offset}", slot = slot, offset = offset))
         }
-        None => (String::new(), "no memory slot: emulated".to_owned()),
+        None => {
+            let words = tr!(look.cx, "no memory slot: emulated").to_owned();
+            (String::new(), words, tr!(look.cx, "no slot: emulated").to_owned())
+        }
     };
     paint::text_within(painter, at, Align2::LEFT_CENTER, number, mono(m.small), t.shadow.text, room);
     let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
     let width = rect.width() - 2.0 * m.pad;
-    let (short, shorter) = (words.replace("memslot ", "slot ").replace("memory slot", "slot"), "no slot");
+    let shorter = tr!(look.cx, "no slot");
     let ways: &[&str] = if host.slot.is_some() { &[&words, &short] } else { &[&words, &short, shorter] };
     let shown = paint::first_that_fits(painter, ways, &plain(m.small), width);
     paint::text_within(painter, at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
     paint::card_edge(painter, rect, t.shadow.edge);
     let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::hover());
-    let name = format!("Host frame at HPA {}, {words}", words::gpa(Gpa(host.hpa.0)));
+    let place = words::gpa(Gpa(host.hpa.0));
+    let name = tr!(look.cx, "Host frame at HPA {place}, {words}", place = place, words = words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
     response.on_hover_text(name);
     let y = head.bottom() + 0.5 * m.row;

@@ -30,6 +30,7 @@ use super::view::{AppCommand, Composer, Selection, ViewCx};
 use crate::arch::{Access, Level, Mode, pdpte};
 use crate::engine::AnyVm;
 use crate::machine::Event;
+use crate::tr;
 use history::{History, HistoryCache};
 use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
@@ -139,6 +140,7 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         selected_register,
         selected_table,
         selection: cx.view.selection,
+        language: cx.language(),
         row_budget: layout.guest_rows(),
         lower_budget: layout.lower_rows(),
     };
@@ -236,21 +238,22 @@ fn labels(look: &Look<'_>, ui: &Ui) {
         paint::text_over(painter, at, Align2::LEFT_CENTER, text, bold(m.small), (color, t.stage), width)
     };
     let guest = match (look.stage.mode, layout.stacked) {
-        (Mode::Off, _) => "Paging is off — the linear address is the physical address",
-        (_, true) => "Guest",
-        (_, false) => "Guest — what the guest wrote",
+        (Mode::Off, _) => tr!(look.cx, "Paging is off — the linear address is the physical address"),
+        (_, true) => tr!(look.cx, "Guest"),
+        (_, false) => tr!(look.cx, "Guest — what the guest wrote"),
     };
     let covered = label(layout.guest_label, guest, t.guest.text, layout.size.x);
     let (lower, color) = match &look.stage.lower {
         Some(lower) if layout.stacked => (lower.name, t.shadow.text),
         Some(lower) => (lower.title.as_str(), t.shadow.text),
-        None if layout.stacked => ("Cached", t.hit.text),
-        None => ("Cached — what the processor remembers of it", t.hit.text),
+        None if layout.stacked => (tr!(look.cx, "Cached"), t.hit.text),
+        None => (tr!(look.cx, "Cached — what the processor remembers of it"), t.hit.text),
     };
     label(layout.lower_label, lower, color, layout.page().right() - layout.lower_label.x);
     let kept = look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4];
     if kept && !layout.stacked && look.stage.mode != Mode::Off {
-        let words = format!("PDPTE registers: not used in {} mode, content kept", look.stage.mode.name());
+        let mode = crate::explain::mode(look.stage.mode, look.cx.language());
+        let words = tr!(look.cx, "PDPTE registers: not used in {mode} mode, content kept", mode = mode);
         let at = covered.right_center() + vec2(2.0 * m.pad, 0.0);
         paint::text(painter, at, Align2::LEFT_CENTER, words, super::theme::plain(m.small), t.weak);
     }

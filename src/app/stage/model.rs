@@ -17,6 +17,7 @@ use crate::arch::fault::FaultReason;
 use crate::arch::walk::{Start, TableMemory};
 use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
 use crate::engine::{AnyVm, EngineName};
+use crate::language::Language;
 use crate::machine::{Command, Event, Machine};
 
 /// What the stage is built from.
@@ -46,6 +47,8 @@ pub struct Inputs<'a> {
     pub selected_table: Option<(Level, Gpa)>,
     /// What is selected, in the hypervisor's half too.
     pub selection: Selection,
+    /// The language of its words.
+    pub language: Language,
     /// How many rows a table card may have.
     pub row_budget: usize,
     /// How many rows a table of the hypervisor may have.
@@ -107,6 +110,8 @@ pub enum Row {
         range: RangeInclusive<usize>,
         /// What the line says.
         words: String,
+        /// The same where there is little room.
+        short: String,
     },
 }
 
@@ -370,7 +375,9 @@ fn folded(inputs: &Inputs<'_>, path: &Path, level: Level, base: Gpa, leaf_bit: u
     pinned.dedup();
     let to_row = |line: Line| match line {
         Line::Entry(index) => Row::Entry(entry(inputs, path, level, base, leaf_bit, index)),
-        Line::Run { ref range, .. } => Row::Run { range: range.clone(), words: line.words() },
+        Line::Run { ref range, .. } => {
+            Row::Run { range: range.clone(), words: line.words(inputs.language), short: line.short_words() }
+        }
     };
     rows::fold(&classes, &pinned, inputs.row_budget).into_iter().map(to_row).collect()
 }

@@ -14,6 +14,7 @@ use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::pdpte;
+use crate::tr;
 
 /// The columns of the card.
 struct Grid {
@@ -47,8 +48,8 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anch
     head(look, ui, card, Rect::from_min_size(rect.min, vec2(rect.width(), m.head)));
     let grid = Grid::new(look, card, rect);
     let mut y = rect.top() + m.head + 0.45 * m.row;
-    let register = if card.registers { "register" } else { "not used" };
-    for (x, name) in [(grid.register.min, register), (grid.memory.min, "memory")] {
+    let register = if card.registers { tr!(look.cx, "register") } else { tr!(look.cx, "not used") };
+    for (x, name) in [(grid.register.min, register), (grid.memory.min, tr!(look.cx, "memory"))] {
         paint::text(ui.painter(), pos2(x, y), Align2::LEFT_CENTER, name, plain(m.small), t.weak);
     }
     y += 0.45 * m.row;
@@ -62,8 +63,10 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anch
         y += m.row;
     }
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
-    let ways: &[&str] =
-        if card.registers { &["32 of 4096 bytes in its page", "32 of 4096 bytes"] } else { &["read at each walk"] };
+    let ways: &[&str] = match card.registers {
+        true => &[tr!(look.cx, "32 of 4096 bytes in its page"), tr!(look.cx, "32 of 4096 bytes")],
+        false => &[tr!(look.cx, "read at each walk")],
+    };
     let ways: Vec<String> = ways.iter().map(|what| format!("PDPT 0x{:x} · {what}", card.root.0)).collect();
     let foot = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), rect.width() - 2.4 * m.pad);
     let at = pos2(rect.left() + 1.6 * m.pad, y + 0.5 * m.row);
@@ -76,13 +79,13 @@ fn head(look: &Look<'_>, ui: &Ui, card: &PdpteCard, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     paint::card_head(ui.painter(), rect, &t.guest);
     let left = rect.left_center() + vec2(m.pad, 0.0);
-    let title = if card.registers { "PDPTE registers" } else { "PDPT in memory" };
+    let title = if card.registers { tr!(look.cx, "PDPTE registers") } else { tr!(look.cx, "PDPT in memory") };
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.guest.text);
     let loaded = match look.history.loaded_at {
-        _ if !card.registers => "no registers in use".to_owned(),
-        Some(0) => "loaded at the start".to_owned(),
-        Some(step) => format!("loaded at #{}", look.cx.session.step_number(step)),
-        None => "loaded long ago".to_owned(),
+        _ if !card.registers => tr!(look.cx, "no registers in use").to_owned(),
+        Some(0) => tr!(look.cx, "loaded at the start").to_owned(),
+        Some(step) => tr!(look.cx, "loaded at #{step}", step = look.cx.session.step_number(step)),
+        None => tr!(look.cx, "loaded long ago").to_owned(),
     };
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let color = if card.just_loaded { t.changed.text } else { t.guest.text };
@@ -147,9 +150,9 @@ fn number_ui(
 ) -> Response {
     let (t, m) = (look.t(), look.m());
     let (what, value, changed) = if register {
-        ("register", row.register, row.changed_register)
+        (tr!(look.cx, "register"), row.register, row.changed_register)
     } else {
-        ("memory", row.memory, row.changed_memory)
+        (tr!(look.cx, "memory"), row.memory, row.changed_memory)
     };
     let response = ui.interact(rect, ui.scope_id().with(("PDPTE", what, row.index)), Sense::click());
     let digits = grid.digits;
@@ -174,12 +177,16 @@ fn number_ui(
         ui.painter().hline(shown.x_range(), shown.bottom() - 1.0, Stroke::new(1.5, t.changed.line));
     }
     paint::focus_ring(ui.painter(), &response, t);
-    let place = if register { String::new() } else { format!("\nat GPA {}", words::gpa(row.gpa)) };
+    let place = if register {
+        String::new()
+    } else {
+        format!("\n{}", tr!(look.cx, "at GPA {place}", place = words::gpa(row.gpa)))
+    };
     let present = if value & crate::arch::entry::P != 0 {
         let table = crate::arch::entry::frame_4k(value, &look.cx.machine.cpu.model);
-        format!("leads to the PD in gfn {}", words::gfn(table))
+        tr!(look.cx, "leads to the PD in gfn {gfn}", gfn = words::gfn(table))
     } else {
-        "not present".to_owned()
+        tr!(look.cx, "not present").to_owned()
     };
     response.on_hover_text(format!("{name}{place}\n{present}"))
 }
@@ -213,23 +220,24 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
     let index = row.index;
     let more = match (row.status, since) {
         (PdpteStatus::Refused { bits }, _) => {
-            format!(
-                "Memory has {} set: the next load of the registers raises #GP and loads none",
-                crate::explain::bit_list(bits, look.cx.language())
-            )
+            let bits = crate::explain::bit_list(bits, look.cx.language());
+            tr!(look.cx, "Memory has {bits} set: the next load of the registers raises #GP and loads none", bits = bits)
         }
-        (_, Some(0)) => "The register differs from memory since the start".to_owned(),
+        (_, Some(0)) => tr!(look.cx, "The register differs from memory since the start").to_owned(),
         (_, Some(step)) => {
             let step = look.cx.session.step_number(step);
-            format!("The register differs from memory since step {step}: click to go there")
+            tr!(look.cx, "The register differs from memory since step {step}: click to go there", step = step)
         }
-        (PdpteStatus::Fresh, _) => "Register and memory agree".to_owned(),
-        (PdpteStatus::Present, _) => "This engine reads memory at each walk: no register stands between".to_owned(),
-        (PdpteStatus::NotPresent, _) => "P = 0: a walk ends here".to_owned(),
-        _ => "The register differs from memory".to_owned(),
+        (PdpteStatus::Fresh, _) => tr!(look.cx, "Register and memory agree").to_owned(),
+        (PdpteStatus::Present, _) => {
+            tr!(look.cx, "This engine reads memory at each walk: no register stands between").to_owned()
+        }
+        (PdpteStatus::NotPresent, _) => tr!(look.cx, "P = 0: a walk ends here").to_owned(),
+        _ => tr!(look.cx, "The register differs from memory").to_owned(),
     };
     let role = if since.is_some() { Role::Button } else { Role::Label };
-    response.widget_info(|| WidgetInfo::labeled(role, true, format!("PDPTE {index} {word}. {more}")));
+    let name = tr!(look.cx, "PDPTE {index} {word}. {more}", index = index, word = word, more = more);
+    response.widget_info(|| WidgetInfo::labeled(role, true, &name));
     if response.hovered() && since.is_some() {
         ui.painter().hline(rect.x_range(), rect.bottom() - 3.0, Stroke::new(1.0, color));
     }

@@ -5,10 +5,11 @@
 use egui::{Align2, CornerRadius, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::arrows::Arrows;
-use super::lower::{Lower, Rail, TableId};
+use super::lower::{Lower, Rail, RailKind, TableId};
 use super::{Look, paint};
 use crate::app::theme::{bold, plain};
 use crate::arch::{Level, pdpte};
+use crate::tr;
 
 /// Between the PDPTE registers and `pae_root`.
 pub fn root_rail(look: &Look<'_>, ui: &Ui, lower: &Lower, root: Rect, arrows: &Arrows) {
@@ -98,24 +99,31 @@ fn label(look: &Look<'_>, ui: &Ui, rail: &Rail, joined: bool) {
     let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), color, width);
     let response = ui.interact(shown.expand(2.0), ui.scope_id().with(("rail", rail.level.0)), Sense::hover());
-    let name = format!("{}: {}", crate::arch::Mode::table_name(rail.level), rail.words);
+    let table = crate::arch::Mode::table_name(rail.level);
+    let name = tr!(look.cx, "{what}: {why}", what = table, why = rail.words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
-    response.on_hover_text(explain(rail));
+    response.on_hover_text(explain(look, rail));
 }
 
-fn explain(rail: &Rail) -> String {
-    let more = if rail.words.contains("not protected") {
-        "Nothing tells this hypervisor of stores to the table: the shadow follows only when the guest invalidates."
-    } else if rail.words.contains("out of sync") {
-        "The guest may write this table unseen. The shadow follows at the next invalidation."
-    } else if rail.words.contains("synced") {
-        "The table is write-protected: every store to it is emulated, and the shadow follows at once."
-    } else if rail.words.contains("special root") {
-        "The four registers are shadowed by four fixed slots. The page that the PDPT lies in stays writable."
-    } else {
-        ""
+fn explain(look: &Look<'_>, rail: &Rail) -> String {
+    let more = match rail.kind {
+        RailKind::NotProtected => tr!(
+            look.cx,
+            "Nothing tells this hypervisor of stores to the table: the shadow follows only when the guest invalidates."
+        ),
+        RailKind::OutOfSync => {
+            tr!(look.cx, "The guest may write this table unseen. The shadow follows at the next invalidation.")
+        }
+        RailKind::Synced => {
+            tr!(look.cx, "The table is write-protected: every store to it is emulated, and the shadow follows at once.")
+        }
+        RailKind::SpecialRoot => tr!(
+            look.cx,
+            "The four registers are shadowed by four fixed slots. The page that the PDPT lies in stays writable."
+        ),
+        RailKind::Plain => return rail.words.clone(),
     };
-    format!("{}\n{more}", rail.words).trim_end().to_owned()
+    format!("{}\n{more}", rail.words)
 }
 
 /// The reads of the second dimension that translate the address of one guest entry: four cells.
@@ -135,9 +143,9 @@ fn nested(look: &Look<'_>, ui: &Ui, rail: &Rail) {
         left += side + 2.0;
     }
     let words = match count {
-        0 if rail.words.is_empty() => "no read".to_owned(),
+        0 if rail.words.is_empty() => tr!(look.cx, "no read").to_owned(),
         0 => rail.words.clone(),
-        n => format!("{n} reads"),
+        n => tr!(look.cx, "{count} reads", count = n),
     };
     let at = pos2(left + 4.0, y);
     let width = room.right() - at.x + 10.0;
@@ -147,9 +155,9 @@ fn nested(look: &Look<'_>, ui: &Ui, rail: &Rail) {
     }
     let rect = Rect::from_min_max(pos2(room.left(), y - 0.5 * side), pos2(room.right(), y + 0.5 * side));
     let response = ui.interact(rect, ui.scope_id().with(("nested reads", rail.level.0)), Sense::hover());
-    let name = format!("{}: {words} to reach its entry", crate::arch::Mode::table_name(rail.level));
+    let table = crate::arch::Mode::table_name(rail.level);
+    let name = tr!(look.cx, "{table}: {reads} to reach its entry", table = table, reads = words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
-    response.on_hover_text(format!(
-        "{name}\nThe entry lies at a guest-physical address, so its own place must be translated first."
-    ));
+    let why = tr!(look.cx, "The entry lies at a guest-physical address, so its own place must be translated first.");
+    response.on_hover_text(format!("{name}\n{why}"));
 }

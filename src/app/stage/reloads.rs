@@ -11,6 +11,7 @@ use crate::arch::address::Num;
 use crate::arch::{Cr0, Cr4, pdpte};
 use crate::machine::Command;
 use crate::machine::command::Size;
+use crate::tr;
 
 struct Operation {
     name: &'static str,
@@ -29,26 +30,26 @@ fn operations(look: &Look<'_>) -> [Operation; 8] {
     let operation = |name, loads, command| Operation { name, loads, command };
     let (cr0, cr3, cr4, efer) = (Num(regs.cr0.bits()), Num(regs.cr3), Num(regs.cr4.bits()), Num(regs.efer.bits()));
     [
-        operation("MOV CR3, also of an equal value", true, Command::MovCr3 { val: cr3, compat }),
+        operation(tr!(look.cx, "MOV CR3, also of an equal value"), true, Command::MovCr3 { val: cr3, compat }),
         operation(
-            "MOV CR0 changing PG, CD, NW",
+            tr!(look.cx, "MOV CR0 changing PG, CD, NW"),
             true,
             Command::MovCr0 { val: Num((regs.cr0 ^ Cr0::CD).bits()), compat },
         ),
         operation(
-            "MOV CR4 changing PAE, PGE, PSE, SMEP",
+            tr!(look.cx, "MOV CR4 changing PAE, PGE, PSE, SMEP"),
             true,
             Command::MovCr4 { val: Num((regs.cr4 ^ Cr4::PGE).bits()), compat },
         ),
-        operation("KVM_SET_SREGS by userspace", true, Command::SetSregs { cr0, cr3, cr4, efer }),
-        operation("a store to the table", false, Command::Poke { pa, val, size: Size::WORD }),
+        operation(tr!(look.cx, "KVM_SET_SREGS by userspace"), true, Command::SetSregs { cr0, cr3, cr4, efer }),
+        operation(tr!(look.cx, "a store to the table"), false, Command::Poke { pa, val, size: Size::WORD }),
         operation("INVLPG", false, Command::Invlpg { va }),
         operation(
-            "INVPCID, all contexts",
+            tr!(look.cx, "INVPCID, all contexts"),
             false,
             Command::Invpcid { kind: Num(2), pcid: Num(0), va: crate::arch::Gva(0) },
         ),
-        operation("an access", false, look.cx.view.composer.command()),
+        operation(tr!(look.cx, "an access"), false, look.cx.view.composer.command()),
     ]
 }
 
@@ -71,7 +72,8 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     let rect = Rect::from_center_size(center, vec2(1.6 * m.small, 0.8 * head.height()));
     let response = ui.interact(rect, ui.scope_id().with("what reloads"), Sense::click());
     let open = is_open(look, ui);
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, open, "What reloads these registers"));
+    response
+        .widget_info(|| WidgetInfo::selected(Role::Button, true, open, tr!(look.cx, "What reloads these registers")));
     let fill = if open || response.hovered() { t.selected } else { t.guest.tint };
     ui.painter().circle(center, 0.68 * m.small, fill, Stroke::new(1.0, t.guest.edge));
     paint::text(ui.painter(), center, Align2::CENTER_CENTER, "?", bold(m.small), t.guest.text);
@@ -79,7 +81,7 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     if response.clicked() {
         ui.data_mut(|data| data.insert_temp(open_id(), !open));
     }
-    response.on_hover_text("What reloads these registers");
+    response.on_hover_text(tr!(look.cx, "What reloads these registers"));
 }
 
 /// Below the card: the table if it is open, else the one sentence that it proves.
@@ -87,8 +89,11 @@ pub fn reloads_ui(look: &Look<'_>, ui: &Ui) {
     let (t, m) = (look.t(), look.m());
     let room = look.layout.lower(pdpte::LEVEL);
     if !is_open(look, ui) {
-        let sentence = "The registers are no cache: INVLPG and TLB flushes leave them as they are. \
-                        Only a load replaces them, all four at once.";
+        let sentence = tr!(
+            look.cx,
+            "The registers are no cache: INVLPG and TLB flushes leave them as they are. Only a load replaces them, all \
+             four at once."
+        );
         let galley = ui.painter().layout(sentence.to_owned(), plain(m.small), t.weak, room.width() - 2.0 * m.pad);
         ui.painter().galley(room.min + vec2(0.0, 0.3 * m.row), galley, t.weak);
         return;
@@ -100,7 +105,14 @@ pub fn reloads_ui(look: &Look<'_>, ui: &Ui) {
     let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
     paint::card_head(ui.painter(), head, &t.guest);
     let at = head.left_center() + vec2(m.pad, 0.0);
-    paint::text(ui.painter(), at, Align2::LEFT_CENTER, "What reloads them? Click to try", bold(m.small), t.guest.text);
+    paint::text(
+        ui.painter(),
+        at,
+        Align2::LEFT_CENTER,
+        tr!(look.cx, "What reloads them? Click to try"),
+        bold(m.small),
+        t.guest.text,
+    );
     for (i, operation) in operations.into_iter().enumerate() {
         let line = Rect::from_min_size(pos2(rect.left(), head.bottom() + i as f32 * row), vec2(rect.width(), row));
         operation_ui(look, ui, operation, line);
@@ -112,8 +124,9 @@ fn operation_ui(look: &Look<'_>, ui: &Ui, operation: Operation, rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let Operation { name, loads, command } = operation;
     let response = ui.interact(rect, ui.scope_id().with(("reload by", name)), Sense::click());
-    let answer = if loads { "yes" } else { "no" };
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {answer}. Perform it")));
+    let answer = if loads { tr!(look.cx, "yes") } else { tr!(look.cx, "no") };
+    let action = tr!(look.cx, "{what}: {answer}. Perform it", what = name, answer = answer);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &action));
     let painter = ui.painter();
     painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     if response.hovered() {

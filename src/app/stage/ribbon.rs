@@ -7,6 +7,7 @@ use super::path::{End, Hit, Reach};
 use super::{Look, paint, words};
 use crate::app::theme::{RADIUS, bold, mono, plain};
 use crate::arch::{Level, Mode};
+use crate::tr;
 
 /// A field of the address.
 struct Field {
@@ -42,7 +43,7 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     // Two addresses are on the screen: that of the command in focus, and the composer's.
     let whose = match (path.recorded, look.cx.session.lab.cursor()) {
         (true, step) => format!("#{} GVA", look.cx.session.step_number(step)),
-        (false, _) => "next GVA".to_owned(),
+        (false, _) => tr!(look.cx, "next GVA").to_owned(),
     };
     put(&mut at, whose, plain(m.small), t.weak, 0.6 * m.pad);
     put(&mut at, words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
@@ -61,16 +62,16 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         // What happened last, in words.
         let line = look.cx.event().map(|event| crate::explain::event(event, look.cx.language()));
         let words = line.map_or_else(
-            || "not begun".to_owned(),
+            || tr!(look.cx, "not begun").to_owned(),
             |line| {
                 let facts: Vec<&str> = line.text.split_whitespace().collect();
-                format!("{}: {}", line.label, facts.join(" "))
+                tr!(look.cx, "{what}: {why}", what = line.label, why = facts.join(" "))
             },
         );
         put(&mut at, words, plain(m.small), t.changed.text, 0.0);
         return;
     }
-    let would = if path.arrived { "→" } else { "would →" };
+    let would = if path.arrived { "→" } else { tr!(look.cx, "would →") };
     match path.end {
         End::Page { .. } => {
             let gpa = path.gpa().unwrap_or_default();
@@ -80,7 +81,8 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         }
         End::Fault { reason, .. } => {
             put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
-            let exception = look.exception().map_or_else(String::new, |exception| format!("{exception}, "));
+            let exception =
+                look.exception().map_or_else(String::new, |exception| format!("{exception}{}", tr!(look.cx, ", ")));
             put(
                 &mut at,
                 format!("✕ {exception}{}", words::fault(reason, look.cx.language())),
@@ -91,9 +93,10 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         }
     }
     match path.hit {
-        Some(Hit::Tlb(_)) => put(&mut at, "TLB hit".to_owned(), bold(m.small), t.hit.text, 0.0),
+        Some(Hit::Tlb(_)) => put(&mut at, tr!(look.cx, "TLB hit").to_owned(), bold(m.small), t.hit.text, 0.0),
         Some(Hit::Structure(level)) => {
-            put(&mut at, format!("{} cache hit", Mode::entry_name(level)), bold(m.small), t.hit.text, 0.0)
+            let text = tr!(look.cx, "{entry} cache hit", entry = Mode::entry_name(level));
+            put(&mut at, text, bold(m.small), t.hit.text, 0.0)
         }
         None => Rect::NOTHING,
     };
@@ -171,11 +174,25 @@ fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
 fn describe(look: &Look<'_>, ui: &Ui, field: &Field, rect: Rect) {
     let Field { level, high, low, value, .. } = *field;
     let words = match level {
-        Some(level) => format!(
-            "Bits {high}:{low} select entry {value} (0x{value:03x}) of the {}",
-            if look.stage.mode == Mode::Pae && level.0 == 3 { "PDPTE registers" } else { Mode::table_name(level) }
+        Some(level) => tr!(
+            look.cx,
+            "Bits {high}:{low} select entry {value} ({hex}) of the {table}",
+            high = high,
+            low = low,
+            value = value,
+            hex = format!("0x{value:03x}"),
+            table = match look.stage.mode == Mode::Pae && level.0 == 3 {
+                true => tr!(look.cx, "PDPTE registers"),
+                false => Mode::table_name(level),
+            }
         ),
-        None => format!("Bits {high}:{low} are the offset in the page: 0x{value:x}"),
+        None => tr!(
+            look.cx,
+            "Bits {high}:{low} are the offset in the page: {value}",
+            high = high,
+            low = low,
+            value = format!("0x{value:x}")
+        ),
     };
     let response = ui.interact(rect, ui.scope_id().with(("address field", low)), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));

@@ -5,6 +5,7 @@ use egui::{Align2, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use super::{Anchor, Look, paint, words};
 use crate::app::theme::{bold, mono, plain};
 use crate::arch::{Level, Mode};
+use crate::tr;
 
 /// In place of the guest's tables while paging is off.
 pub fn no_tables_ui(look: &Look<'_>, ui: &Ui) {
@@ -13,7 +14,7 @@ pub fn no_tables_ui(look: &Look<'_>, ui: &Ui) {
     let room = levels.reduce(egui::Rect::union).unwrap_or(look.layout.guest(Level(1)));
     let rect = paint::top_of(room, m.head + m.row);
     paint::dashed_box(ui.painter(), rect, t.border);
-    let words = "No guest tables: the hypervisor maps guest-physical addresses by itself.";
+    let words = tr!(look.cx, "No guest tables: the hypervisor maps guest-physical addresses by itself.");
     let width = rect.width() - 2.0 * m.pad;
     let galley = ui.painter().layout(words.to_owned(), plain(m.small), t.weak, width);
     ui.painter().galley(rect.left_center() + vec2(m.pad, -0.5 * galley.size().y), galley, t.weak);
@@ -25,8 +26,8 @@ pub fn root_register_ui(look: &Look<'_>, ui: &Ui, level: Level) -> Option<Anchor
     let rect = paint::top_of(look.layout.guest(level), m.head + m.row + 1.0);
     let root = look.inputs.machine.cpu.paging.root;
     let (value, note) = match mode {
-        Mode::Pae => (words::gpa(root), "only at a load"),
-        _ => (words::gpa(root), "where walks begin"),
+        Mode::Pae => (words::gpa(root), tr!(look.cx, "only at a load")),
+        _ => (words::gpa(root), tr!(look.cx, "where walks begin")),
     };
     let response = ui.interact(rect, ui.scope_id().with("CR3 card"), Sense::hover());
     let name = format!("CR3 {value}, {note}");

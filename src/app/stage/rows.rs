@@ -6,6 +6,8 @@
 use std::ops::RangeInclusive;
 
 use crate::arch::entry::{self, P, RW, US, XD};
+use crate::language::Language;
+use crate::tr;
 
 /// What an entry does, as far as folding is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,12 +39,12 @@ impl Class {
 
     /// The class in words: `not present`, `RW user`, `R kernel, no execute`.
     #[must_use]
-    pub fn words(self) -> String {
+    pub fn words(self, language: Language) -> String {
         match self {
-            Self::NotPresent => "not present".to_owned(),
+            Self::NotPresent => tr!(language, "not present").to_owned(),
             Self::Present { rw, us, xd, .. } => {
                 let access = if rw { "RW" } else { "R" };
-                let who = if us { "user" } else { "kernel" };
+                let who = if us { tr!(language, "user") } else { tr!(language, "kernel") };
                 let execute = if xd { " XD" } else { "" };
                 format!("{access} {who}{execute}")
             }
@@ -78,19 +80,35 @@ impl Line {
 
     /// What a run says: `11–511 · not present`, `3–510 · 508 × RW user`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self, language: Language) -> String {
         match self {
             Self::Entry(index) => index.to_string(),
             Self::Run { range, class, present } => {
                 let (first, last) = (range.start(), range.end());
                 match class {
-                    Some(Class::NotPresent) => format!("{first}–{last} · not present"),
-                    Some(class) => format!("{first}–{last} · {} × {}", self.entries(), class.words()),
-                    None => format!("{first}–{last} · {present} present"),
+                    Some(Class::NotPresent) => format!("{first}–{last} · {}", tr!(language, "not present")),
+                    Some(class) => format!("{first}–{last} · {} × {}", self.entries(), class.words(language)),
+                    None => format!("{first}–{last} · {}", tr!(language, "{count} present", count = present)),
                 }
             }
         }
     }
+
+    /// The same where there is little room: `11–511 · P = 0`.
+    #[must_use]
+    pub fn short_words(&self) -> String {
+        match self {
+            Self::Run { range, class: Some(Class::NotPresent), .. } => format!("{} · P = 0", range_words(range)),
+            Self::Run { range, .. } => range_words(range),
+            Self::Entry(index) => index.to_string(),
+        }
+    }
+}
+
+/// `11–511`.
+#[must_use]
+pub fn range_words(range: &RangeInclusive<usize>) -> String {
+    format!("{}–{}", range.start(), range.end())
 }
 
 /// A run of fewer entries than this is written out.
@@ -247,7 +265,7 @@ mod tests {
     fn words(classes: &[Class], pinned: &[usize], budget: usize) -> Vec<String> {
         let lines = fold(classes, pinned, budget);
         assert_eq!(lines.iter().map(Line::entries).sum::<usize>(), classes.len(), "no entry is lost");
-        lines.iter().map(Line::words).collect()
+        lines.iter().map(|line| line.words(Language::En)).collect()
     }
 
     #[test]

@@ -86,13 +86,17 @@ fn absent_table(look: &Look<'_>, ui: &Ui, card: &TableCard) -> f32 {
     if let Some(shift) = large {
         // One line: the arrow to the page runs below it.
         let (size, width) = (words::page_size(shift), rect.width() - 1.2 * m.pad);
-        let ways = [format!("no {name}: {size} page"), format!("{name}: {size}")];
+        let ways = [tr!(look.cx, "no {table}: {size} page", table = name, size = size), format!("{name}: {size}")];
         let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
         paint::text_within(ui.painter(), left, Align2::LEFT_CENTER, words, plain(m.small), t.weak, width);
         return rect.bottom();
     }
     paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
-    let why = if card.level.0 > look.stage.mode.top_level() { "no such level" } else { "not reached" };
+    let why = if card.level.0 > look.stage.mode.top_level() {
+        tr!(look.cx, "no such level")
+    } else {
+        tr!(look.cx, "not reached")
+    };
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, why, plain(m.small), t.weak, width);
@@ -107,7 +111,8 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let response = ui.interact(rect, ui.scope_id().with(("table", card.level.0, base.0)), Sense::click());
     let words = format!("{name} {}", words::gpa(base));
     let selected = look.cx.view.selection == selection;
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, format!("{words}, select the table")));
+    let action = tr!(look.cx, "{table}, select the table", table = words);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &action));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
@@ -129,7 +134,10 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
         look.cx.send(AppCommand::Select(selection));
     }
     menu::table_menu(look.cx, &response, card.level, base);
-    let more = if full { "Double-click to fold it" } else { "Double-click to list every entry" };
+    let more = match full {
+        true => tr!(look.cx, "Double-click to fold it"),
+        false => tr!(look.cx, "Double-click to list every entry"),
+    };
     response.on_hover_text(format!("{words}\n{more}"));
 }
 
@@ -141,7 +149,8 @@ fn lock_ui(look: &Look<'_>, ui: &Ui, base: Gpa, head: Rect, taken: f32) -> Rect 
     let size = vec2(galley.size().x + 0.8 * m.small, 0.7 * head.height());
     let rect = Rect::from_center_size(pos2(head.right() - 0.5 * m.pad - 0.5 * size.x, head.center().y), size);
     let response = ui.interact(rect, ui.scope_id().with(("lock", base.0)), Sense::hover());
-    let words = format!("gfn {} is write-protected: the hypervisor sees every store to it", words::gfn(base));
+    let words =
+        tr!(look.cx, "gfn {gfn} is write-protected: the hypervisor sees every store to it", gfn = words::gfn(base));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
     ui.painter().rect(rect, CornerRadius::same(4), t.card, Stroke::new(1.0, t.guest.line), StrokeKind::Inside);
     ui.painter().galley(rect.center() - 0.5 * galley.size(), galley, t.guest.text);
@@ -152,7 +161,7 @@ fn lock_ui(look: &Look<'_>, ui: &Ui, base: Gpa, head: Rect, taken: f32) -> Rect 
 /// The small switch between runs and the full list.
 fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect, taken: f32, full: bool) {
     let (t, m) = (look.t(), look.m());
-    let word = if full { "fold" } else { "all" };
+    let word = if full { tr!(look.cx, "fold") } else { tr!(look.cx, "all") };
     let width = 2.2 * m.small;
     let rect = Rect::from_center_size(
         pos2(head.right() - 0.6 * m.pad - 0.5 * width, head.center().y),
@@ -163,7 +172,10 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     }
     let response = ui.interact(rect, ui.scope_id().with(("full list", base.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
-    let name = if full { "Fold into runs".to_owned() } else { format!("List all {count} entries") };
+    let name = match full {
+        true => tr!(look.cx, "Fold into runs").to_owned(),
+        false => tr!(look.cx, "List all {count} entries", count = count),
+    };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let color = if response.hovered() { t.strong } else { t.weak };
     ui.painter().rect_stroke(rect, CornerRadius::same(4), Stroke::new(1.0, t.guest.edge), StrokeKind::Inside);
@@ -209,28 +221,30 @@ fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, 
             entry_ui(look, ui, card.level, entry, rect);
             entry.walked.map(|_| Anchor::of(rect, rect))
         }
-        Row::Run { range, words } => {
-            run_ui(look, ui, (base, *range.start()), words, rect);
+        Row::Run { range, words, short } => {
+            run_ui(look, ui, (base, *range.start()), (words, short), rect);
             None
         }
     }
 }
 
-fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), words: &str, rect: Rect) {
+fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), (words, short): (&str, &str), rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let response = ui.interact(rect, ui.scope_id().with(("run", base.0, first)), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{words}, list every entry")));
+    let name = tr!(look.cx, "{what}, list every entry", what = words);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let color = if response.hovered() { t.strong } else { t.weak };
     let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
-    let ways = [words, &words.replace("not present", "P = 0"), words.split(' ').next().unwrap_or(words)];
+    let range = short.split(' ').next().unwrap_or(short);
+    let ways = [words, short, range];
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
     }
-    response.on_hover_text(format!("{words}: click to list every entry"));
+    response.on_hover_text(tr!(look.cx, "{what}: click to list every entry", what = words));
 }
 
 fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
@@ -327,8 +341,8 @@ fn verdict(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32
     let (t, m) = (look.t(), look.m());
     let (words, font, color) = match entry.fault {
         Some(reason) => (words::fault(reason, look.cx.language()), bold(m.small), t.fault.text),
-        None if entry.changed & P != 0 => ("not present".to_owned(), plain(m.small), t.changed.text),
-        None => ("not present".to_owned(), plain(m.small), t.weak),
+        None if entry.changed & P != 0 => (tr!(look.cx, "not present").to_owned(), plain(m.small), t.changed.text),
+        None => (tr!(look.cx, "not present").to_owned(), plain(m.small), t.weak),
     };
     let words = if m.wordy || entry.fault.is_some() { words } else { "P = 0".to_owned() };
     paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, words, font, color, room)
@@ -344,22 +358,23 @@ fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
             ui.label(egui::RichText::new(value).font(mono(14.0)).color(t.strong));
         });
     };
-    line(ui, "lies at GPA", words::gpa(entry.gpa));
-    line(ui, "value", format!("0x{}", words::grouped(entry.value, digits)));
+    line(ui, tr!(look.cx, "lies at GPA"), words::gpa(entry.gpa));
+    line(ui, tr!(look.cx, "value"), format!("0x{}", words::grouped(entry.value, digits)));
     if entry.value & P != 0 {
         let what = match (entry.large, entry.leaf) {
-            (true, _) => format!("{} page at GPA", words::page_size(mode.index_shift(level))),
-            (false, true) => "page at GPA".to_owned(),
-            (false, false) => format!("{} at GPA", Mode::table_name(Level(level.0.saturating_sub(1)))),
+            (true, _) => tr!(look.cx, "{size} page at GPA", size = words::page_size(mode.index_shift(level))),
+            (false, true) => tr!(look.cx, "page at GPA").to_owned(),
+            (false, false) => {
+                tr!(look.cx, "{table} at GPA", table = Mode::table_name(Level(level.0.saturating_sub(1))))
+            }
         };
         line(ui, &what, words::gpa(entry.frame));
     }
     ui.label(words::entry_bits(entry.value, entry.leaf, entry.large, look.cx.language()));
     if let Some(reason) = entry.fault {
-        ui.label(
-            egui::RichText::new(format!("✕ ends the walk: {}", words::fault(reason, look.cx.language())))
-                .color(t.fault.text),
-        );
+        let why = words::fault(reason, look.cx.language());
+        let text = format!("✕ {}", tr!(look.cx, "ends the walk: {why}", why = why));
+        ui.label(egui::RichText::new(text).color(t.fault.text));
     }
 }
 
@@ -380,7 +395,9 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
                     tr!(look.cx, "Fault: {why}", why = words::fault(reason, look.cx.language())),
                 )
             });
-            let title = look.exception().map_or_else(|| "✕ would fault".to_owned(), |name| format!("✕ {name}"));
+            let title = look
+                .exception()
+                .map_or_else(|| format!("✕ {}", tr!(look.cx, "would fault")), |name| format!("✕ {name}"));
             paint::card_body(ui.painter(), t, rect);
             paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
@@ -396,9 +413,9 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             let rect = paint::top_of(room, m.head + m.row);
             paint::dashed_box(ui.painter(), rect, t.border);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "Page", bold(m.font), t.weak);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, tr!(look.cx, "Page"), bold(m.font), t.weak);
             let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
-            paint::text(ui.painter(), at, Align2::LEFT_CENTER, "not yet", plain(m.small), t.weak);
+            paint::text(ui.painter(), at, Align2::LEFT_CENTER, tr!(look.cx, "not yet"), plain(m.small), t.weak);
             None
         }
     }
@@ -410,7 +427,8 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let rect = paint::top_of(look.layout.page(), m.head + lines * m.row + 1.0);
     let selection = Selection::Page(page.gpa.gfn());
     let response = ui.interact(rect, ui.scope_id().with("page"), Sense::click());
-    let name = format!("Page at GPA {}, {}", words::gpa(page.base), words::page_size(page.shift.max(12)));
+    let size = words::page_size(page.shift.max(12));
+    let name = tr!(look.cx, "Page at GPA {place}, {size}", place = words::gpa(page.base), size = size);
     let selected = look.cx.view.selection == selection;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &name));
     let painter = ui.painter();
@@ -419,7 +437,7 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     paint::card_head(painter, head, &t.guest);
     let left = |row: f32| pos2(rect.left() + m.pad, head.bottom() + (row + 0.5) * m.row);
     let at = head.left_center() + vec2(m.pad, 0.0);
-    let title = paint::text(painter, at, Align2::LEFT_CENTER, "Page", bold(m.font), t.guest.text);
+    let title = paint::text(painter, at, Align2::LEFT_CENTER, tr!(look.cx, "Page"), bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
     let room = head.right() - at.x - 0.5 * m.pad;
     let ways = [words::gpa(page.base), words::gfn(page.base)];
@@ -439,7 +457,7 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
             painter,
             left(2.0),
             Align2::LEFT_CENTER,
-            "no memory slot",
+            tr!(look.cx, "no memory slot"),
             plain(m.small),
             t.fault.text,
             width,
@@ -456,7 +474,13 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     if response.clicked() {
         look.cx.send(AppCommand::Select(selection));
     }
-    response.on_hover_text(format!("{name}\nfour bytes at {}: 0x{:08x}", words::gpa(Gpa(page.gpa.0 & !3)), page.word));
+    let bytes = tr!(
+        look.cx,
+        "four bytes at {place}: {value}",
+        place = words::gpa(Gpa(page.gpa.0 & !3)),
+        value = format!("0x{:08x}", page.word)
+    );
+    response.on_hover_text(format!("{name}\n{bytes}"));
     let entry_y = rect.top() + m.head + 0.5 * m.row;
     Anchor {
         left: pos2(rect.left(), entry_y),

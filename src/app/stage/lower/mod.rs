@@ -14,6 +14,8 @@ use super::rows::Letter;
 use crate::arch::{Gpa, Hpa, Level};
 use crate::engine::AnyVm;
 use crate::engine::shadow::{PageId, SpteRef};
+use crate::language::Language;
+use crate::tr;
 
 /// The hypervisor's half.
 #[derive(Clone, Debug)]
@@ -96,6 +98,8 @@ pub struct LowerCard {
     pub id: TableId,
     /// `Shadow PD`, `EPT L2`.
     pub title: String,
+    /// The same where there is little room: `PD`.
+    pub short: String,
     /// The host frame that holds it.
     pub frame: u64,
     /// Its rows, folded; none where only the head is shown.
@@ -130,13 +134,13 @@ pub enum Mark {
 impl Mark {
     /// The mark in a word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub fn word(self, language: Language) -> &'static str {
         match self {
-            Self::Unsync => "unsync",
-            Self::New => "new",
-            Self::Invalid => "invalid",
-            Self::Pinned => "root",
-            Self::Direct => "direct",
+            Self::Unsync => tr!(language, "unsync"),
+            Self::New => tr!(language, "new"),
+            Self::Invalid => tr!(language, "invalid"),
+            Self::Pinned => tr!(language, "root"),
+            Self::Direct => tr!(language, "direct"),
         }
     }
 }
@@ -152,6 +156,8 @@ pub enum LowerRow {
         range: RangeInclusive<usize>,
         /// What the line says.
         words: String,
+        /// The same where there is little room.
+        short: String,
     },
 }
 
@@ -180,6 +186,21 @@ pub struct LowerEntry {
     pub more: String,
 }
 
+/// What keeps a shadow up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RailKind {
+    /// Write protection.
+    Synced,
+    /// The next invalidation.
+    OutOfSync,
+    /// Only what the guest invalidates.
+    NotProtected,
+    /// Four fixed slots stand for the registers.
+    SpecialRoot,
+    /// None of these.
+    Plain,
+}
+
 /// How a guest table and a table of the hypervisor belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rail {
@@ -187,6 +208,8 @@ pub struct Rail {
     pub level: Level,
     /// The tables that it leads to, each with whether it is in sync.
     pub ends: Vec<(TableId, bool)>,
+    /// What kind of tie it is.
+    pub kind: RailKind,
     /// What it says.
     pub words: String,
     /// Reads of the second dimension for this guest table, by level: 4 to 1; empty for shadows.

@@ -1,15 +1,17 @@
 //! The second dimension: four or five levels from guest-physical to host-physical addresses
 //! (SDM 3C 28.2, APM 2 15.25). Every reference of the guest's walk goes through it.
 
-use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, TableId, host};
+use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, RailKind, TableId, host};
 use crate::app::stage::model::Inputs;
 use crate::app::stage::path::{self, Path, Reach};
 use crate::app::stage::rows::{self, Class, Letter, Line};
 use crate::arch::{Gpa, Level, Mode, pdpte};
 use crate::engine::twodim::{Kind, Nested, NestedEntry};
 use crate::engine::{AnyVm, TwoDim, Vm};
+use crate::language::Language;
 use crate::machine::Event;
 use crate::machine::event::EntrySource;
+use crate::tr;
 
 /// The reads of the last attempt: a walk begins anew after each violation. How many of guest tables,
 /// and those of the second dimension.
@@ -51,16 +53,20 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     let view = View { inputs, nested: &vm.engine.nested, before, kind };
     let cards = entries.iter().map(|entry| card(&view, entry, reach(entry.level))).collect();
     let name = kind_name(kind);
-    let title = format!(
-        "{name} — from GPA {} to the host{}",
-        crate::app::stage::words::gpa(gpa),
-        match reads.len() {
-            0 => String::new(),
-            n => format!(" · this walk: {} reads, {n} of them of {name} tables", n + of_guest),
-        }
-    );
+    let place = crate::app::stage::words::gpa(gpa);
+    let mut title = tr!(inputs.language, "{kind} — from GPA {place} to the host", kind = name, place = place);
+    if !reads.is_empty() {
+        let all = reads.len() + of_guest;
+        title += &tr!(
+            inputs.language,
+            " · this walk: {all} reads, {nested} of them of {kind} tables",
+            all = all,
+            nested = reads.len(),
+            kind = name
+        );
+    }
     let registers = vm.machine.cpu.mode() == Mode::Pae && !inputs.engine.reads_pdptes_from_memory();
-    let rails = rails(path, &reads, levels, registers);
+    let rails = rails(inputs, path, &reads, levels, registers);
     Lower { title, name, root: None, cards, left_out: Vec::new(), rails, host: host(inputs, path), arrived }
 }
 
@@ -85,12 +91,13 @@ fn card(view: &View<'_>, at: &NestedEntry, reach: Reach) -> LowerCard {
         level: Level(at.level),
         id: TableId::Nested(table),
         title: format!("{} L{}", kind_name(view.kind), at.level),
+        short: format!("{} L{}", kind_name(view.kind), at.level),
         frame: Nested::frame_of(table).0,
         rows: table_rows(view, at, reach),
         walked: Some((at.index, reach)),
         marks: if old.is_none() { vec![Mark::New] } else { Vec::new() },
         tag: None,
-        note: "table of the second dimension".to_owned(),
+        note: tr!(view.inputs.language, "table of the second dimension").to_owned(),
         selected: false,
     }
 }
@@ -109,15 +116,18 @@ fn table_rows(view: &View<'_>, at: &NestedEntry, reach: Reach) -> Vec<LowerRow> 
         Line::Entry(index) => {
             let here = NestedEntry { index, value: entries[index], ..*at };
             let walked = (index == at.index).then_some(reach);
-            LowerRow::Entry(entry(view.kind, &here, walked, changed(index)))
+            LowerRow::Entry(entry(view.kind, &here, walked, changed(index), view.inputs.language))
         }
         Line::Run { ref range, class: Some(Class::NotPresent), .. } => {
-            LowerRow::Run { range: range.clone(), words: format!("{}–{} · not built", range.start(), range.end()) }
+            let (range, text) = (range.clone(), rows::range_words(range));
+            let words = format!("{text} · {}", tr!(view.inputs.language, "not built"));
+            LowerRow::Run { range, words, short: format!("{text} · —") }
         }
-        Line::Run { ref range, present, .. } => LowerRow::Run {
-            range: range.clone(),
-            words: format!("{}–{} · {present} built", range.start(), range.end()),
-        },
+        Line::Run { ref range, present, .. } => {
+            let (range, text) = (range.clone(), rows::range_words(range));
+            let words = format!("{text} · {}", tr!(view.inputs.language, "{count} built", count = present));
+            LowerRow::Run { range, words, short: text }
+        }
     };
     rows::fold(&classes, &pinned, view.inputs.lower_budget).into_iter().map(to_row).collect()
 }
@@ -132,7 +142,13 @@ pub fn entry_at(
 ) -> Option<LowerEntry> {
     let value = *vm.engine.nested.table(table)?.get(index)?;
     let old = before_of(inputs).and_then(|nested| nested.table(table)).map_or(0, |old| old[index]);
-    Some(entry(vm.engine.kind, &NestedEntry { level: level.0, table, index, value }, walked, old ^ value))
+    Some(entry(
+        vm.engine.kind,
+        &NestedEntry { level: level.0, table, index, value },
+        walked,
+        old ^ value,
+        inputs.language,
+    ))
 }
 
 fn before_of<'a>(inputs: &Inputs<'a>) -> Option<&'a Nested> {
@@ -142,14 +158,14 @@ fn before_of<'a>(inputs: &Inputs<'a>) -> Option<&'a Nested> {
     }
 }
 
-fn entry(kind: Kind, at: &NestedEntry, walked: Option<Reach>, changed: u64) -> LowerEntry {
+fn entry(kind: Kind, at: &NestedEntry, walked: Option<Reach>, changed: u64, language: Language) -> LowerEntry {
     let present = at.is_present();
     LowerEntry {
         id: EntryId { table: TableId::Nested(at.table), index: at.index },
         value: at.value,
         target: present.then(|| at.frame().0),
         letters: if present { letters(kind, at.value, at.level == 1) } else { Vec::new() },
-        words: "not built",
+        words: tr!(language, "not built"),
         walked,
         changed,
         mirrors: None,
@@ -178,13 +194,15 @@ fn letters(kind: Kind, value: u64, leaf: bool) -> Vec<Letter> {
 }
 
 /// Below each guest table, the reads that translate its address.
-fn rails(path: &Path, reads: &[(u8, Gpa)], levels: u8, registers: bool) -> Vec<Rail> {
+fn rails(inputs: &Inputs<'_>, path: &Path, reads: &[(u8, Gpa)], levels: u8, registers: bool) -> Vec<Rail> {
     let hops = path.hops.iter().map(|hop| {
         let of_entry: Vec<u8> = reads.iter().filter(|(_, gpa)| *gpa == hop.gpa).map(|(level, _)| *level).collect();
         let nested = (1..=levels).rev().map(|level| (level, of_entry.contains(&level))).collect();
-        let words =
-            if registers && hop.level == pdpte::LEVEL { "in registers: no read".to_owned() } else { String::new() };
-        Rail { level: hop.level, ends: Vec::new(), words, nested }
+        let words = match registers && hop.level == pdpte::LEVEL {
+            true => tr!(inputs.language, "in registers: no read").to_owned(),
+            false => String::new(),
+        };
+        Rail { level: hop.level, ends: Vec::new(), kind: RailKind::Plain, words, nested }
     });
     hops.collect()
 }

@@ -1,6 +1,6 @@
 //! Shadow pages of a 2006, 2007 or present-day shadow MMU (2.6.20 mmu.c, 6.8 mmu.c).
 
-use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, RootCard, RootSlot, TableId, host};
+use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, RailKind, RootCard, RootSlot, TableId, host};
 use crate::app::stage::model::Inputs;
 use crate::app::stage::path::{self, Path, Reach};
 use crate::app::stage::rows::{self, Class, Line};
@@ -10,7 +10,9 @@ use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Level, Mode, pdpte};
 use crate::engine::shadow::{PageId, Root, Shadow, ShadowPage, SpteRef, spte};
 use crate::engine::{AnyVm, Vm};
+use crate::language::Language;
 use crate::machine::Event;
+use crate::tr;
 
 /// So many tables of a level are listed at most.
 const MOST: usize = 8;
@@ -82,8 +84,9 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
         }
     }
     let rails = rails(&look, path, &cards, root.is_some());
-    let title = "Shadow — what the CPU really walks".to_owned();
-    Lower { title, name: "Shadow", root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
+    let title = tr!(inputs.language, "Shadow — what the CPU really walks").to_owned();
+    let name = tr!(inputs.language, "Shadow");
+    Lower { title, name, root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
 }
 
 /// What every part is built from.
@@ -137,7 +140,8 @@ fn root(look: &View<'_>, path: &Path) -> Option<RootCard> {
 /// `table` is the guest table on the path.
 fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool, table: Option<Gfn>) -> LowerCard {
     let page = look.vm.engine.pool.page(id);
-    let tag = tag(look.vm, id);
+    let language = look.inputs.language;
+    let tag = tag(look.vm, id, language);
     let same_table = !open && shadows(look.vm, id, table);
     let level = Level(page.role.level);
     let marks = [
@@ -154,31 +158,33 @@ fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool, table: Opt
     LowerCard {
         level,
         id: TableId::Shadow(id),
-        title: format!("Shadow {}", Mode::table_name(level)),
+        title: tr!(look.inputs.language, "Shadow {table}", table = Mode::table_name(level)),
+        short: Mode::table_name(level).to_owned(),
         frame: id.frame().0,
         rows: if open { table_rows(look, id, at) } else { Vec::new() },
         walked: at.map(|at| (usize::from(at.index), look.reads.reach(at))),
         marks: marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect(),
-        note: note(page, tag.as_ref(), same_table),
+        note: note(page, tag.as_ref(), same_table, language),
         tag,
         selected,
     }
 }
 
 /// `gfn 00006`, or what tells a page from another one of the same table.
-fn note(page: &ShadowPage, tag: Option<&String>, same_table: bool) -> String {
+fn note(page: &ShadowPage, tag: Option<&String>, same_table: bool, language: Language) -> String {
     match tag {
         Some(tag) if same_table => tag.clone(),
-        _ => format!("{} {:05x}", if page.role.direct { "from gfn" } else { "gfn" }, page.gfn.0),
+        _ if page.role.direct => tr!(language, "from gfn {gfn}", gfn = format!("{:05x}", page.gfn.0)),
+        _ => format!("gfn {:05x}", page.gfn.0),
     }
 }
 
 /// The part of a table of 4-byte entries, or the access that the upper entries grant, where that is
 /// not everything or another page of the table differs in it.
-fn tag(vm: &Vm<Shadow>, id: PageId) -> Option<String> {
+fn tag(vm: &Vm<Shadow>, id: PageId, language: Language) -> Option<String> {
     let page = vm.engine.pool.page(id);
     if page.role.glevels == 2 && !page.role.direct {
-        return Some(format!("quadrant {}", page.role.quadrant));
+        return Some(tr!(language, "quadrant {quadrant}", quadrant = page.role.quadrant));
     }
     let access = page.role.access;
     let differs = |other: &PageId| vm.engine.pool.page(*other).role.access != access;
@@ -214,9 +220,14 @@ fn table_rows(look: &View<'_>, id: PageId, at: Option<SpteRef>) -> Vec<LowerRow>
         Line::Entry(index) => LowerRow::Entry(entry(look, id, index, at)),
         Line::Run { ref range, class: Some(Class::NotPresent), .. } => LowerRow::Run {
             range: range.clone(),
-            words: format!("{}–{} · not shadowed", range.start(), range.end()),
+            words: format!("{} · {}", rows::range_words(range), tr!(look.inputs.language, "not shadowed")),
+            short: format!("{} · —", rows::range_words(range)),
         },
-        Line::Run { ref range, .. } => LowerRow::Run { range: range.clone(), words: line.words() },
+        Line::Run { ref range, .. } => LowerRow::Run {
+            range: range.clone(),
+            words: line.words(look.inputs.language),
+            short: rows::range_words(range),
+        },
     };
     rows::fold(&classes, &pinned, look.inputs.lower_budget).into_iter().map(to_row).collect()
 }
@@ -254,59 +265,61 @@ fn entry(look: &View<'_>, id: PageId, index: usize, at: Option<SpteRef>) -> Lowe
         value,
         target: present.then(|| spte::frame(value).0),
         letters: if present { rows::letters(value, leaf, false, true) } else { Vec::new() },
-        words: empty_words(vm, page, value, mirrors),
+        words: empty_words(look, page, value, mirrors),
         walked: at.filter(|at| usize::from(at.index) == index).map(|at| look.reads.reach(at)),
         changed: look.before(id).map_or(0, |old| old.spt[index]) ^ value,
         mirrors,
         selected: guest_selected,
-        more: more(page, value),
+        more: more(page, value, look.inputs.language),
     }
 }
 
 /// What an entry that leads nowhere says: whether the guest has something there.
-fn empty_words(vm: &Vm<Shadow>, page: &ShadowPage, value: u64, mirrors: Option<crate::arch::Gpa>) -> &'static str {
+fn empty_words(look: &View<'_>, page: &ShadowPage, value: u64, mirrors: Option<crate::arch::Gpa>) -> &'static str {
+    let (vm, language) = (look.vm, look.inputs.language);
     if value & spte::IO_MARK != 0 && page.role.level == 1 {
-        return "no memory";
+        return tr!(language, "no memory");
     }
     let shift = if page.role.glevels == 2 { 2 } else { 3 };
     match mirrors {
-        Some(gpa) if vm.machine.memory.read_entry(gpa, shift) & P != 0 => "not yet",
+        Some(gpa) if vm.machine.memory.read_entry(gpa, shift) & P != 0 => tr!(language, "not yet"),
         _ => "—",
     }
 }
 
 /// Why a present leaf grants less than the guest.
-fn more(page: &ShadowPage, value: u64) -> String {
+fn more(page: &ShadowPage, value: u64, l: Language) -> String {
     let mut lines: Vec<&str> = Vec::new();
     if page.role.level == 1 && spte::is_present(value) && !spte::is_writable(value) {
         lines.push(if value & spte::GUEST_WRITE == 0 {
-            "W = 0: the guest does not allow writes"
+            tr!(l, "W = 0: the guest does not allow writes")
         } else {
-            "W = 0 although the guest allows writes: KVM must see the first one, or the frame is a page table"
+            tr!(l, "W = 0 although the guest allows writes: KVM must see the first one, or the frame is a page table")
         });
     }
     if page.role.level > 1 && spte::is_present(value) {
-        lines.push("An upper entry grants everything: rights are restricted in leaves");
+        lines.push(tr!(l, "An upper entry grants everything: rights are restricted in leaves"));
         if value & spte::PS_MARK != 0 {
-            lines.push("It leads to a direct page that splits a large guest page");
+            lines.push(tr!(l, "It leads to a direct page that splits a large guest page"));
         }
     }
     if page.role.level == 1 && !spte::is_present(value) && value & spte::IO_MARK != 0 {
-        lines.push("No memory slot holds this address: every access is emulated");
+        lines.push(tr!(l, "No memory slot holds this address: every access is emulated"));
     }
     lines.join("\n")
 }
 
 fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> Vec<Rail> {
-    let vm = look.vm;
+    let (vm, l) = (look.vm, look.inputs.language);
     let mut rails = Vec::new();
     if pae_root {
         let words = match vm.machine.cpu.mode() {
-            Mode::Pae => "special root, not shadowed by hash",
-            Mode::Off => "direct pages, no guest tables",
-            _ => "no guest table of this level",
+            Mode::Pae => tr!(l, "special root, not shadowed by hash"),
+            Mode::Off => tr!(l, "direct pages, no guest tables"),
+            _ => tr!(l, "no guest table of this level"),
         };
-        rails.push(Rail { level: pdpte::LEVEL, ends: Vec::new(), words: words.to_owned(), nested: Vec::new() });
+        let kind = if vm.machine.cpu.mode() == Mode::Pae { RailKind::SpecialRoot } else { RailKind::Plain };
+        rails.push(Rail { level: pdpte::LEVEL, ends: Vec::new(), kind, words: words.to_owned(), nested: Vec::new() });
     }
     let protects = vm.engine.policy.caches_pages;
     for hop in path.hops.iter().filter(|hop| !(pae_root && hop.level == pdpte::LEVEL)) {
@@ -318,38 +331,54 @@ fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> V
         });
         let ends: Vec<(PageId, bool)> = pages.map(|id| (id, protects && !vm.engine.pool.page(id).unsync)).collect();
         let below = cards.iter().find(|card| card.level == hop.level && card.walked.is_some());
-        let words = rail_words(vm, &ends, below, protects);
+        let words = rail_words(look, &ends, below, protects);
+        let kind = match ends.as_slice() {
+            [(_, synced)] => rail_kind(protects, *synced),
+            _ => RailKind::Plain,
+        };
         let ends = ends.into_iter().map(|(id, synced)| (TableId::Shadow(id), synced)).collect();
-        rails.push(Rail { level: hop.level, ends, words, nested: Vec::new() });
+        rails.push(Rail { level: hop.level, ends, kind, words, nested: Vec::new() });
     }
     for card in cards.iter().filter(|card| card.walked.is_some() && card.marks.contains(&Mark::Direct)) {
         if rails.iter().all(|rail: &Rail| rail.level != card.level) {
-            let words = "direct: no guest table".to_owned();
-            rails.push(Rail { level: card.level, ends: Vec::new(), words, nested: Vec::new() });
+            let words = tr!(l, "direct: no guest table").to_owned();
+            let (ends, kind, nested) = (Vec::new(), RailKind::Plain, Vec::new());
+            rails.push(Rail { level: card.level, ends, kind, words, nested });
         }
     }
     rails
 }
 
-fn rail_words(vm: &Vm<Shadow>, ends: &[(PageId, bool)], below: Option<&LowerCard>, protects: bool) -> String {
+const fn rail_kind(protects: bool, synced: bool) -> RailKind {
+    match (protects, synced) {
+        (false, _) => RailKind::NotProtected,
+        (true, true) => RailKind::Synced,
+        (true, false) => RailKind::OutOfSync,
+    }
+}
+
+fn rail_words(look: &View<'_>, ends: &[(PageId, bool)], below: Option<&LowerCard>, protects: bool) -> String {
+    let (vm, l) = (look.vm, look.inputs.language);
     match ends {
         // The hardware goes on through the shadow of another table.
-        [] if below.is_some() => format!("not shadowed; below: {}", below.map_or("", |card| &card.note)),
-        [] => "not shadowed".to_owned(),
+        [] if below.is_some() => {
+            tr!(l, "not shadowed; below: {table}", table = below.map_or("", |card| &card.note))
+        }
+        [] => tr!(l, "not shadowed").to_owned(),
         [(id, synced)] => {
             let page = vm.engine.pool.page(*id);
-            let state = match (protects, synced) {
-                (false, _) => "not protected",
-                (true, true) => "synced",
-                (true, false) => "out of sync",
+            let state = match rail_kind(protects, *synced) {
+                RailKind::NotProtected => tr!(l, "not protected"),
+                RailKind::OutOfSync => tr!(l, "out of sync"),
+                _ => tr!(l, "synced"),
             };
             match (page.parents.as_slice().len(), page.root_count) {
-                (0, 0) => format!("{state} · no parent"),
-                (0, _) => format!("{state} · root"),
-                (1, _) => format!("{state} · 1 parent"),
-                (n, _) => format!("{state} · {n} parents"),
+                (0, 0) => format!("{state} · {}", tr!(l, "no parent")),
+                (0, _) => format!("{state} · {}", tr!(l, "root")),
+                (1, _) => format!("{state} · {}", tr!(l, "1 parent")),
+                (n, _) => format!("{state} · {}", tr!(l, "{count} parents", count = n)),
             }
         }
-        more => format!("{} shadow pages", more.len()),
+        more => tr!(l, "{count} shadow pages", count = more.len()),
     }
 }

@@ -40,6 +40,7 @@ fn stage_at(session: &Session, step: usize, shown: usize) -> Stage {
         selected_entry: None,
         selected_register: None,
         selected_table: None,
+        language: Language::En,
         selection: Selection::None,
         row_budget: 10,
         lower_budget: 8,
