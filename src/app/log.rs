@@ -8,6 +8,7 @@ use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
 use crate::explain;
 use crate::machine::Event;
+use crate::tr;
 
 /// Where the text of an event begins, in points from the left.
 const EVENT_TEXT: f32 = 88.0;
@@ -15,7 +16,7 @@ const EVENT_TEXT: f32 = 88.0;
 /// Draws the log in the room that `ui` has; only the visible lines are made.
 pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     if cx.history.line_count() == 0 {
-        caption(ui, cx.tokens, "No command yet.");
+        caption(ui, cx.tokens, tr!(cx, "No command yet."));
         return;
     }
     ui.spacing_mut().item_spacing.y = 0.0;

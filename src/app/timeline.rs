@@ -11,6 +11,7 @@ use egui::{Align, Button, Layout, Response, RichText, Ui, vec2};
 use super::theme::{CONTROL, PAD, TEXT};
 use super::view::{AppCommand, ViewCx};
 use crate::engine::EngineName;
+use crate::tr;
 
 /// Below this width, in points, the position has a row of its own.
 const NARROW: f32 = 560.0;
@@ -46,36 +47,40 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     let past = lab.cursor() > 0;
     let future = lab.cursor() < lab.len() || cx.is_partial();
-    if button(ui, past, Button::new("|◀"), "To the start", "To the start of time").clicked() {
+    if button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked() {
         cx.send(AppCommand::ToStart);
     }
-    if button(ui, past, Button::new("◀ Back"), "Back one step", "One step back").clicked() {
+    let back = Button::new(format!("◀ {}", tr!(cx, "Back")));
+    if button(ui, past, back, tr!(cx, "Back one step"), tr!(cx, "One step back")).clicked() {
         cx.send(AppCommand::StepBack);
     }
-    let label = RichText::new("Step ▶").color(if future { t.on_primary } else { t.weak });
+    let label = RichText::new(format!("{} ▶", tr!(cx, "Step"))).color(if future { t.on_primary } else { t.weak });
     let fill = if future { t.primary } else { t.button };
-    if button(ui, future, Button::new(label).fill(fill), "Step", "One step on").clicked() {
+    if button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
         cx.send(AppCommand::Step);
     }
-    if button(ui, future, Button::new("▶|"), "To the end", "To the end of the path").clicked() {
+    if button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path")).clicked() {
         cx.send(AppCommand::ToEnd);
     }
-    let tip = "To the next step that faults or is refused (F)";
-    if button(ui, future, Button::new("Next fault"), "Next fault", tip).clicked() {
+    let (name, tip) = (tr!(cx, "Next fault"), tr!(cx, "To the next step that faults or is refused (F)"));
+    if button(ui, future, Button::new(name), name, tip).clicked() {
         cx.send(AppCommand::NextFault);
     }
     if narrow {
         return;
     }
     if cx.session.engine() != EngineName::Native {
-        let tip = "To the next step that leads to the hypervisor (E)";
-        if button(ui, future, Button::new("Next exit"), "Next exit", tip).clicked() {
+        let (name, tip) = (tr!(cx, "Next exit"), tr!(cx, "To the next step that leads to the hypervisor (E)"));
+        if button(ui, future, Button::new(name), name, tip).clicked() {
             cx.send(AppCommand::NextExit);
         }
     }
     let here = cx.view.bookmarks.contains(&lab.node(lab.cursor()));
     let star = RichText::new("★").color(if here { t.changed.text } else { t.weak });
-    let tip = if here { "Remove the bookmark here (B)" } else { "Set a bookmark here (B)" };
+    let tip = match here {
+        true => tr!(cx, "Remove the bookmark here (B)"),
+        false => tr!(cx, "Set a bookmark here (B)"),
+    };
     if button(ui, true, Button::new(star), tip, tip).clicked() {
         cx.send(AppCommand::ToggleBookmark);
     }
@@ -85,16 +90,19 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let lab = &cx.session.lab;
     let weak = |text: String| RichText::new(text).size(TEXT).color(cx.tokens.weak);
-    ui.label(weak(format!("step {} of {}", cx.session.step_number(lab.cursor()), cx.session.step_count())));
+    let (step, all) = (cx.session.step_number(lab.cursor()), cx.session.step_count());
+    ui.label(weak(tr!(cx, "step {step} of {all}", step = step, all = all)));
     if !cx.events.is_empty() {
         ui.label(weak("·".to_owned()));
-        let back = button(ui, cx.shown > 0, Button::new("◀"), "One micro-step back", "One micro-step back");
+        let name = tr!(cx, "One micro-step back");
+        let back = button(ui, cx.shown > 0, Button::new("◀"), name, name);
         if back.clicked() {
             cx.send(AppCommand::MicroBack);
         }
-        ui.label(weak(format!("micro-step {} of {}", cx.shown, cx.events.len())));
+        ui.label(weak(tr!(cx, "micro-step {step} of {all}", step = cx.shown, all = cx.events.len())));
         let on = cx.is_partial() || lab.cursor() < lab.len();
-        if button(ui, on, Button::new("▶"), "One micro-step on", "One micro-step on").clicked() {
+        let name = tr!(cx, "One micro-step on");
+        if button(ui, on, Button::new("▶"), name, name).clicked() {
             cx.send(AppCommand::MicroStep);
         }
     }
@@ -105,17 +113,19 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     match cx.view.bookmarks.len() {
         0 => {}
         1 => {
-            ui.label(weak("· 1 bookmark".to_owned()));
+            ui.label(weak(format!("· {}", tr!(cx, "1 bookmark"))));
         }
         n => {
-            ui.label(weak(format!("· {n} bookmarks")));
+            ui.label(weak(format!("· {}", tr!(cx, "{count} bookmarks", count = n))));
         }
     }
-    ui.label(weak("· branch".to_owned()));
-    ui.label(RichText::new(branches.name()).size(TEXT).strong().color(cx.tokens.strong));
+    ui.label(weak(format!("· {}", tr!(cx, "branch"))));
+    ui.label(RichText::new(branches.name(cx.language())).size(TEXT).strong().color(cx.tokens.strong));
     if branches.others() > 0 {
-        let others =
-            if branches.others() == 1 { "1 other".to_owned() } else { format!("{} others", branches.others()) };
+        let others = match branches.others() {
+            1 => tr!(cx, "1 other").to_owned(),
+            count => tr!(cx, "{count} others", count = count),
+        };
         ui.label(weak(format!("· {others}")));
     }
 }

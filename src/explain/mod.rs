@@ -289,8 +289,7 @@ pub fn command(command: &Command, language: Language) -> String {
                 place = address("GPA", gpa.0)
             );
             if *action == SlotAction::Add {
-                text.push_str(tr!(l, ", "));
-                text.push_str(&tr!(l, "{count} bytes", count = hex(size.0)));
+                text.push_str(&tr!(l, ", {size}", size = tr!(l, "{count} bytes", count = hex(size.0))));
             }
             text
         }
@@ -436,7 +435,7 @@ fn bytes(size: u32, l: Language) -> String {
 }
 
 fn unless_word(size: u32, l: Language) -> String {
-    if size == 8 { String::new() } else { format!("{}{}", tr!(l, ", "), bytes(size, l)) }
+    if size == 8 { String::new() } else { tr!(l, ", {size}", size = bytes(size, l)) }
 }
 
 fn in_compat(compat: bool, l: Language) -> &'static str {

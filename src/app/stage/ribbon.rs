@@ -81,15 +81,12 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         }
         End::Fault { reason, .. } => {
             put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
-            let exception =
-                look.exception().map_or_else(String::new, |exception| format!("{exception}{}", tr!(look.cx, ", ")));
-            put(
-                &mut at,
-                format!("✕ {exception}{}", words::fault(reason, look.cx.language())),
-                bold(m.small),
-                t.fault.text,
-                1.2 * m.pad,
-            );
+            let why = words::fault(reason, look.cx.language());
+            let text = match look.exception() {
+                Some(exception) => tr!(look.cx, "{exception}, {why}", exception = exception, why = why),
+                None => why,
+            };
+            put(&mut at, format!("✕ {text}"), bold(m.small), t.fault.text, 1.2 * m.pad);
         }
     }
     match path.hit {

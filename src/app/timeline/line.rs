@@ -12,6 +12,8 @@ use crate::app::view::{AppCommand, ViewCx};
 use crate::engine::Outcome;
 use crate::explain;
 use crate::lab::{Branch, NodeId};
+use crate::language::Language;
+use crate::tr;
 
 /// The distance between two marks that is aimed at, and the least, in points.
 const WIDE: f32 = 56.0;
@@ -129,11 +131,13 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     let sentence = match cx.command() {
         Some(command) => {
             let number = cx.session.step_number(lab.cursor());
-            format!("step {number} of {}, {}", cx.session.step_count(), explain::command(command, cx.language()))
+            let (all, what) = (cx.session.step_count(), explain::command(command, cx.language()));
+            tr!(cx, "step {step} of {all}, {command}", step = number, all = all, command = what)
         }
-        None => format!("the start, before {} steps", cx.session.step_count()),
+        None => tr!(cx, "the start, before {all} steps", all = cx.session.step_count()),
     };
-    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, format!("Time: {sentence}")));
+    let name = tr!(cx, "Time: {place}", place = sentence);
+    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));
     if response.has_focus() {
         let stroke = Stroke::new(2.0, cx.tokens.guest.line);
         ui.painter().rect_stroke(response.rect.expand(2.0), CornerRadius::same(6), stroke, egui::StrokeKind::Inside);
@@ -144,11 +148,11 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     if let (true, Some(command)) = (near, lab.command(step)) {
         let mut text = format!("#{}  {}", cx.session.step_number(step), explain::command(command, cx.language()));
         for caption in cx.session.captions.iter().filter(|caption| caption.after + 1 == step) {
-            text += &format!("\n{}", caption.text.get("en"));
+            text += &format!("\n{}", caption.text.get(cx.language().id()));
         }
         response.on_hover_text_at_pointer(text);
     } else if near && step == 0 {
-        response.on_hover_text_at_pointer("the start");
+        response.on_hover_text_at_pointer(tr!(cx, "the start"));
     }
 }
 
@@ -159,7 +163,7 @@ fn overview(cx: &ViewCx<'_>, ui: &Ui, window: &Window, rect: Rect) {
     let len = lab.len() as f32;
     let x = |step: usize| rect.left() + rect.width() * step as f32 / len;
     let response = ui.interact(rect.expand2(vec2(0.0, 5.0)), ui.scope_id().with("whole path"), Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, "The whole path"));
+    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, tr!(cx, "The whole path")));
     ui.painter().rect_filled(rect, CornerRadius::same(3), t.cell);
     let shown = Rect::from_x_y_ranges(Rangef::new(x(window.first - 1), x(window.end - 1)), rect.y_range());
     ui.painter().rect_filled(shown, CornerRadius::same(3), t.cell_used);
@@ -181,14 +185,15 @@ fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef) {
     }
     let Some(caption) = cx.session.caption_in_force() else { return };
     let font = plain(CAPTION + 1.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(caption.text.get("en").to_owned(), font, t.text);
+    let mut job =
+        egui::text::LayoutJob::simple_singleline(caption.text.get(cx.language().id()).to_owned(), font, t.text);
     job.wrap = egui::text::TextWrapping::truncate_at_width(x.span() - 4.0);
     let galley = ui.painter().layout_job(job);
     let rect = Align2::LEFT_CENTER.anchor_size(pos2(x.min + 2.0, y), galley.size());
     let response = ui.interact(rect, ui.scope_id().with("caption"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, caption.text.get("en")));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, caption.text.get(cx.language().id())));
     ui.painter().galley(rect.min, galley, t.text);
-    response.on_hover_text(caption.text.get("en"));
+    response.on_hover_text(caption.text.get(cx.language().id()));
 }
 
 /// The beginnings of other branches, below the commands that they go on from.
@@ -206,7 +211,8 @@ fn stubs(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
         let galley = ui.painter().layout_job(job);
         let rect = Align2::LEFT_CENTER.anchor_size(at, galley.size());
         let response = ui.interact(rect.expand(3.0), ui.scope_id().with(("branch", stub.tip)), Sense::click());
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Go to branch: {}", stub.text)));
+        let name = tr!(cx, "Go to branch: {branch}", branch = stub.text);
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
         let color = if response.hovered() || response.has_focus() { t.strong } else { t.weak };
         if response.clicked() {
             cx.send(AppCommand::SwitchBranch(stub.tip));
@@ -235,8 +241,8 @@ struct Stub {
 impl Branches {
     /// The name of the branch in view: the oldest is `main`.
     #[must_use]
-    pub fn name(&self) -> String {
-        if self.number == 0 { "main".to_owned() } else { format!("{}", self.number + 1) }
+    pub fn name(&self, language: Language) -> String {
+        if self.number == 0 { tr!(language, "main").to_owned() } else { format!("{}", self.number + 1) }
     }
 
     /// How many others there are.
@@ -246,12 +252,12 @@ impl Branches {
     }
 }
 
-type BranchKey = (usize, Option<NodeId>, String);
+type BranchKey = (usize, Option<NodeId>, String, Language);
 
 /// The branches, found anew only when the path has changed.
 pub fn branches(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Branches> {
     let lab = &cx.session.lab;
-    let key: BranchKey = (lab.len(), lab.node(lab.len()), cx.session.scenario.id.clone());
+    let key: BranchKey = (lab.len(), lab.node(lab.len()), cx.session.scenario.id.clone(), cx.language());
     let id = Id::unique("timeline: branches");
     let cached = ui.data(|data| data.get_temp::<(BranchKey, Arc<Branches>)>(id));
     if let Some((seen, branches)) = cached
@@ -265,8 +271,10 @@ pub fn branches(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Branches> {
     let others = all.iter().filter(|branch| !in_view(branch));
     let stub = |branch: &Branch| {
         let left = branch.len - branch.shared;
-        let text =
-            if left == 1 { "1 step on another branch".to_owned() } else { format!("{left} steps on another branch") };
+        let text = match left {
+            1 => tr!(cx, "1 step on another branch").to_owned(),
+            left => tr!(cx, "{count} steps on another branch", count = left),
+        };
         Stub { at: branch.shared, text, tip: branch.tip }
     };
     let branches = Arc::new(Branches { stubs: others.map(stub).collect(), number });
