@@ -329,6 +329,12 @@ struct LessonTold {
 /// The files of the faces for Chinese, beside the page. They are fetched when that language is chosen.
 const CHINESE_FACES: [&str; 2] = ["mmuscope-zh.otf", "mmuscope-zh-bold.otf"];
 
+/// Whether the system, through the browser, asks for less motion.
+fn system_reduces_motion() -> bool {
+    let query = web_sys::window().and_then(|window| window.match_media("(prefers-reduced-motion: reduce)").ok());
+    query.flatten().is_some_and(|query| query.matches())
+}
+
 /// The bytes of a file beside the page.
 async fn fetched(name: &str) -> Result<Vec<u8>, JsValue> {
     use wasm_bindgen_futures::JsFuture;
@@ -349,6 +355,7 @@ impl Page {
         let language = start.options.language;
         let mut app = App::new(ctx, start.session, start.options);
         app.recall(cc.storage);
+        app.follow_system_motion(system_reduces_motion());
         if let Some(language) = language {
             app.speak(language);
         }
@@ -432,6 +439,7 @@ impl Page {
 
 impl eframe::App for Page {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.app.follow_system_motion(system_reduces_motion());
         self.app.logic(ctx, frame);
         self.fetch_faces();
     }

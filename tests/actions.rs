@@ -86,7 +86,7 @@ fn bookmarks_are_found_again() {
     press(&mut window, Key::N);
     assert_eq!(window.state().session().lab.cursor(), 6, "bookmarks stay on another engine");
     press(&mut window, Key::B);
-    assert_eq!(window.state().view().bookmarks.len(), 1);
+    assert_eq!(window.state().session().marks.bookmarks.len(), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::Theme;
 use super::engines;
 use super::files::FileWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
+use super::time::TimeAction;
 use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
 use crate::arch::{Gva, Mode};
@@ -100,6 +101,8 @@ pub enum Action {
     Palette,
     /// The sheet of shortcuts.
     Shortcuts,
+    /// Something of time.
+    Time(TimeAction),
     /// Puts an address into the composer: not listed, made from what is typed.
     Compose(Gva),
 }
@@ -154,12 +157,9 @@ impl Action {
             Self::NextExit,
             Self::Bookmark,
             Self::NextBookmark,
-            Self::Access,
-            Self::AccessStep,
-            Self::LoadCr3,
-            Self::Invlpg,
-            Self::FlushAll,
         ];
+        all.extend(TimeAction::ALL.map(Self::Time));
+        all.extend([Self::Access, Self::AccessStep, Self::LoadCr3, Self::Invlpg, Self::FlushAll]);
         all.extend(Mode::ALL.map(Self::Mode));
         all.extend((0..BIT_COUNT as u8).map(Self::Bit));
         all.extend(EngineName::ALL.map(Self::Engine));
@@ -183,7 +183,8 @@ impl Action {
             Self::Step | Self::StepBack | Self::MicroStep | Self::MicroBack | Self::ToStart | Self::ToEnd => {
                 Group::Time
             }
-            Self::NextFault | Self::NextExit | Self::Bookmark | Self::NextBookmark => Group::Time,
+            Self::Time(TimeAction::ReduceMotion) => Group::View,
+            Self::NextFault | Self::NextExit | Self::Bookmark | Self::NextBookmark | Self::Time(_) => Group::Time,
             Self::Access | Self::AccessStep | Self::LoadCr3 | Self::Invlpg | Self::FlushAll => Group::Processor,
             Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
             Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
@@ -208,6 +209,7 @@ impl Action {
             Self::NextExit => tr!(l, "To the next exit to the hypervisor").into(),
             Self::Bookmark => tr!(l, "Set or remove a bookmark here").into(),
             Self::NextBookmark => tr!(l, "To the next bookmark").into(),
+            Self::Time(action) => action.text(l).into(),
             Self::Access => tr!(l, "Give the composed access").into(),
             Self::AccessStep => tr!(l, "Step into the composed access").into(),
             Self::LoadCr3 => tr!(l, "MOV CR3 with the same value").into(),
@@ -262,6 +264,7 @@ impl Action {
             Self::StepBack | Self::MicroBack => "◀",
             Self::ToStart => "|◀",
             Self::ToEnd => "▶|",
+            Self::Time(action) => action.sign(),
             Self::NextFault => "✕",
             Self::NextExit => "⇥",
             Self::Bookmark | Self::NextBookmark => "★",
@@ -289,6 +292,7 @@ impl Action {
             Self::NextExit => key(Modifiers::NONE, Key::E),
             Self::Bookmark => key(Modifiers::NONE, Key::B),
             Self::NextBookmark => key(Modifiers::NONE, Key::N),
+            Self::Time(action) => action.shortcut(),
             Self::Access => key(Modifiers::NONE, Key::A),
             Self::AccessStep => key(Modifiers::SHIFT, Key::A),
             Self::LoadCr3 => key(Modifiers::NONE, Key::C),
@@ -305,6 +309,15 @@ impl Action {
             Self::Save => key(Modifiers::COMMAND, Key::S),
             Self::Palette => key(Modifiers::COMMAND, Key::K),
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
+            _ => None,
+        }
+    }
+
+    /// Another key for it, which no list shows.
+    #[must_use]
+    pub const fn other_shortcut(self) -> Option<KeyboardShortcut> {
+        match self {
+            Self::Time(action) => action.other_shortcut(),
             _ => None,
         }
     }
@@ -335,6 +348,7 @@ impl Action {
             Self::NextExit => AppCommand::NextExit,
             Self::Bookmark => AppCommand::ToggleBookmark,
             Self::NextBookmark => AppCommand::NextBookmark,
+            Self::Time(action) => action.command(cx),
             Self::Access => AppCommand::Access,
             Self::AccessStep => AppCommand::AccessStep,
             Self::LoadCr3 => AppCommand::Run(Command::MovCr3 { val: Num(cx.machine.cpu.regs.cr3), compat: false }),

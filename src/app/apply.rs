@@ -4,6 +4,9 @@ use super::App;
 use super::comparison::Comparison;
 use super::history::{History, run_until_refused};
 use super::theme;
+use super::time::TimeWish;
+use super::time::motion::Way;
+use super::time::undo::What;
 use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
@@ -20,9 +23,23 @@ impl App {
         }
         for wish in wishes {
             (self.view.notice, self.view.said) = (None, None);
-            self.apply_one(ctx, wish);
+            self.interrupt(&wish);
+            let way = match wish {
+                AppCommand::Step | AppCommand::Run(_) | AppCommand::RunAll(_) | AppCommand::Access => Way::Step,
+                AppCommand::SwitchMode(_) => Way::Step,
+                AppCommand::StepBack => Way::StepBack,
+                AppCommand::MicroStep | AppCommand::AccessStep => Way::MicroStep,
+                AppCommand::MicroBack => Way::MicroBack,
+                _ => Way::Jump,
+            };
+            if changes_what_is_shown(&wish) {
+                self.moved(way, |app| app.apply_one(ctx, wish));
+            } else {
+                self.apply_one(ctx, wish);
+            }
         }
         self.receive(ctx);
+        self.go_on(ctx);
     }
 
     fn apply_one(&mut self, ctx: &egui::Context, wish: AppCommand) {
@@ -37,6 +54,8 @@ impl App {
             }
             AppCommand::Lesson(wish) => self.apply_lesson(ctx, wish),
             AppCommand::Files(wish) => self.apply_files(wish),
+            AppCommand::Time(wish) => self.apply_time(ctx, wish),
+            AppCommand::Compose(composer) => self.compose(composer),
             AppCommand::Access => self.run(vec![self.view.composer.command()]),
             AppCommand::AccessStep => self.access_step(),
             AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),
@@ -59,7 +78,7 @@ impl App {
             AppCommand::ToggleBookmark => {
                 let lab = &self.session.lab;
                 let here = lab.node(lab.cursor());
-                toggle(&mut self.view.bookmarks, here);
+                self.apply_time(ctx, TimeWish::ToggleBookmark(here));
             }
             AppCommand::OpenPreset(id) => self.open_preset(&id),
             AppCommand::CopyLink => self.copy_link(ctx),
@@ -79,12 +98,16 @@ impl App {
             self.view.notice = Some(wrong.to_string());
             return;
         }
-        if let Err(reason) = self.session.admit(&commands) {
+        let refused = self.as_edit(|app| {
+            let admitted = app.session.admit(&commands);
+            admitted.map(|()| run_until_refused(&mut app.session.lab, commands)).err()
+        });
+        if let Some(reason) = refused {
             self.view.notice = Some(reason.say(self.view.language));
             return;
         }
-        run_until_refused(&mut self.session.lab, commands);
         self.lab_changed();
+        self.shake_if_refused();
     }
 
     /// The composer's access, event by event: the first press gives it, further ones go on in it.
@@ -123,17 +146,6 @@ impl App {
         }
     }
 
-    fn next_bookmark(&mut self) {
-        let lab = &self.session.lab;
-        let marked = |step: &usize| self.view.bookmarks.contains(&lab.node(*step));
-        let after = (lab.cursor() + 1..=lab.len()).find(marked);
-        if let Some(step) = after.or_else(|| (0..=lab.cursor()).find(marked)) {
-            self.seek(step);
-        } else {
-            self.view.notice = Some("No bookmark on this branch: B sets one".to_owned());
-        }
-    }
-
     /// The same commands on another machine.
     fn replay_on(&mut self, engine: EngineName, caches: Caches) {
         if self.session.machine_is_set() {
@@ -146,14 +158,13 @@ impl App {
             );
             return;
         }
-        // The tree of time begins anew with the path in view; its bookmarks go with it.
-        let lab = &self.session.lab;
-        let marked: Vec<usize> =
-            (0..=lab.len()).filter(|step| self.view.bookmarks.contains(&lab.node(*step))).collect();
+        let (other, before) = ((self.session.config(), self.session.caches()), self.session.lab.place());
+        if (other.0.name, other.1) == (engine, caches) {
+            return;
+        }
         match self.session.replay_on(engine, caches) {
             Ok(()) => {
-                let lab = &self.session.lab;
-                self.view.bookmarks = marked.into_iter().map(|step| lab.node(step)).collect();
+                self.remember(What::Machine { other }, before);
                 self.start_changed();
             }
             Err(reason) => self.view.notice = Some(reason.to_string()),
@@ -161,7 +172,7 @@ impl App {
     }
 
     /// Moves in time; the machine's commands stay as they are.
-    fn travel(&mut self, wish: &AppCommand) {
+    pub(super) fn travel(&mut self, wish: &AppCommand) {
         let (cursor, len) = (self.session.lab.cursor(), self.session.lab.len());
         let (shown, all) = (self.focus.shown(), self.focus.events().len());
         match *wish {
@@ -186,7 +197,7 @@ impl App {
         }
     }
 
-    fn seek(&mut self, step: usize) {
+    pub(super) fn seek(&mut self, step: usize) {
         if step.min(self.session.lab.len()) == self.session.lab.cursor() {
             self.focus.show(usize::MAX);
             return;
@@ -210,10 +221,28 @@ impl App {
     }
 }
 
+/// Whether a wish may show another state, or a state anew.
+const fn changes_what_is_shown(wish: &AppCommand) -> bool {
+    !matches!(
+        wish,
+        AppCommand::Compose(_)
+            | AppCommand::Select(_)
+            | AppCommand::OpenTab(_)
+            | AppCommand::OpenPage(_)
+            | AppCommand::ToggleFull(_)
+            | AppCommand::ToggleFullLower(_)
+            | AppCommand::Zoom(_)
+            | AppCommand::SetTheme(_)
+            | AppCommand::SetTextScale(_)
+            | AppCommand::Notice(_)
+            | AppCommand::Overlay(_)
+            | AppCommand::Time(TimeWish::Speed(_) | TimeWish::Motion(_) | TimeWish::Rename(_) | TimeWish::Name(..))
+    )
+}
+
 /// Changes that the machine does not feel.
 fn change_view(view: &mut ViewState, wish: AppCommand) {
     match wish {
-        AppCommand::Compose(composer) => view.composer = composer,
         AppCommand::Select(selection) => {
             view.selection = selection;
             if selection != Selection::None {

@@ -71,6 +71,18 @@ impl History {
         (step + 1..=self.exits.len()).find(|step| self.exits[step - 1])
     }
 
+    /// The last command before `step` that faulted or was refused.
+    #[must_use]
+    pub fn last_stop(&self, step: usize) -> Option<usize> {
+        (1..step.min(self.endings.len() + 1)).rev().find(|step| self.ending(*step) != Ending::Done)
+    }
+
+    /// The last command before `step` that led to the hypervisor.
+    #[must_use]
+    pub fn last_exit(&self, step: usize) -> Option<usize> {
+        (1..step.min(self.exits.len() + 1)).rev().find(|step| self.exits[step - 1])
+    }
+
     /// How many lines a log has: one for each command and one for each event.
     #[must_use]
     pub fn line_count(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Keys that work wherever no control wants them.
 
-use egui::{Context, Key, Modifiers};
+use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::actions::Action;
 use super::view::ViewCx;
@@ -11,12 +11,22 @@ pub fn keyboard(cx: &ViewCx<'_>, ctx: &Context) {
     let free = ctx.memory(|memory| memory.focused()).is_none() && cx.view.overlay.is_none();
     let mut actions: Vec<Action> = Action::all().into_iter().filter(|action| action.shortcut().is_some()).collect();
     // A key with a modifier is also that key: the longer one comes first.
-    let modified = |action: &Action| action.shortcut().is_some_and(|key| key.modifiers != Modifiers::NONE);
-    actions.sort_by_key(|action| !modified(action));
+    let modifiers = |action: &Action| {
+        action.shortcut().map_or(0, |KeyboardShortcut { modifiers: m, .. }| {
+            u8::from(m.shift) + u8::from(m.alt) + u8::from(m.command || m.ctrl)
+        })
+    };
+    actions.sort_by_key(|action| std::cmp::Reverse(modifiers(action)));
+    let writing = ctx.text_edit_focused();
     for action in actions {
+        // What is typed has an undo of its own.
+        if writing && matches!(action, Action::Time(action) if action.is_for_text_too()) {
+            continue;
+        }
         // Ctrl and Cmd mean nothing to a field or button; the palette opens from everywhere.
         let everywhere = action.shortcut().is_some_and(|key| key.modifiers.command);
-        let pressed = |input: &mut egui::InputState| action.shortcut().is_some_and(|key| input.consume_shortcut(&key));
+        let keys = [action.shortcut(), action.other_shortcut()];
+        let pressed = |input: &mut egui::InputState| keys.iter().flatten().any(|key| input.consume_shortcut(key));
         if (free || everywhere) && ctx.input_mut(pressed) {
             action.send(cx);
         }

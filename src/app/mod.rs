@@ -33,6 +33,7 @@ mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
 pub mod tables; // the paging structures of a machine
 pub mod theme; // design tokens
+pub mod time; // undo, play, motion, searches along the path
 pub mod timeline; // time as a line
 pub mod view; // what a view sees and what it may ask for
 mod why; // the tab Why
@@ -56,7 +57,10 @@ use comparison::Comparison;
 use files::Files;
 use history::History;
 use lesson::Desk;
-use view::{CommandSender, Focus, ViewCx, ViewState};
+use time::motion::Way;
+use time::undo::Undo;
+use time::{ChangeSearch, Motion, Play};
+use view::{AppCommand, CommandSender, Focus, ViewCx, ViewState};
 
 /// How the app begins.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +130,10 @@ pub struct App {
     focus: Focus,
     view: ViewState,
     files: Files,
+    undo: Undo,
+    motion: Motion,
+    play: Play,
+    search: Option<ChangeSearch>,
     tx: CommandSender,
 }
 
@@ -143,7 +151,8 @@ impl App {
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());
         let files = Files::bare(ctx);
-        Self { session, progress, history, comparison, focus, view, files, tx: CommandSender::default() }
+        let (undo, motion, play, tx) = (Undo::default(), Motion::default(), Play::default(), CommandSender::default());
+        Self { session, progress, history, comparison, focus, view, files, undo, motion, play, search: None, tx }
     }
 
     /// What is in front: what is explored, or the machine of a lesson's step.
@@ -178,21 +187,22 @@ impl App {
 
     /// Carries out steps at the cursor: what the page API's `run` does.
     pub fn run_steps(&mut self, steps: &[Step]) -> Vec<Event> {
-        let events = self.session.run(steps);
-        self.lab_changed();
-        events
+        self.interrupt(&AppCommand::ToEnd);
+        self.moved(Way::Jump, |app| {
+            app.as_edit(|app| {
+                let events = app.session.run(steps);
+                app.lab_changed();
+                events
+            })
+        })
     }
 
-    /// Opens another session in place of this one, which goes to the autosave ring first.
+    /// Opens another session in place of this one, which goes to the autosave ring first; undo brings
+    /// it back.
     pub fn open(&mut self, session: Session) {
         self.keep_before_opening();
-        if let Some(player) = self.session.player_mut() {
-            player.keep_view(&self.view);
-        }
-        let (text_scale, language, depth) = (self.view.text_scale, self.view.language, self.view.depth);
-        self.view = ViewState { text_scale, language, depth, ..ViewState::of(&session) };
-        self.session.explore(session);
-        self.start_changed();
+        let view = ViewState::of(&session);
+        self.replace_explored(session, view);
         self.nothing_done_yet();
     }
 
@@ -202,9 +212,32 @@ impl App {
         (self.session.engine(), self.session.caches())
     }
 
+    /// Asks for something, as a view does: it is done before the next frame.
+    pub fn ask(&self, wish: AppCommand) {
+        self.tx.send(wish);
+    }
+
+    /// What moves on the screen.
+    #[must_use]
+    pub const fn motion(&self) -> &Motion {
+        &self.motion
+    }
+
+    /// Whether time goes on by itself.
+    #[must_use]
+    pub const fn is_playing(&self) -> bool {
+        self.play.is_on()
+    }
+
+    /// Takes over whether the system asks for less motion.
+    pub fn follow_system_motion(&mut self, reduces: bool) {
+        self.motion.follow_system(reduces);
+    }
+
     /// Draws one frame.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         self.take_input(ui.ctx());
+        self.motion.tick(ui.ctx());
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
@@ -231,6 +264,10 @@ impl App {
             shown: self.focus.shown(),
             history: &self.history,
             comparison: &self.comparison,
+            motion: &self.motion,
+            playing: self.play.is_on(),
+            can_undo: self.undo.can_undo(&self.front()),
+            can_redo: self.undo.can_redo(&self.front()),
             tokens: theme::tokens(ctx),
             tx: &self.tx,
         }

@@ -225,6 +225,8 @@ pub const CONTROL: f32 = 30.0;
 pub const CHIP: f32 = 26.0;
 /// Distance from a zone's border to its content, in points.
 pub const PAD: f32 = 14.0;
+/// How long a control takes to change, in seconds.
+pub const ANIMATION: f32 = 0.12;
 /// The size of running text, in points; nothing on the screen is smaller.
 pub const TEXT: f32 = 14.0;
 
@@ -279,8 +281,12 @@ pub fn choose(ctx: &egui::Context, theme: Option<Theme>) {
 }
 
 fn style(t: &Tokens) -> egui::Style {
-    let mut style =
-        egui::Style { visuals: visuals(t), text_styles: text_styles(), animation_time: 0.12, ..egui::Style::default() };
+    let mut style = egui::Style {
+        visuals: visuals(t),
+        text_styles: text_styles(),
+        animation_time: ANIMATION,
+        ..egui::Style::default()
+    };
     let spacing = &mut style.spacing;
     spacing.item_spacing = Vec2::new(8.0, 6.0);
     spacing.button_padding = Vec2::new(12.0, 5.0);

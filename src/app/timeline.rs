@@ -75,7 +75,7 @@ fn transport(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             cx.send(AppCommand::NextExit);
         }
     }
-    let here = cx.view.bookmarks.contains(&lab.node(lab.cursor()));
+    let here = cx.session.marks.bookmark(lab.node(lab.cursor())).is_some();
     let star = RichText::new("★").color(if here { t.changed.text } else { t.weak });
     let tip = match here {
         true => tr!(cx, "Remove the bookmark here (B)"),
@@ -110,7 +110,7 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     if branches.others() == 0 && (narrow || ui.available_width() < 150.0) {
         return;
     }
-    match cx.view.bookmarks.len() {
+    match cx.session.marks.bookmarks.len() {
         0 => {}
         1 => {
             ui.label(weak(format!("· {}", tr!(cx, "1 bookmark"))));

@@ -13,6 +13,7 @@ use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
 use super::stage::lower::TableId;
 use super::theme::Tokens;
+use super::time::{Motion, Named, TimeWish};
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::{AnyVm, EngineName};
@@ -54,6 +55,14 @@ pub struct ViewCx<'a> {
     pub history: &'a History,
     /// The same commands on every engine.
     pub comparison: &'a Comparison,
+    /// What moves.
+    pub motion: &'a Motion,
+    /// Whether time goes on by itself.
+    pub playing: bool,
+    /// Whether an edit can be undone.
+    pub can_undo: bool,
+    /// Whether one can be done again.
+    pub can_redo: bool,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
     /// Where to send what should be done.
@@ -218,6 +227,8 @@ pub enum AppCommand {
     OpenPreset(String),
     /// Puts a link to what is shown on the clipboard.
     CopyLink,
+    /// Something of time.
+    Time(TimeWish),
     /// Something of the lessons.
     Lesson(LessonWish),
     /// Something of files and autosaves.
@@ -387,12 +398,9 @@ pub struct ViewState {
     pub said: Option<String>,
     /// What lies over the window.
     pub overlay: Option<Overlay>,
-    /// Bookmarks, in the order in which they were set.
-    pub bookmarks: Vec<Bookmark>,
+    /// What is being called by a name.
+    pub renaming: Option<Named>,
 }
-
-/// A bookmarked place in time: after this command, or at the start.
-pub type Bookmark = Option<NodeId>;
 
 impl ViewState {
     /// The view of a session that was just opened.
@@ -412,8 +420,14 @@ impl ViewState {
             notice: None,
             said: None,
             overlay: None,
-            bookmarks: Vec::new(),
+            renaming: None,
         }
+    }
+
+    /// The same view with the settings of another one: what belongs to the person, not to what is open.
+    #[must_use]
+    pub fn with_settings_of(self, other: &Self) -> Self {
+        Self { text_scale: other.text_scale, language: other.language, depth: other.depth, ..self }
     }
 }
 

@@ -4,6 +4,7 @@
 //! leads from the start to the tip of one branch, and the cursor stands somewhere on it. Any point
 //! is a snapshot plus a short replay, because the machine is a function of its commands.
 
+mod branches;
 mod micro;
 pub mod mode_switch;
 mod snapshots;
@@ -11,6 +12,8 @@ mod snapshots;
 use crate::engine::{AnyVm, Outcome, Quiet, Sink};
 use crate::machine::{Command, Event, Machine};
 
+use branches::Ends;
+pub use branches::{Branch, DeletedBranch, Kept, Place};
 pub use micro::MicroStep;
 use snapshots::Snapshots;
 
@@ -29,17 +32,6 @@ pub struct Node {
     pub command: Command,
 }
 
-/// A branch of time, named by its last command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Branch {
-    /// Its last command.
-    pub tip: NodeId,
-    /// How many commands it has from the start.
-    pub len: usize,
-    /// Its commands up to this one are those of the path in view.
-    pub shared: usize,
-}
-
 /// Why a log cannot be taken over: a command names a later one, or itself, as the one before it, or
 /// the branch in view has no such command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +46,12 @@ pub struct Lab {
     nodes: Vec<Node>,
     /// How many commands lead to each node, itself included.
     depths: Vec<u32>,
-    /// The last commands of the branches, in order.
-    tips: Vec<NodeId>,
+    /// The branches, by the order of their first commands.
+    tips: Vec<Ends>,
+    /// The branch in view, by its first command.
+    in_view: Option<NodeId>,
+    /// How many branches were deleted: their commands are in the log still.
+    deleted: usize,
     path: Vec<NodeId>,
     cursor: usize,
     snapshots: Snapshots,
@@ -70,7 +66,7 @@ impl Lab {
     pub fn new(start: AnyVm) -> Self {
         let (vm, snapshots) = (start.clone(), Snapshots::new(&start));
         let (nodes, depths, tips, path) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { start, vm, nodes, depths, tips, path, cursor: 0, snapshots, before: None }
+        Self { start, vm, nodes, depths, tips, in_view: None, deleted: 0, path, cursor: 0, snapshots, before: None }
     }
 
     /// A lab with a log: every command that was given, in that order, the last command of the
@@ -92,6 +88,7 @@ impl Lab {
             }
             lab.path = lab.path_to(tip);
         }
+        lab.in_view = lab.branch_through(tip);
         lab.seek(usize::MAX);
         lab.seek(cursor);
         Ok(lab)
@@ -167,6 +164,12 @@ impl Lab {
         self.path.get(step.checked_sub(1)?).copied()
     }
 
+    /// How many commands lead to a node, itself included.
+    #[must_use]
+    pub fn depth(&self, node: NodeId) -> Option<usize> {
+        self.depths.get(node as usize).map(|depth| *depth as usize)
+    }
+
     /// Carries a command out at the cursor and returns what happened. Given in the past, it opens
     /// a branch; an equal next command on the path is walked, not doubled.
     pub fn execute(&mut self, command: Command) -> Vec<Event> {
@@ -196,8 +199,9 @@ impl Lab {
                 if other.is_some() {
                     self.path.truncate(self.cursor);
                 }
-                let id = self.add_node(self.path.last().copied(), command);
+                let (id, branch) = self.add_node(self.path.last().copied(), command);
                 self.path.push(id);
+                self.in_view = Some(branch);
                 id
             }
         };
@@ -206,23 +210,23 @@ impl Lab {
         self.snapshots.passed(id, self.cursor, command, pages, &self.start, &self.vm);
     }
 
+    /// Adds a command to the log; its number, and the branch that it belongs to.
     #[inline]
-    fn add_node(&mut self, parent: Option<NodeId>, command: Command) -> NodeId {
+    fn add_node(&mut self, parent: Option<NodeId>, command: Command) -> (NodeId, NodeId) {
         let id = self.nodes.len() as NodeId;
         if self.nodes.len() == self.nodes.capacity() {
             self.grow();
         }
-        match (parent, self.tips.last_mut()) {
-            (Some(parent), Some(tip)) if *tip == parent => *tip = id,
-            _ => {
-                // Another branch grows, or a new one begins.
-                self.tips.retain(|tip| Some(*tip) != parent);
-                self.tips.push(id);
+        let branch = match (parent, self.tips.last_mut()) {
+            (Some(parent), Some(ends)) if ends.tip == parent => {
+                ends.tip = id;
+                ends.start
             }
-        }
+            _ => self.grow_or_fork(parent, id),
+        };
         self.depths.push(parent.map_or(1, |parent| self.depths[parent as usize] + 1));
         self.nodes.push(Node { parent, command });
-        id
+        (id, branch)
     }
 
     /// Room for more commands. A log begins with some room, so that the first thousands of commands do
@@ -313,51 +317,6 @@ impl Lab {
         let mut events = Vec::new();
         let outcome = self.vm.clone().execute(command, &mut events);
         (outcome, events)
-    }
-
-    /// Every branch, by the order of their last commands.
-    #[must_use]
-    pub fn branches(&self) -> Vec<Branch> {
-        let branch = |tip: &NodeId| Branch {
-            tip: *tip,
-            len: self.depths[*tip as usize] as usize,
-            shared: self.shared_with_path(*tip),
-        };
-        self.tips.iter().map(branch).collect()
-    }
-
-    /// How many commands from the start lead to a node and are on the path in view.
-    fn shared_with_path(&self, node: NodeId) -> usize {
-        let on_path = |id: &NodeId| {
-            let depth = self.depths[*id as usize] as usize;
-            (self.path.get(depth - 1) == Some(id)).then_some(depth)
-        };
-        self.line_of(node).find_map(|id| on_path(&id)).unwrap_or(0)
-    }
-
-    /// A node and those before it, back to the start.
-    fn line_of(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        std::iter::successors(Some(node), |id| self.nodes[*id as usize].parent)
-    }
-
-    fn path_to(&self, tip: NodeId) -> Vec<NodeId> {
-        let mut path = Vec::with_capacity(self.depths[tip as usize] as usize);
-        path.extend(self.line_of(tip));
-        path.reverse();
-        path
-    }
-
-    /// Takes another branch into view. The cursor goes back to the last command they share if it
-    /// stood beyond it.
-    pub fn switch_to(&mut self, tip: NodeId) {
-        if tip as usize >= self.nodes.len() {
-            return;
-        }
-        let shared = self.shared_with_path(tip);
-        if self.cursor > shared {
-            self.seek(shared);
-        }
-        self.path = self.path_to(tip);
     }
 
     /// How many states are kept to make jumps short, and about how many bytes they take.

@@ -171,6 +171,15 @@ impl Snapshots {
         Some((*node, kept.point.step, &kept.vm))
     }
 
+    /// Drops the states after commands of this number and above: their numbers will mean others.
+    pub(super) fn forget_from(&mut self, first: NodeId, start: &AnyVm) {
+        let dropped = self.kept.split_off(&first);
+        self.bytes -= dropped.values().map(|kept| kept.bytes).sum::<usize>();
+        if self.base.node.is_some_and(|node| node >= first) {
+            self.stand_at(None, start);
+        }
+    }
+
     /// About how many bytes they take.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes

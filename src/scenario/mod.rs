@@ -8,6 +8,7 @@ mod export;
 mod file;
 pub mod import;
 mod link;
+mod marks;
 mod predicate;
 mod presets;
 mod run;
@@ -21,6 +22,7 @@ pub use file::{
     FORMAT, InputError, MAX_FILE_BYTES, Scenario, StartError, State, Text, read_bytes, read_file, read_steps, schema,
 };
 pub use link::{LinkError, MAX_BYTES as MAX_LINK_BYTES, Shared, View, is_link, link};
+pub use marks::{Bookmark, MAX_NAME, Marks};
 pub use predicate::{Predicate, RegName};
 pub use presets::{Preset, PresetGroup, preset, presets};
 pub(crate) use run::judge_step;

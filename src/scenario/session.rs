@@ -1,6 +1,7 @@
 //! A scenario opened for exploring: its commands laid out in a lab's time, the cursor at the start.
 
 use super::file::{Scenario, StartError, Text};
+use super::marks::Marks;
 use super::step::{Step, StepKind, Want};
 use crate::engine::{EngineConfig, EngineName, Quiet};
 use crate::lab::{Lab, Node, NodeId};
@@ -22,6 +23,8 @@ pub struct Session {
     pub scenario: Scenario,
     /// The machine and its time.
     pub lab: Lab,
+    /// Names of branches, and bookmarks.
+    pub marks: Marks,
     /// Captions of the scenario.
     pub captions: Vec<Caption>,
     /// What the scenario wants of each of its commands.
@@ -98,7 +101,8 @@ impl Session {
             commands_after.push(wants.len());
         }
         let own_captions = captions.len();
-        Self { scenario, lab, captions, wants, commands_after, numbers, own_captions, engine, caches }
+        let marks = Marks::default();
+        Self { scenario, lab, marks, captions, wants, commands_after, numbers, own_captions, engine, caches }
     }
 
     /// The captions that were added to those of the scenario.

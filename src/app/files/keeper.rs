@@ -10,13 +10,14 @@ use std::time::Duration;
 use super::{Answer, Files, StateRef};
 use crate::app::App;
 use crate::app::platform::{Arrival, Inbox, Platform};
+use crate::app::time::motion::Preference;
 use crate::engine::EngineConfig;
 use crate::lab::NodeId;
 use crate::language::Language;
 use crate::lesson::Progress;
 use crate::machine::Caches;
 use crate::scenario::autosave::{Entry, Ring, STATES, Storage};
-use crate::scenario::{Shared, Text};
+use crate::scenario::{Marks, Shared, Text};
 
 /// At most so many milliseconds of work are lost.
 pub const EVERY: u64 = 2_000;
@@ -28,6 +29,7 @@ const PROGRESS: &str = "progress";
 const LANGUAGE: &str = "language";
 const TEXT_SCALE: &str = "text-scale";
 const WELCOMED: &str = "welcomed";
+const MOTION: &str = "motion";
 
 type AnyRing = Ring<Box<dyn Storage + Send>>;
 
@@ -95,7 +97,8 @@ struct Mark {
     caches: Caches,
     captions: usize,
     lesson: Option<(String, usize)>,
-    bookmarks: usize,
+    branches: usize,
+    marks: Marks,
 }
 
 /// Keeps what is done.
@@ -173,6 +176,9 @@ impl App {
         if let Some(scale) = text(TEXT_SCALE).and_then(|scale| scale.parse().ok()) {
             self.view.text_scale = f32::clamp(scale, 0.8, 2.0);
         }
+        if let Some(motion) = text(MOTION).as_deref().and_then(Preference::by_id) {
+            self.motion.prefer(motion);
+        }
         self.files.welcomed = text(WELCOMED).is_some();
     }
 
@@ -181,6 +187,7 @@ impl App {
             (PROGRESS, self.progress.export()),
             (LANGUAGE, self.view.language.id().to_owned()),
             (TEXT_SCALE, self.view.text_scale.to_string()),
+            (MOTION, self.motion.preference().id().to_owned()),
         ];
         if self.files.welcomed {
             settings.push((WELCOMED, "1".to_owned()));
@@ -211,7 +218,8 @@ impl App {
             caches: self.session.caches(),
             captions: self.session.captions.len(),
             lesson: player.map(|player| (player.session.lesson().id.clone(), player.session.at())),
-            bookmarks: self.view.bookmarks.len(),
+            branches: lab.branch_count(),
+            marks: self.session.marks.clone(),
         }
     }
 

@@ -174,9 +174,22 @@ impl Desk {
         self.players.iter()
     }
 
-    /// Puts something to explore in front, in place of what was explored.
-    pub fn explore(&mut self, session: Session) {
-        (self.explored, self.explored_view, self.in_front) = (session, None, None);
+    /// Puts something to explore in front, in place of what was explored, which is returned.
+    pub fn explore(&mut self, session: Session) -> Session {
+        (self.explored_view, self.in_front) = (None, None);
+        std::mem::replace(&mut self.explored, session)
+    }
+
+    /// What is explored, in front or not.
+    #[must_use]
+    pub const fn explored(&self) -> &Session {
+        &self.explored
+    }
+
+    /// How it was viewed, while a lesson is in front.
+    #[must_use]
+    pub const fn explored_view(&self) -> Option<&ViewState> {
+        self.explored_view.as_ref()
     }
 
     /// Puts the lesson aside; returns how what was explored was viewed.

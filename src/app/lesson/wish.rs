@@ -113,6 +113,8 @@ impl App {
         let Some(player) = self.session.player_mut() else { return Ok(()) };
         player.session.redo()?;
         player.forget_view();
+        let (id, step) = (player.session.lesson().id.clone(), player.session.at());
+        self.undo.forget(Some(&id), Some(step));
         self.enter_step();
         Ok(())
     }
@@ -129,17 +131,22 @@ impl App {
     }
 
     fn act_in_step(&mut self, wish: &LessonWish) {
+        if *wish == LessonWish::Solution {
+            if let Some(player) = self.session.player_mut() {
+                player.session.return_to_lesson();
+            }
+            self.as_edit(|app| app.session.player_mut().map(|player| player.session.play_solution()));
+            self.lab_changed();
+            return;
+        }
         let language = self.view.language.id();
         let Some(player) = self.session.player_mut() else { return };
         match wish {
             LessonWish::Choose(index) => {
                 player.session.choose(*index, language);
             }
-            LessonWish::Hint => {
-                player.session.take_hint(language);
-            }
             _ => {
-                player.session.play_solution();
+                player.session.take_hint(language);
             }
         }
         self.lab_changed();
@@ -178,6 +185,7 @@ impl App {
     }
 
     fn close_lessons(&mut self, id: Option<&str>) {
+        self.undo.forget(id, None);
         if self.session.close(id) {
             self.put_lesson_aside();
             self.view.overlay = Some(Overlay::Lessons);
@@ -202,8 +210,7 @@ impl App {
     }
 
     fn show_view(&mut self, view: ViewState) {
-        let (text_scale, language, depth) = (self.view.text_scale, self.view.language, self.view.depth);
-        self.view = ViewState { text_scale, language, depth, overlay: None, notice: None, said: None, ..view };
+        self.view = ViewState { overlay: None, notice: None, said: None, ..view.with_settings_of(&self.view) };
         self.start_changed();
     }
 

@@ -74,7 +74,7 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         let filled = if lab.cursor() == 0 { t.guest.line } else { t.cell_used };
         ui.painter().circle_filled(window.at(0), if lab.cursor() == 0 { 6.0 } else { 4.0 }, filled);
     }
-    for step in (window.first - 1..window.end).filter(|step| cx.view.bookmarks.contains(&lab.node(*step))) {
+    for step in (window.first - 1..window.end).filter(|step| cx.session.marks.bookmark(lab.node(*step)).is_some()) {
         let at = window.at(step) - vec2(0.0, 0.5 * SIDE + 6.0);
         ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
     }

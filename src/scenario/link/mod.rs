@@ -15,6 +15,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use serde::{Deserialize, Serialize};
 
 use super::file::{Scenario, StartError, State, ram_bytes};
+use super::marks::Marks;
 use super::predicate::Predicate;
 use super::session::{Caption, Session};
 use super::step::{Step, StepKind};
@@ -135,16 +136,18 @@ impl Shared {
     /// What a link of a session holds.
     #[must_use]
     pub fn of(session: &Session, view: &View, language: &str) -> Self {
-        let lab = &session.lab;
+        let (lab, kept) = (&session.lab, session.lab.kept());
+        let mut view = view.clone();
+        session.marks.write(lab, &kept, &mut view);
         Self {
             scenario: session.scenario.clone(),
             engine: session.config(),
             caches: session.caches(),
-            log: lab.log().to_vec(),
-            tip: lab.node(lab.len()),
+            tip: lab.node(lab.len()).and_then(|tip| kept.id(tip)),
+            log: kept.log,
             cursor: lab.cursor(),
             captions: session.added_captions().to_vec(),
-            view: view.clone(),
+            view,
             language: language.to_owned(),
         }
     }
@@ -154,8 +157,10 @@ impl Shared {
     /// # Errors
     /// [`StartError`].
     pub fn open(self) -> Result<Session, StartError> {
-        let Self { scenario, engine, caches, log, tip, cursor, captions, .. } = self;
-        Session::with_log(scenario, (engine, caches), log, (tip, cursor), captions)
+        let Self { scenario, engine, caches, log, tip, cursor, captions, view, .. } = self;
+        let mut session = Session::with_log(scenario, (engine, caches), log, (tip, cursor), captions)?;
+        session.marks = Marks::read(&view, &session.lab);
+        Ok(session)
     }
 
     /// The link: `#m=1.` and what follows.
