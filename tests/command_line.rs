@@ -190,6 +190,19 @@ fn wrong_calls_say_what_to_do() {
     let lesson = mmuscope(&["run", "lessons/one-table.json"]);
     assert_eq!(status(&lesson), 2);
     assert!(stderr(&lesson).contains("is a lesson: `mmuscope lessons/one-table.json` opens it"));
+    for args in [&["link", "lessons/one-table.json"][..], &["shot", "lessons/one-table.json", "-o", "unused.png"]] {
+        let lesson = mmuscope(args);
+        assert_eq!(status(&lesson), 2);
+        assert!(stderr(&lesson).contains("is a lesson: `mmuscope lessons/one-table.json` opens it"), "{args:?}");
+    }
+    let by_name = mmuscope(&["one-table"]);
+    assert_eq!(status(&by_name), 0);
+    assert_eq!(stdout(&by_name), stdout(&mmuscope(&["lesson", "show", "one-table"])));
+    let by_link = mmuscope(&["#lesson=one-table&step=3"]);
+    assert_eq!((status(&by_link), stdout(&by_link)), (0, stdout(&by_name)));
+    let slip = mmuscope(&["one-tabel"]);
+    assert_eq!(status(&slip), 2);
+    assert!(stderr(&slip).contains("there is no such file") && stderr(&slip).contains("did you mean `one-table`?"));
     let unknown = mmuscope(&["lesson", "show", "one-tabel"]);
     assert_eq!(status(&unknown), 2);
     assert!(stderr(&unknown).contains("did you mean `one-table`?"), "{}", stderr(&unknown));

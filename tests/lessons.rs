@@ -36,6 +36,14 @@ fn every_lesson_has_what_was_promised() {
     }
 }
 
+/// The tour of a first visit: five steps of the first lesson.
+#[test]
+fn the_first_lesson_begins_with_the_tour() {
+    let tour = mmuscope::lesson::tour().expect("a tour");
+    assert_eq!((tour.id.as_str(), tour.tour), (library()[0].id.as_str(), 5));
+    assert_eq!(library().iter().filter(|lesson| lesson.tour > 0).count(), 1);
+}
+
 #[test]
 fn the_place_of_an_answer_does_not_give_it_away() {
     let mut places = [0; 8];
@@ -417,6 +425,11 @@ fn a_broken_copy_fails_with_the_reason() {
     breaks("/steps/1/solution/0/want", json!({"pa": "0x123"}), Rule::SolutionAsWanted, "wanted pa 0x123");
     breaks("/steps/1/solution", json!([{"op": "access", "va": "0x123", "kind": "r"}]), Rule::Kind, "does not judge");
     breaks("/steps/0/allow", json!(["access"]), Rule::SolutionAllowed, "`poke`");
+    breaks("/tour", json!(1), Rule::Tour, "it is 2 to 2");
+    breaks("/tour", json!(3), Rule::Tour, "`tour` is 3");
+    breaks("/steps/0/kind", json!("predict"), Rule::Kind, "two or more choices");
+    breaks("/steps/1/kind", json!("watch"), Rule::Kind, "only a `predict` step has choices");
+    breaks("/steps/1/solution", json!([]), Rule::Kind, "nothing to see");
     breaks("/after", json!(["no-such-lesson"]), Rule::Prerequisite, "no such lesson");
     breaks("/after", json!(["small"]), Rule::Circle, "small → small");
     breaks(
@@ -466,6 +479,13 @@ fn lessons_of_one_name_and_circles_of_several_are_found() {
     assert_eq!(broken.len(), 3, "{broken:?}");
     assert!(broken.iter().all(|b| b.rule == Rule::Circle), "{broken:?}");
     assert!(broken[0].why.contains("a → b → c → a"), "{}", broken[0].why);
+    let with_tour = |id: &str| {
+        let mut value = small();
+        (value["id"], value["tour"]) = (json!(id), json!(2));
+        Lesson::from_json("x.json", &value.to_string()).expect("readable")
+    };
+    let broken = check_all(&[with_tour("a"), with_tour("b")]);
+    assert_eq!(broken.iter().map(|b| (b.rule, b.lesson.as_str())).collect::<Vec<_>>(), [(Rule::Tour, "b")]);
     let broken = check_all(&[named("a", "one-table"), named("a", "one-table")]);
     assert_eq!(broken.iter().map(|b| b.rule).collect::<Vec<_>>(), [Rule::Twice]);
 }
@@ -499,4 +519,125 @@ fn a_lesson_is_told_from_a_scenario() {
     assert!(is_lesson(&small().to_string()));
     assert!(!is_lesson(include_str!("../assets/scenarios/the-register-remembers.json")));
     assert!(!is_lesson("") && !is_lesson("[1]") && !is_lesson("{}"));
+}
+
+/// What a term is called in a language, the longest name first: names of one letter are left out, they
+/// stand for too much else.
+fn names(language: &str) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    for (id, term) in glossary().iter() {
+        let own = term.term.get(language);
+        let latin = term.term.get("en").split(['(', ')', ' ']).filter(|name| !name.contains(char::is_lowercase));
+        // `PDPTE register` is no PDPTE, in Chinese text neither.
+        let whole = term.term.get("en");
+        let whole = Some(whole).filter(|name| name.contains(' ') && name.starts_with(|c: char| c.is_ascii_uppercase()));
+        for name in own.split(['（', '）', '(', ')', '，', ',']).map(str::trim).chain(latin).chain(whole) {
+            if name.chars().count() > 1 {
+                names.push((name.to_owned(), id.to_owned()));
+            }
+        }
+    }
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    names.dedup();
+    names
+}
+
+/// The terms whose names a text says as words.
+fn terms_in(text: &str, names: &[(String, String)]) -> Vec<String> {
+    let mut rest = text.to_owned();
+    let mut found = Vec::new();
+    for (name, id) in names {
+        let mut from = 0;
+        while let Some(at) = rest[from..].find(name.as_str()).map(|at| from + at) {
+            let end = at + name.len();
+            from = end;
+            let joins = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '#');
+            let (before, after) = (rest[..at].chars().next_back(), rest[end..].chars().next());
+            let plural = after == Some('s') && !rest[end + 1..].starts_with(|c: char| c.is_ascii_alphanumeric());
+            let word = !name.is_ascii()
+                || !before.is_some_and(joins) && (plural || !after.is_some_and(|c| c != '.' && c != '#' && joins(c)));
+            if word {
+                // A longer name is not read as the shorter one within it.
+                rest.replace_range(at..end, &" ".repeat(name.len()));
+                found.push(id.clone());
+            }
+        }
+    }
+    found
+}
+
+/// The texts of a lesson whose chips can be pressed, as a learner comes upon them.
+fn read_in_order<'a>(lesson: &'a Lesson, language: &'a str) -> Vec<&'a str> {
+    let mut texts = Vec::new();
+    for step in &lesson.steps {
+        texts.push(step.text.get(language));
+        texts.extend(step.choices.iter().map(|choice| choice.because.get(language)));
+        texts.extend(step.hints.get(language).iter().map(String::as_str));
+        texts.extend(step.when_wrong.iter().map(|wrong| wrong.say.get(language)));
+    }
+    texts
+}
+
+#[test]
+fn a_term_is_a_chip_where_a_lesson_first_says_it() {
+    let mut missing = Vec::new();
+    for language in LANGUAGES {
+        let names = names(language);
+        for lesson in library() {
+            let mut known = std::collections::BTreeSet::new();
+            for text in read_in_order(lesson, language) {
+                let blocks = parse(text);
+                let spans = || blocks.iter().flat_map(Block::spans);
+                known.extend(spans().filter_map(|span| match span {
+                    Span::Term { id, .. } => Some(id.clone()),
+                    _ => None,
+                }));
+                for span in spans() {
+                    let Span::Plain(plain) = span else { continue };
+                    let new = terms_in(plain, &names).into_iter().filter(|id| known.insert(id.clone()));
+                    missing.extend(new.map(|id| format!("{} in {language}: {id} in `{plain}`", lesson.id)));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{} terms are said before their chip:\n{}", missing.len(), missing.join("\n"));
+}
+
+/// Chinese kernel writers read English: the English term stands in brackets where a lesson first says the
+/// Chinese one.
+#[test]
+fn the_english_term_stands_beside_the_first_chinese_one() {
+    let ideograph = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let (mut missing, mut beside) = (Vec::new(), 0);
+    for lesson in library() {
+        let mut known = std::collections::BTreeSet::new();
+        for text in read_in_order(lesson, "zh") {
+            for block in parse(text) {
+                let spans = block.spans();
+                for (index, span) in spans.iter().enumerate() {
+                    let Span::Term { id, shown } = span else { continue };
+                    let name = shown.clone().unwrap_or_else(|| glossary().name(id, "zh").to_owned());
+                    if !known.insert(id.clone())
+                        || !name.contains(ideograph)
+                        || name.starts_with(|c: char| c.is_ascii())
+                    {
+                        continue;
+                    }
+                    let after = match spans.get(index + 1) {
+                        Some(Span::Plain(text)) => text.as_str(),
+                        _ => "",
+                    };
+                    let english = after
+                        .strip_prefix(['（', '，'])
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+                    beside += usize::from(english);
+                    if !english {
+                        missing.push(format!("{}: {name}{after}", lesson.id));
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no English term beside:\n{}", missing.join("\n"));
+    assert!(beside > 80, "only {beside} terms were found");
 }

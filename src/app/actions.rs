@@ -6,6 +6,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::Theme;
 use super::engines;
 use super::files::FileWish;
+use super::lesson::LessonWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
 use super::time::TimeAction;
 use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
@@ -17,6 +18,9 @@ use crate::language::Language;
 use crate::machine::{Caches, Command};
 use crate::scenario::{self, Preset};
 use crate::tr;
+
+/// So many answers of a lesson's question have a key.
+const ANSWERS: u8 = 4;
 
 /// Something that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +101,14 @@ pub enum Action {
     Save,
     /// The states that can be opened again.
     States,
+    /// The tour of a first visit.
+    Tour,
+    /// What leads on in the step of the lesson in view.
+    LessonOn,
+    /// The next hint of that step.
+    LessonHint,
+    /// An answer to its question, from 0.
+    LessonAnswer(u8),
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -120,13 +132,16 @@ pub enum Group {
     View,
     /// In and out.
     Files,
+    /// The step of a lesson.
+    Lesson,
     /// Machines to begin with.
     Presets,
 }
 
 impl Group {
     /// Every group, in order.
-    pub const ALL: [Self; 6] = [Self::Time, Self::Processor, Self::Engine, Self::View, Self::Files, Self::Presets];
+    pub const ALL: [Self; 7] =
+        [Self::Time, Self::Processor, Self::Engine, Self::View, Self::Lesson, Self::Files, Self::Presets];
 
     /// Its heading.
     #[must_use]
@@ -136,6 +151,7 @@ impl Group {
             Self::Processor => tr!(language, "Processor"),
             Self::Engine => tr!(language, "Engine"),
             Self::View => tr!(language, "View"),
+            Self::Lesson => tr!(language, "Lesson"),
             Self::Files => tr!(language, "File"),
             Self::Presets => tr!(language, "Preset"),
         }
@@ -172,6 +188,8 @@ impl Action {
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
         all.extend([Self::Open, Self::Paste, Self::Save, Self::States]);
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
+        all.extend([Self::Tour, Self::LessonOn, Self::LessonHint]);
+        all.extend((0..ANSWERS).map(Self::LessonAnswer));
         all.extend((0..presets().count() as u16).map(Self::Preset));
         all
     }
@@ -190,6 +208,7 @@ impl Action {
             Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
+            Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => Group::Lesson,
             _ => Group::View,
         }
     }
@@ -245,6 +264,13 @@ impl Action {
             }
             Self::Presets => tr!(l, "Open a preset").into(),
             Self::Lessons => tr!(l, "Open a lesson").into(),
+            Self::Tour => tr!(l, "The tour: two minutes for a first visit").into(),
+            Self::LessonOn => tr!(l, "Lesson: go on").into(),
+            Self::LessonHint => tr!(l, "Lesson: take a hint").into(),
+            Self::LessonAnswer(0) => tr!(l, "Lesson: the first answer").into(),
+            Self::LessonAnswer(1) => tr!(l, "Lesson: the second answer").into(),
+            Self::LessonAnswer(2) => tr!(l, "Lesson: the third answer").into(),
+            Self::LessonAnswer(_) => tr!(l, "Lesson: the fourth answer").into(),
             Self::CopyLink => tr!(l, "Copy a link to this state").into(),
             Self::Open => tr!(l, "Open a file").into(),
             Self::Paste => tr!(l, "Paste a scenario, a link or a listing").into(),
@@ -274,6 +300,7 @@ impl Action {
             Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
             Self::Theme(_) => "◔",
             Self::Preset(_) | Self::Presets | Self::Lessons => "▸",
+            Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => "▸",
             _ => "●",
         }
     }
@@ -307,6 +334,12 @@ impl Action {
             Self::Lessons => key(Modifiers::SHIFT, Key::L),
             Self::Open => key(Modifiers::COMMAND, Key::O),
             Self::Save => key(Modifiers::COMMAND, Key::S),
+            Self::LessonOn => key(Modifiers::NONE, Key::Enter),
+            Self::LessonHint => key(Modifiers::NONE, Key::H),
+            Self::LessonAnswer(0) => key(Modifiers::NONE, Key::Num1),
+            Self::LessonAnswer(1) => key(Modifiers::NONE, Key::Num2),
+            Self::LessonAnswer(2) => key(Modifiers::NONE, Key::Num3),
+            Self::LessonAnswer(3) => key(Modifiers::NONE, Key::Num4),
             Self::Palette => key(Modifiers::COMMAND, Key::K),
             Self::Shortcuts => key(Modifiers::NONE, Key::Questionmark),
             _ => None,
@@ -375,6 +408,13 @@ impl Action {
             },
             Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
             Self::Lessons => super::lesson::open_list(),
+            Self::Tour => AppCommand::Lesson(LessonWish::Tour),
+            Self::LessonOn => match super::lesson::on_wish(cx) {
+                Ok(wish) => AppCommand::Lesson(wish),
+                Err(reason) => AppCommand::Notice(reason.to_owned()),
+            },
+            Self::LessonHint => AppCommand::Lesson(LessonWish::Hint),
+            Self::LessonAnswer(index) => AppCommand::Lesson(LessonWish::Choose(usize::from(index))),
             Self::CopyLink => AppCommand::CopyLink,
             Self::Open => FileWish::Open.into(),
             Self::Paste => FileWish::Paste.into(),

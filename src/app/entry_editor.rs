@@ -73,6 +73,11 @@ impl Subject {
 /// Draws the editor of what is selected in the room that `ui` has.
 pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
+    subject_ui(cx, ui);
+    super::store_row::store_row_ui(cx, ui);
+}
+
+fn subject_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     match cx.view.selection {
         Selection::PdpteRegister(index) => register_ui(cx, ui, index),
         Selection::Page(gfn) => page_ui(cx, ui, gfn),

@@ -31,6 +31,7 @@ mod role_card; // what a shadow page is
 mod share; // what a link tells of the window
 mod shot; // a PNG of the app
 pub mod stage; // the walk of one address through the tables
+mod store_row; // a store of any bytes, and a load
 pub mod tables; // the paging structures of a machine
 pub mod theme; // design tokens
 pub mod time; // undo, play, motion, searches along the path

@@ -77,6 +77,17 @@ impl Structures {
         Self { tables, mapped: search.mapped }
     }
 
+    /// The structures that a load of CR3 with this value would lead to, as memory is now.
+    #[must_use]
+    pub fn from_root(machine: &Machine, cr3: u64) -> Self {
+        let mut loaded = machine.clone();
+        let cpu = &mut loaded.cpu;
+        cpu.regs.cr3 = cr3;
+        cpu.paging.root = cpu.mode().root(cr3, cpu.model.maxphyaddr);
+        let pdptes = loaded.pdptes_in_memory();
+        Self::of(&loaded, &pdptes)
+    }
+
     /// The table of each frame that holds one; of several the one nearest to the root.
     #[must_use]
     pub fn by_frame(&self) -> BTreeMap<Gfn, Table> {

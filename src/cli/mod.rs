@@ -34,6 +34,7 @@ Examples:
   mmuscope                                      open the first example in a window
   mmuscope my-scenario.json                     open a scenario
   mmuscope my-lesson.json                       open a lesson
+  mmuscope one-table                            open a lesson of the program
   mmuscope run my-scenario.json                 play it in the terminal
   mmuscope run my-scenario.json --json          the same as JSON Lines
   mmuscope link my-scenario.json                print its share link
@@ -48,8 +49,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
 
-    /// Scenario, lesson or share link to open; the first example where it is missing
-    #[arg(value_name = "FILE or LINK")]
+    /// Scenario, lesson, name of a lesson or link to open; the first example where it is missing
+    #[arg(value_name = "FILE, LESSON or LINK")]
     file: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! `mmuscope [FILE or LINK]`: the window on a scenario or a lesson, or the same content as text where
+//! `mmuscope [FILE, LINK or LESSON]`: the window on a scenario or a lesson, or the same content as text where
 //! there is no display.
 
 use std::io::{BufWriter, Write as _};
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, lesson as lesson_command, link, run};
 use crate::lesson::{self, Lesson};
+use crate::names::nearest;
 use crate::scenario::{self, Scenario, Session};
 
 /// A lesson to open, and the step, from 0; without one where it was left.
@@ -46,6 +47,9 @@ fn lesson_of(argument: &Path) -> Result<Option<Opened>, CliError> {
     if let Some(found) = argument.to_str().and_then(lesson::from_link) {
         return found.map(|(lesson, step)| Some((lesson.clone(), Some(step)))).map_err(CliError::Usage);
     }
+    if !argument.exists() {
+        return named(argument);
+    }
     if !argument.is_file() {
         return Ok(None);
     }
@@ -54,6 +58,21 @@ fn lesson_of(argument: &Path) -> Result<Option<Opened>, CliError> {
         return Ok(None);
     }
     Ok(Some((Lesson::from_json(&argument.display().to_string(), &text)?, None)))
+}
+
+/// The lesson of that id. What is no path and nearly an id is a slip in the id.
+fn named(argument: &Path) -> Result<Option<Opened>, CliError> {
+    let Some(name) = argument.to_str() else { return Ok(None) };
+    if let Some(lesson) = lesson::by_id(name) {
+        return Ok(Some((lesson.clone(), None)));
+    }
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !plain || name == "-" {
+        return Ok(None);
+    }
+    let known = lesson::library().iter().map(|lesson| lesson.id.as_str());
+    let what = nearest("lesson", name, known);
+    Err(CliError::Usage(format!("there is no such file; {what} (`mmuscope lesson list` lists the lessons)")))
 }
 
 #[cfg(feature = "gui")]

@@ -56,6 +56,8 @@ pub enum Rule {
     Circle,
     /// Two lessons of one name.
     Twice,
+    /// A tour has at least two steps, no more than its lesson, and is the only one.
+    Tour,
 }
 
 /// A rule that a lesson breaks.
@@ -85,10 +87,22 @@ impl fmt::Display for Broken {
 #[must_use]
 pub fn check_all(lessons: &[Lesson]) -> Vec<Broken> {
     let mut broken = prerequisites(lessons);
+    broken.extend(tours(lessons));
     for lesson in lessons {
         broken.extend(check(lesson));
     }
     broken
+}
+
+/// One tour at most: a first visit begins with one.
+fn tours(lessons: &[Lesson]) -> Vec<Broken> {
+    let mut with_tour = lessons.iter().filter(|lesson| lesson.tour > 0);
+    let Some(first) = with_tour.next() else { return Vec::new() };
+    let second = |other: &Lesson| {
+        let why = format!("`tour`: the lesson `{}` has one already, and a first visit begins with one", first.id);
+        about(other, Rule::Tour, why)
+    };
+    with_tour.map(second).collect()
 }
 
 fn prerequisites(lessons: &[Lesson]) -> Vec<Broken> {
@@ -150,6 +164,10 @@ fn check(lesson: &Lesson) -> Vec<Broken> {
     }
     if !(1..=60).contains(&lesson.minutes) {
         say(Rule::Range, format!("`minutes` is {}: it is 1 to 60", lesson.minutes));
+    }
+    let all = lesson.steps.len();
+    if lesson.tour == 1 || lesson.tour > all {
+        say(Rule::Tour, format!("`tour` is {}: it is 2 to {all}, the number of steps", lesson.tour));
     }
     languages(lesson, &mut say);
     marks(lesson, &mut say);

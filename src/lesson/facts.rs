@@ -91,7 +91,7 @@ fn access(command: &Command, got: &Want, language: Language) -> String {
             let code = got.err.map_or(0, |err| err.0);
             tr!(
                 language,
-                "a {access} of {address} now raises #{exception} with error code {code} ({bits})",
+                "a {access} of {address} raises #{exception} with error code {code} ({bits})",
                 access = who,
                 address = va,
                 exception = exc.name(),
@@ -101,13 +101,17 @@ fn access(command: &Command, got: &Want, language: Language) -> String {
         }
         (None, pa) => {
             let pa = hex(pa.map_or(0, |pa| pa.0));
-            tr!(language, "a {access} of {address} now reaches {place}", access = who, address = va, place = pa)
+            tr!(language, "a {access} of {address} reaches {place}", access = who, address = va, place = pa)
         }
     }
 }
 
 fn shadow(gfn: Gfn, level: Option<u8>, vm: &AnyVm, language: Language) -> String {
     let facts = vm.shadow_facts(gfn, level);
+    let pages = match facts.count {
+        1 => tr!(language, "1 shadow page").to_owned(),
+        count => tr!(language, "{count} shadow pages", count = count),
+    };
     let protected = match facts.write_protected {
         true => tr!(language, "write-protected"),
         false => tr!(language, "not write-protected"),
@@ -118,9 +122,9 @@ fn shadow(gfn: Gfn, level: Option<u8>, vm: &AnyVm, language: Language) -> String
     };
     tr!(
         language,
-        "gfn {gfn} has {count} shadow pages, is {protected} and {unsync}",
+        "gfn {gfn} has {pages}, is {protected} and {unsync}",
         gfn = hex(gfn.0),
-        count = facts.count,
+        pages = pages,
         protected = protected,
         unsync = unsync
     )

@@ -184,6 +184,9 @@ struct RawLesson {
     start: Start,
     /// Ops that the learner may use; all where it is missing.
     allow: Option<Vec<String>>,
+    /// So many of the first steps are the tour that a first visitor is offered: about two minutes.
+    #[serde(default)]
+    tour: usize,
     steps: Vec<RawStep>,
 }
 
@@ -241,6 +244,8 @@ pub struct Lesson {
     pub minutes: u8,
     /// Lessons to do first.
     pub after: Vec<String>,
+    /// So many of its first steps are the tour that a first visitor is offered; 0: it has none.
+    pub tour: usize,
     /// The machine that it begins with; its steps have been carried out by then.
     pub start: Scenario,
     /// Its steps, at least one.
@@ -338,6 +343,7 @@ impl RawLesson {
             level: self.level,
             minutes: self.minutes,
             after: self.after,
+            tour: self.tour,
             start,
             steps,
         };

@@ -53,6 +53,12 @@ pub fn by_id(id: &str) -> Option<&'static Lesson> {
     library().iter().find(|lesson| lesson.id == id)
 }
 
+/// The lesson whose first steps are the tour that a first visitor is offered.
+#[must_use]
+pub fn tour() -> Option<&'static Lesson> {
+    library().iter().find(|lesson| lesson.tour > 0)
+}
+
 /// A link to a step of a lesson: what stands behind the page's address.
 #[must_use]
 pub fn link_to(id: &str, step: usize) -> String {

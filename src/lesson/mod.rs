@@ -24,8 +24,8 @@ pub use file::{
 pub use focus::Focus;
 pub use glossary::{Glossary, Term, glossary};
 pub use goal::{Judgement, Part, Score};
-pub use library::{LANGUAGES, by_id, from_link, library, link_to};
+pub use library::{LANGUAGES, by_id, from_link, library, link_to, tour};
 pub use live::Live;
-pub use progress::{Imported, LessonRecord, PROGRESS_FORMAT, Progress, StepRecord};
+pub use progress::{Imported, LessonRecord, PROGRESS_FORMAT, Progress, StepRecord, Tour};
 pub use session::{CannotRun, Chosen, Session};
 pub use text::{Block, MAX_TEXT, Span, fill, parse, plain};

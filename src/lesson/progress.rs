@@ -92,17 +92,41 @@ pub struct Imported {
     pub newly_done: usize,
 }
 
+/// How far the tour of the first visit has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tour {
+    /// Nobody has begun it.
+    #[default]
+    Offered,
+    /// It goes on where it was left.
+    Begun,
+    /// The visitor wanted something else.
+    Skipped,
+    /// It is over.
+    Done,
+}
+
+impl Tour {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_offered(&self) -> bool {
+        *self == Self::Offered
+    }
+}
+
 /// Everything a learner has done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     format: String,
+    #[serde(default, skip_serializing_if = "Tour::is_offered")]
+    tour: Tour,
     lessons: BTreeMap<String, LessonRecord>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { format: PROGRESS_FORMAT.to_owned(), lessons: BTreeMap::new() }
+        Self { format: PROGRESS_FORMAT.to_owned(), tour: Tour::default(), lessons: BTreeMap::new() }
     }
 }
 
@@ -118,6 +142,34 @@ impl Progress {
         self.lessons.insert(id.to_owned(), record);
     }
 
+    /// How far the tour has come.
+    #[must_use]
+    pub const fn tour(&self) -> Tour {
+        self.tour
+    }
+
+    /// Keeps how far the tour has come.
+    pub const fn set_tour(&mut self, tour: Tour) {
+        self.tour = tour;
+    }
+
+    /// The number of a step within the tour, from 1, and how many there are: while the tour goes on
+    /// and for its lesson's first steps.
+    #[must_use]
+    pub fn tour_step(&self, lesson: &Lesson, at: usize) -> Option<(usize, usize)> {
+        (self.tour == Tour::Begun && at < lesson.tour).then_some((at + 1, lesson.tour))
+    }
+
+    /// The step, from 0, where the tour begins or goes on.
+    #[must_use]
+    pub fn tour_start(&self, lesson: &Lesson) -> usize {
+        let Some(record) = self.get(&lesson.id) else { return 0 };
+        if self.tour == Tour::Begun && record.at < lesson.tour {
+            return record.at;
+        }
+        (0..lesson.tour).find(|at| !record.steps.get(*at).is_some_and(|step| step.done)).unwrap_or(0)
+    }
+
     /// Forgets one lesson.
     pub fn reset(&mut self, id: &str) {
         self.lessons.remove(id);
@@ -126,6 +178,7 @@ impl Progress {
     /// Forgets everything.
     pub fn reset_all(&mut self) {
         self.lessons.clear();
+        self.tour = Tour::default();
     }
 
     /// Whether every step of a lesson is done.
@@ -172,6 +225,7 @@ impl Progress {
         }
         let before: usize = self.lessons.values().map(LessonRecord::done).sum();
         let lessons = other.lessons.len();
+        self.tour = self.tour.max(other.tour);
         for (id, theirs) in other.lessons {
             let mine = self.lessons.entry(id).or_default();
             mine.at = mine.at.max(theirs.at);

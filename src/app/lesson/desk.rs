@@ -3,12 +3,13 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::app::tables::Structures;
+use crate::app::tables::{Structures, Table};
 use crate::app::view::{Composer, Selection, Tab, ViewState};
-use crate::arch::pdpte;
+use crate::arch::{AccessKind, pdpte};
 use crate::engine::AnyVm;
+use crate::lab::Lab;
 use crate::lesson::{self, CannotRun, Focus, Judgement, Lesson, LessonRecord};
-use crate::machine::{Command, Machine};
+use crate::machine::Command;
 use crate::scenario::{Predicate, Session, StartError, StepKind};
 
 /// A lesson that is open.
@@ -66,14 +67,29 @@ impl Player {
 
     /// What the step puts in the spotlight, as far as it can be selected.
     fn selection(&self) -> Option<Selection> {
-        let machine = self.session.current().lab.machine();
+        let lab = &self.session.current().lab;
         self.session.step().focus.iter().find_map(|focus| match *focus {
-            Focus::Entry(gpa) => Some(Selection::Entry { level: level_of(machine, gpa.0 & !0xfff), gpa }),
-            Focus::Table(base) => Some(Selection::Table { level: level_of(machine, base.0), base }),
+            Focus::Entry(gpa) => Some(Selection::Entry { level: level_of(lab, gpa.0 & !0xfff), gpa }),
+            Focus::Table(base) => Some(Selection::Table { level: level_of(lab, base.0), base }),
             Focus::Pdpte(index) => Some(Selection::PdpteRegister(usize::from(index))),
             Focus::Frame(base) => Some(Selection::Page(base.gfn())),
             Focus::Place(_) | Focus::Address(_) => None,
         })
+    }
+
+    /// A read of the address that the step puts in the spotlight, by whom its solution begins with.
+    fn looked_at(&self) -> Option<Composer> {
+        let step = self.session.step();
+        let va = step.focus.iter().find_map(|focus| match *focus {
+            Focus::Address(va) => Some(va),
+            _ => None,
+        })?;
+        let first = step.solution.iter().find_map(|step| match &step.kind {
+            StepKind::Command(command) => composer(command),
+            _ => None,
+        });
+        let user = first.is_none_or(|first| first.user);
+        Some(Composer { va, user, kind: AccessKind::Read, ac: false })
     }
 
     /// The access that the step is about: the goal's, or the last of its solution. Of a prediction
@@ -82,7 +98,7 @@ impl Player {
         let step = self.session.step();
         if step.kind == lesson::StepKind::Predict {
             let given: Vec<&Command> = self.session.current().lab.commands().collect();
-            return given.into_iter().rev().find_map(composer);
+            return given.into_iter().rev().find_map(composer).or_else(|| self.looked_at());
         }
         let in_solution = || {
             let commands = step.solution.iter().rev().filter_map(|step| match &step.kind {
@@ -104,11 +120,31 @@ impl Player {
     }
 }
 
-/// The level of the table that begins there; of a place that is none yet, the root's.
-fn level_of(machine: &Machine, base: u64) -> u8 {
-    let structures = Structures::of(machine, &machine.cpu.pdptes);
-    let found = structures.tables.iter().find(|table| table.base.0 & !0xfff == base & !0xfff);
-    found.or(structures.tables.first()).map_or(pdpte::LEVEL.0, |table| table.level)
+/// The level of the table that begins there: as walks from CR3 find it, or walks from a CR3 that was
+/// loaded before (another process's table). Of a place that is no table yet, the root's.
+fn level_of(lab: &Lab, base: u64) -> u8 {
+    let machine = lab.machine();
+    let is_it = |table: &&Table| table.base.0 & !0xfff == base & !0xfff;
+    let now = Structures::of(machine, &machine.cpu.pdptes).tables;
+    if let Some(found) = now.iter().find(is_it) {
+        return found.level;
+    }
+    let given: Vec<&Command> = lab.commands().take(lab.cursor()).collect();
+    let mut roots: Vec<u64> = Vec::new();
+    for command in given.into_iter().rev() {
+        if let Command::MovCr3 { val, .. } = command
+            && !roots.contains(&val.0)
+        {
+            roots.push(val.0);
+        }
+    }
+    let start = lab.start().machine().cpu.regs.cr3;
+    if !roots.contains(&start) {
+        roots.push(start);
+    }
+    let from_root = |cr3: u64| Structures::from_root(machine, cr3).tables.iter().find(is_it).map(|table| table.level);
+    let before = roots.into_iter().find_map(from_root);
+    before.or(now.first().map(|table| table.level)).unwrap_or(pdpte::LEVEL.0)
 }
 
 fn composer(command: &Command) -> Option<Composer> {

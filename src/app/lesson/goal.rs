@@ -1,6 +1,6 @@
 //! The goal of a step: what is reached, what is missing, help, and what the way has cost.
 
-use egui::{Button, Label, RichText, Role, Ui, Vec2, WidgetInfo};
+use egui::{Align, Button, Label, Layout, Link, RichText, Role, Ui, Vec2, WidgetInfo};
 
 use super::desk::Player;
 use super::markdown::{line, markdown_ui};
@@ -93,6 +93,14 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
                 cx.send(AppCommand::OpenTab(Tab::Inspect));
             }
         }
+        // A page has no bits to edit: what is stored to it is typed.
+        let stores = ["poke", "write"].into_iter().any(|op| session.step().allows(op));
+        if stores && matches!(cx.view.selection, Selection::Page(_)) {
+            let store = Button::new(tr!(cx, "Store to memory")).min_size(size);
+            if ui.add(store).clicked() {
+                cx.send(AppCommand::OpenTab(Tab::Inspect));
+            }
+        }
         if taken < all {
             if ui.add(Button::new(language.hint(taken + 1, all)).min_size(size)).clicked() {
                 send(cx, LessonWish::Hint);
@@ -137,8 +145,8 @@ fn hints_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     }
 }
 
-/// The goal in one line, above the other tabs of the drawer: what the work there is for. A press
-/// leads back to the step.
+/// The goal in one line, above the other tabs of the drawer: what the work there is for, and the way back
+/// to the step.
 pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let Some(player) = cx.lesson.filter(|player| !player.session.in_sandbox()) else { return };
     let (t, language) = (cx.tokens, cx.view.language);
@@ -146,21 +154,25 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let Some(part) = judgement.parts.iter().find(|part| !part.met).or(judgement.parts.last()) else { return };
     let (mark, hue) = if judgement.met == Some(true) { ("✓", &t.shadow) } else { ("○", &t.guest) };
     let progress = judgement.progress(language.id()).map(|progress| format!(" {progress}")).unwrap_or_default();
-    let strip = card(hue.tint, hue.edge).show(ui, |ui| {
+    card(hue.tint, hue.edge).show(ui, |ui| {
         ui.set_width(ui.available_width());
         let title = format!("{mark} {}{progress}", tr!(language, "Goal"));
-        ui.label(RichText::new(title).font(theme::bold(TEXT)).color(hue.text));
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(title).font(theme::bold(TEXT)).color(hue.text));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let name = tr!(language, "Back to the lesson");
+                let back = ui.add(Link::new(RichText::new(name).color(hue.text)));
+                back.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+                if back.clicked() {
+                    cx.send(AppCommand::OpenTab(Tab::Lesson));
+                }
+            });
+        });
         let text = if judgement.met == Some(true) { tr!(language, "Reached.") } else { &part.text };
         ui.add(Label::new(line(t, language, text, t.strong)).wrap());
         if let Some(feedback) = &judgement.feedback {
             markdown_ui(ui, t, language, feedback, &player.texts);
         }
     });
-    let name = tr!(language, "Back to the lesson");
-    let response = strip.response.interact(egui::Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    if response.on_hover_text(name).clicked() {
-        cx.send(AppCommand::OpenTab(Tab::Lesson));
-    }
     ui.add_space(8.0);
 }

@@ -3,6 +3,7 @@
 use egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextEdit, Ui, Vec2};
 
 use super::step::{language_ui, send};
+use super::tour::tour_button;
 use super::wish::LessonWish;
 use crate::app::theme::{self, CONTROL, PAD};
 use crate::app::view::ViewCx;
@@ -28,7 +29,7 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         .wrap(),
     );
     ui.add_space(6.0);
-    let mut opened = None;
+    let (mut opened, mut toured) = (None, false);
     if let Some(next) = cx.progress.next(library()) {
         let begun = cx.progress.get(&next.id).is_some_and(|record| record.done() > 0);
         let verb = if begun { tr!(language, "Go on") } else { tr!(language, "Begin") };
@@ -41,6 +42,12 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
             focus_ring(ui, t, &begin, begin.rect.expand(3.0));
             if begin.clicked() {
                 opened = Some(next);
+            }
+            if let Some(text) = tour_button(cx)
+                && plain(ui, text)
+            {
+                send(cx, LessonWish::Tour);
+                toured = true;
             }
             if cx.lesson.is_some() && plain(ui, tr!(language, "Explore without a lesson")) {
                 send(cx, LessonWish::Explore);
@@ -60,7 +67,7 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     if let Some(lesson) = opened {
         send(cx, LessonWish::Open(lesson.id.clone()));
     }
-    opened.is_some()
+    opened.is_some() || toured
 }
 
 fn lessons_ui<'a>(cx: &ViewCx<'a>, ui: &mut Ui) -> Option<&'a Lesson> {

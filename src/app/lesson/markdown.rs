@@ -52,11 +52,30 @@ fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
                     ui.add(Label::new(std::mem::take(open)).wrap());
                 }
             };
-            for span in spans {
+            let (mut glued, mut held) = (0, String::new());
+            for (index, span) in spans.iter().enumerate() {
                 match span {
                     Span::Term { id, shown } => {
+                        // Brackets and full stops stay on the line of the chip that they belong to.
+                        let before = std::mem::take(&mut held);
                         flush(ui, &mut open);
+                        let after = match spans.get(index + 1) {
+                            Some(Span::Plain(text)) => closers(text),
+                            _ => "",
+                        };
+                        let name = shown.as_deref().unwrap_or_else(|| glossary().name(id, language.id()));
+                        let wide = [before.as_str(), name, after].map(|text| width(ui, text)).iter().sum::<f32>();
+                        if wide > ui.available_size_before_wrap().x {
+                            ui.end_row();
+                        }
+                        if !before.is_empty() {
+                            ui.label(before);
+                        }
                         term_ui(ui, t, language, id, shown.as_deref());
+                        if !after.is_empty() {
+                            ui.label(after);
+                        }
+                        glued = after.len();
                     }
                     Span::Link { text, url } => {
                         flush(ui, &mut open);
@@ -64,7 +83,11 @@ fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
                     }
                     other => {
                         let (text, format) = styled(t, other, language, t.text);
-                        open.append(&text, 0.0, format);
+                        let text = &text[std::mem::take(&mut glued).min(text.len())..];
+                        let chip_follows = matches!(spans.get(index + 1), Some(Span::Term { .. }));
+                        let kept = if chip_follows { text.trim_end_matches(OPENERS) } else { text };
+                        append(&mut open, kept, format);
+                        text[kept.len()..].clone_into(&mut held);
                     }
                 }
             }
@@ -108,6 +131,56 @@ fn styled(t: &Tokens, span: &Span, language: Language, color: Color32) -> (Strin
     }
 }
 
+/// Chinese punctuation that may end a line and not begin one.
+const ENDS_A_LINE: &str = "，。、；：！？）》”";
+
+/// Punctuation that belongs to what is behind it.
+const OPENERS: &[char] = &['(', '（', '“', '《'];
+/// Punctuation that belongs to what is before it.
+const CLOSERS: &[char] =
+    &[')', ',', '.', ';', ':', '?', '!', '）', '，', '。', '；', '：', '、', '”', '》', '？', '！'];
+
+/// The punctuation at the beginning of a text.
+fn closers(text: &str) -> &str {
+    &text[..text.len() - text.trim_start_matches(CLOSERS).len()]
+}
+
+fn width(ui: &Ui, text: &str) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), Color32::WHITE).size().x
+}
+
+/// Appends a run of text, with a place to break the line behind Chinese punctuation: egui breaks at
+/// spaces and between ideographs only, so that names joined by `、` would be cut in the middle. The place
+/// is a space too small to be seen.
+fn append(job: &mut LayoutJob, text: &str, format: TextFormat) {
+    let open = job.text.chars().next_back().is_some_and(|c| ENDS_A_LINE.contains(c));
+    let begins = text.chars().next().is_some_and(breaks_before);
+    let place = TextFormat { font_id: theme::plain(1.0), ..TextFormat::default() };
+    if open && begins {
+        job.append(" ", 0.0, place.clone());
+    }
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        if ENDS_A_LINE.contains(c) && text[end..].chars().next().is_some_and(breaks_before) {
+            job.append(&text[from..end], 0.0, format.clone());
+            job.append(" ", 0.0, place.clone());
+            from = end;
+        }
+    }
+    job.append(&text[from..], 0.0, format);
+}
+
+/// Whether a line may begin with it and egui does not know: no space, no ideograph, no punctuation that
+/// belongs to what is before.
+fn breaks_before(c: char) -> bool {
+    let ideograph = matches!(c, '\u{3400}'..='\u{9fff}');
+    !c.is_whitespace()
+        && !ideograph
+        && !ENDS_A_LINE.contains(c)
+        && !matches!(c, ',' | '.' | ';' | ':' | '!' | '?' | ')')
+}
+
 /// A short text as one piece: for buttons and lines of a goal. Blocks are joined by line breaks.
 #[must_use]
 pub fn line(t: &Tokens, language: Language, text: &str, color: Color32) -> LayoutJob {
@@ -118,8 +191,22 @@ pub fn line(t: &Tokens, language: Language, text: &str, color: Color32) -> Layou
         }
         for span in block.spans() {
             let (text, format) = styled(t, span, language, color);
-            job.append(&text, 0.0, format);
+            append(&mut job, &text, format);
         }
     }
     job
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_joined_by_chinese_commas_break_between_names() {
+        let t = &theme::LIGHT;
+        let job = line(t, Language::Zh, "`aaaa_bbbb`、`cccc_dddd`，（`e`）。", t.text);
+        let broken: Vec<&str> = job.text.split(' ').collect();
+        assert_eq!(broken, ["aaaa_bbbb、", "cccc_dddd，", "（e）。"]);
+        assert_eq!(line(t, Language::Zh, "甲、乙，PAE：4-level。", t.text).text, "甲、乙， PAE： 4-level。");
+    }
 }

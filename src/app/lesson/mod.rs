@@ -8,6 +8,7 @@ mod list; // every lesson with its progress
 mod markdown; // texts with glossary chips
 mod spot; // what a step is about
 mod step; // the tab Lesson
+mod tour; // the first steps, for a first visit
 mod store; // progress from one run to the next
 mod wish; // what the views here ask for
 mod words; // what is said, in each language
@@ -17,4 +18,5 @@ pub use goal::goal_strip_ui;
 pub use list::list_ui;
 pub use spot::{spot, spot_zone};
 pub use step::step_ui;
-pub use wish::{LessonWish, open_list};
+pub use tour::tour_button;
+pub use wish::{LessonWish, on_wish, open_list};

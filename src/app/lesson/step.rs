@@ -8,12 +8,13 @@ use egui::{
 use super::desk::Player;
 use super::goal;
 use super::markdown::{line, markdown_ui};
+use super::tour;
 use super::wish::{LessonWish, lesson_after};
 use crate::app::theme::{self, CONTROL, RADIUS, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::{primary_button, segmented};
 use crate::language::Language;
-use crate::lesson::{Choice, LessonStep, StepKind, StepRecord};
+use crate::lesson::{Choice, LessonStep, StepKind, StepRecord, glossary, parse, plain};
 use crate::tr;
 
 /// Distance between two parts of a step, in points.
@@ -82,6 +83,9 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
 
 fn place_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let (t, language, session) = (cx.tokens, cx.view.language, &player.session);
+    if tour::place_ui(cx, ui, player, |ui| other_language_ui(cx, ui)) {
+        return;
+    }
     ui.horizontal(|ui| {
         let all = session.lesson().steps.len();
         let place = language.step(session.at() + 1, all, session.step().kind);
@@ -135,7 +139,9 @@ fn play_ui(cx: &ViewCx<'_>, ui: &mut Ui, record: &StepRecord) {
         true => ui.button(tr!(language, "Play again")),
         false => primary_button(ui, t, tr!(language, "Play")),
     });
-    if played.inner.clicked() {
+    // The line of time has a button of that name, too.
+    let played = played.inner.accessible_name(tr!(cx, "Play this step"));
+    if played.clicked() {
         send(cx, LessonWish::Solution);
     }
 }
@@ -177,7 +183,8 @@ fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, choice: &Choice, chosen: bool) -> boo
     let layout = Layout::top_down_justified(Align::LEFT);
     ui.with_layout(layout, |ui| {
         let button = Button::new(text).fill(fill).stroke(Stroke::new(1.0, edge)).wrap();
-        ui.add(button.min_size(Vec2::new(0.0, CONTROL + 4.0))).clicked()
+        let name = plain(&parse(choice.text.get(language.id())), |id| glossary().name(id, language.id()).to_owned());
+        ui.add(button.min_size(Vec2::new(0.0, CONTROL + 4.0))).accessible_name(name).clicked()
     })
     .inner
 }
@@ -277,7 +284,11 @@ fn next_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let session = &player.session;
     let step = session.step();
     let asks_nothing = step.kind == StepKind::Present && step.goal.is_none();
-    let text = if session.is_last() { tr!(language, "Finish") } else { tr!(language, "Next") };
+    let text = match session.is_last() {
+        true => tr!(language, "Finish"),
+        false if tour::is_last(cx, player) => tr!(cx, "Finish the tour"),
+        false => tr!(language, "Next"),
+    };
     let pressed = if session.record().steps[session.at()].done || asks_nothing {
         primary_button(ui, cx.tokens, text)
     } else {

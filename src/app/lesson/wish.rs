@@ -1,9 +1,9 @@
 //! What the lessons' screen asks for, and how it is done.
 
 use crate::app::App;
-use crate::app::view::{AppCommand, Overlay, Tab, ViewState};
+use crate::app::view::{AppCommand, Overlay, Tab, ViewCx, ViewState};
 use crate::language::Language;
-use crate::lesson::{self, Lesson, library};
+use crate::lesson::{self, Lesson, StepKind, library};
 use crate::scenario::StartError;
 use crate::tr;
 
@@ -12,6 +12,10 @@ use crate::tr;
 pub enum LessonWish {
     /// Opens the lesson of that id, where it was left.
     Open(String),
+    /// Begins the tour of a first visit, or goes on with it.
+    Tour,
+    /// Leaves the tour.
+    SkipTour,
     /// Puts the lesson aside: what was explored before is in front again.
     Explore,
     /// To the step before.
@@ -43,6 +47,11 @@ impl App {
     pub(in crate::app) fn apply_lesson(&mut self, ctx: &egui::Context, wish: LessonWish) {
         let done = match wish {
             LessonWish::Open(id) => self.open_by_id(&id),
+            LessonWish::Tour => self.begin_tour(),
+            LessonWish::SkipTour => {
+                self.skip_tour();
+                Ok(())
+            }
             LessonWish::Explore => {
                 self.put_lesson_aside();
                 Ok(())
@@ -101,7 +110,12 @@ impl App {
 
     fn next_step(&mut self) -> Result<(), StartError> {
         let Some(player) = self.session.player_mut().filter(|player| player.session.is_last()) else {
-            return self.turn(lesson::Session::forward);
+            let tour_ends = self.tour_ends_here();
+            self.turn(lesson::Session::forward)?;
+            if tour_ends {
+                self.end_tour();
+            }
+            return Ok(());
         };
         player.session.finish_if_nothing_is_asked();
         self.follow_lesson();
@@ -193,7 +207,7 @@ impl App {
     }
 
     /// Puts what was explored in front, as it was viewed.
-    fn put_lesson_aside(&mut self) {
+    pub(super) fn put_lesson_aside(&mut self) {
         if let Some(player) = self.session.player_mut() {
             player.keep_view(&self.view);
         }
@@ -221,6 +235,30 @@ impl App {
             player.follow(language);
             self.progress.set(&player.session.lesson().id, player.session.record().clone());
         }
+    }
+}
+
+/// What leads on in the step in view, or why nothing does: play it, see what the machine does, the next
+/// step. What the key of "go on" asks for.
+///
+/// # Errors
+/// A sentence that says what is to be done first.
+pub fn on_wish(cx: &ViewCx<'_>) -> Result<LessonWish, &'static str> {
+    let Some(player) = cx.lesson else { return Err(tr!(cx, "No lesson is open: Shift L lists them")) };
+    let session = &player.session;
+    if session.in_sandbox() {
+        return Ok(LessonWish::Sandbox(false));
+    }
+    let record = &session.record().steps[session.at()];
+    let played = session.current().lab.cursor() > session.first_own_command();
+    match session.step().kind {
+        StepKind::Watch if !record.done => Ok(LessonWish::Solution),
+        StepKind::Predict if record.choice.is_none() => {
+            Err(tr!(cx, "Choose an answer first: 1 is the first, 2 the second"))
+        }
+        StepKind::Predict if !played => Ok(LessonWish::Solution),
+        StepKind::Change | StepKind::Construct if !record.done => Err(tr!(cx, "Reach the goal first: H takes a hint")),
+        _ => Ok(LessonWish::Next),
     }
 }
 
