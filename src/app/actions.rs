@@ -4,12 +4,13 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::Theme;
+use super::compare::CompareWish;
 use super::engines;
 use super::files::FileWish;
 use super::lesson::LessonWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
 use super::time::TimeAction;
-use super::view::{AppCommand, Overlay, Page, Selection, Tab, ViewCx};
+use super::view::{AppCommand, Overlay, Page, Screen, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
 use crate::arch::{Gva, Mode};
 use crate::engine::EngineName;
@@ -41,6 +42,10 @@ pub enum Action {
     NextFault,
     /// To the next step that leads to the hypervisor.
     NextExit,
+    /// To the next step at which the engines that are compared part.
+    NextDifference,
+    /// To the one before.
+    PreviousDifference,
     /// Sets or takes away a bookmark.
     Bookmark,
     /// To the next bookmark.
@@ -65,6 +70,8 @@ pub enum Action {
     Tlb,
     /// The same commands with or without paging-structure caches.
     Structures,
+    /// The same commands on several engines, side by side.
+    Compare,
     /// A tab of the drawer.
     Tab(Tab),
     /// Nothing selected: the drawer follows the walk.
@@ -171,6 +178,8 @@ impl Action {
             Self::ToEnd,
             Self::NextFault,
             Self::NextExit,
+            Self::NextDifference,
+            Self::PreviousDifference,
             Self::Bookmark,
             Self::NextBookmark,
         ];
@@ -179,7 +188,7 @@ impl Action {
         all.extend(Mode::ALL.map(Self::Mode));
         all.extend((0..BIT_COUNT as u8).map(Self::Bit));
         all.extend(EngineName::ALL.map(Self::Engine));
-        all.extend([Self::Tlb, Self::Structures]);
+        all.extend([Self::Tlb, Self::Structures, Self::Compare]);
         all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend(Theme::ALL.map(Self::Theme));
@@ -201,11 +210,12 @@ impl Action {
             Self::Step | Self::StepBack | Self::MicroStep | Self::MicroBack | Self::ToStart | Self::ToEnd => {
                 Group::Time
             }
+            Self::NextDifference | Self::PreviousDifference => Group::Time,
             Self::Time(TimeAction::ReduceMotion) => Group::View,
             Self::NextFault | Self::NextExit | Self::Bookmark | Self::NextBookmark | Self::Time(_) => Group::Time,
             Self::Access | Self::AccessStep | Self::LoadCr3 | Self::Invlpg | Self::FlushAll => Group::Processor,
             Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
-            Self::Engine(_) | Self::Tlb | Self::Structures => Group::Engine,
+            Self::Engine(_) | Self::Tlb | Self::Structures | Self::Compare => Group::Engine,
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => Group::Lesson,
@@ -226,6 +236,8 @@ impl Action {
             Self::ToEnd => tr!(l, "To the end").into(),
             Self::NextFault => tr!(l, "To the next fault or refusal").into(),
             Self::NextExit => tr!(l, "To the next exit to the hypervisor").into(),
+            Self::NextDifference => tr!(l, "To the next difference between engines").into(),
+            Self::PreviousDifference => tr!(l, "To the difference before").into(),
             Self::Bookmark => tr!(l, "Set or remove a bookmark here").into(),
             Self::NextBookmark => tr!(l, "To the next bookmark").into(),
             Self::Time(action) => action.text(l).into(),
@@ -245,6 +257,7 @@ impl Action {
             }
             Self::Tlb => tr!(l, "TLB on or off").into(),
             Self::Structures => tr!(l, "Paging-structure caches on or off").into(),
+            Self::Compare => tr!(l, "Compare engines side by side").into(),
             Self::Tab(Tab::Inspect) => tr!(l, "Drawer: Inspect").into(),
             Self::Tab(Tab::Lesson) => tr!(l, "Drawer: Lesson").into(),
             Self::Tab(Tab::Why) => tr!(l, "Drawer: Why").into(),
@@ -293,6 +306,7 @@ impl Action {
             Self::Time(action) => action.sign(),
             Self::NextFault => "✕",
             Self::NextExit => "⇥",
+            Self::NextDifference | Self::PreviousDifference | Self::Compare => "≠",
             Self::Bookmark | Self::NextBookmark => "★",
             Self::Access | Self::AccessStep | Self::Compose(_) => "→",
             Self::LoadCr3 | Self::Invlpg | Self::FlushAll => "↻",
@@ -317,6 +331,9 @@ impl Action {
             Self::ToEnd => key(Modifiers::NONE, Key::End),
             Self::NextFault => key(Modifiers::NONE, Key::F),
             Self::NextExit => key(Modifiers::NONE, Key::E),
+            Self::NextDifference => key(Modifiers::NONE, Key::D),
+            Self::PreviousDifference => key(Modifiers::SHIFT, Key::D),
+            Self::Compare => key(Modifiers::SHIFT, Key::C),
             Self::Bookmark => key(Modifiers::NONE, Key::B),
             Self::NextBookmark => key(Modifiers::NONE, Key::N),
             Self::Time(action) => action.shortcut(),
@@ -364,6 +381,15 @@ impl Action {
         names.iter().chain(&arrows).fold(text, |text, (name, sign)| text.replace(name, sign))
     }
 
+    /// What it does, and its key: to be shown beside a control.
+    #[must_use]
+    pub fn tip(self, ctx: &egui::Context, language: Language) -> String {
+        match self.key_text(ctx) {
+            key if key.is_empty() => self.text(language),
+            key => format!("{} ({key})", self.text(language)),
+        }
+    }
+
     /// What it asks for, given what is shown.
     #[must_use]
     pub fn command(self, cx: &ViewCx<'_>) -> AppCommand {
@@ -379,6 +405,9 @@ impl Action {
             Self::ToEnd => AppCommand::ToEnd,
             Self::NextFault => AppCommand::NextFault,
             Self::NextExit => AppCommand::NextExit,
+            Self::NextDifference => AppCommand::Compare(CompareWish::NextDifference),
+            Self::PreviousDifference => AppCommand::Compare(CompareWish::PreviousDifference),
+            Self::Compare => AppCommand::Show(Screen::Compare),
             Self::Bookmark => AppCommand::ToggleBookmark,
             Self::NextBookmark => AppCommand::NextBookmark,
             Self::Time(action) => action.command(cx),
@@ -393,6 +422,8 @@ impl Action {
             Self::Tlb => AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }),
             Self::Structures => AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }),
             Self::Tab(tab) => AppCommand::OpenTab(tab),
+            // Escape leads out of where one is.
+            Self::Deselect if cx.view.screen == Screen::Compare => AppCommand::Show(Screen::Explore),
             Self::Deselect => AppCommand::Select(Selection::None),
             Self::ZoomIn => AppCommand::Zoom((cx.view.zoom * 1.25).clamp(0.5, 3.0)),
             Self::ZoomOut => AppCommand::Zoom((cx.view.zoom * 0.8).clamp(0.5, 3.0)),

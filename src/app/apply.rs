@@ -7,7 +7,7 @@ use super::theme;
 use super::time::TimeWish;
 use super::time::motion::Way;
 use super::time::undo::What;
-use super::view::{AppCommand, Focus, Selection, Tab, ViewState};
+use super::view::{AppCommand, Focus, Screen, Selection, Tab, ViewState};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
 use crate::machine::{Caches, Command};
@@ -40,6 +40,7 @@ impl App {
         }
         self.receive(ctx);
         self.go_on(ctx);
+        self.follow_compare(ctx, None);
     }
 
     fn apply_one(&mut self, ctx: &egui::Context, wish: AppCommand) {
@@ -56,6 +57,7 @@ impl App {
             AppCommand::Files(wish) => self.apply_files(wish),
             AppCommand::Time(wish) => self.apply_time(ctx, wish),
             AppCommand::Compose(composer) => self.compose(composer),
+            AppCommand::Compare(wish) => self.apply_compare(wish),
             AppCommand::Access => self.run(vec![self.view.composer.command()]),
             AppCommand::AccessStep => self.access_step(),
             AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),
@@ -217,6 +219,7 @@ impl App {
     /// Makes anew what is kept beside the lab: time begins in another state.
     pub(super) fn start_changed(&mut self) {
         (self.history, self.comparison) = (History::default(), Comparison::default());
+        self.runs = super::compare::Runs::default();
         self.lab_changed();
     }
 }
@@ -232,6 +235,7 @@ const fn changes_what_is_shown(wish: &AppCommand) -> bool {
             | AppCommand::ToggleFull(_)
             | AppCommand::ToggleFullLower(_)
             | AppCommand::Zoom(_)
+            | AppCommand::Show(_)
             | AppCommand::SetTheme(_)
             | AppCommand::SetTextScale(_)
             | AppCommand::Notice(_)
@@ -249,7 +253,8 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
                 view.tab = Tab::Inspect;
             }
         }
-        AppCommand::OpenTab(tab) => view.tab = tab,
+        AppCommand::Show(screen) => view.screen = screen,
+        AppCommand::OpenTab(tab) => (view.tab, view.screen) = (tab, Screen::Explore),
         AppCommand::SetDepth(depth) => view.depth = depth,
         AppCommand::OpenPage(page) => view.page = page,
         AppCommand::ToggleFull(base) => toggle(&mut view.full, base),

@@ -6,7 +6,7 @@ use super::Theme;
 use super::actions::Action;
 use super::lesson::LessonWish;
 use super::theme::{self, CONTROL, TEXT};
-use super::view::{AppCommand, ViewCx};
+use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::button;
 use crate::language::Language;
 use crate::tr;
@@ -20,14 +20,15 @@ const SCALE_STEP: f32 = 0.1;
 pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     ui.horizontal_centered(|ui| {
-        ui.label(RichText::new("mmuscope").font(theme::bold(16.0)).color(t.strong));
-        ui.add_space(8.0);
         if !narrow {
+            ui.label(RichText::new("mmuscope").font(theme::bold(16.0)).color(t.strong));
+            ui.add_space(8.0);
             ui.spacing_mut().item_spacing.x = 4.0;
-            if part(cx, ui, tr!(cx, "Explore"), cx.lesson.is_none()) && cx.lesson.is_some() {
-                cx.send(AppCommand::Lesson(LessonWish::Explore));
+            explore_ui(cx, ui);
+            if part(cx, ui, tr!(cx, "Compare"), comparing(cx)) {
+                cx.send(AppCommand::Show(Screen::Compare));
             }
-            if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
+            if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some() && !comparing(cx)) {
                 Action::Lessons.send(cx);
             }
             let text = RichText::new(tr!(cx, "Present")).color(t.weak);
@@ -55,6 +56,21 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             });
         });
     });
+}
+
+fn comparing(cx: &ViewCx<'_>) -> bool {
+    cx.view.screen == Screen::Compare
+}
+
+/// Leads back to the machine that is explored, as it was left.
+fn explore_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let on = cx.lesson.is_none() && !comparing(cx);
+    if part(cx, ui, tr!(cx, "Explore"), on) && !on {
+        if cx.lesson.is_some() {
+            cx.send(AppCommand::Lesson(LessonWish::Explore));
+        }
+        cx.send(AppCommand::Show(Screen::Explore));
+    }
 }
 
 /// A part of the program. Returns whether it was asked for.

@@ -8,7 +8,9 @@ use super::view::ViewCx;
 /// Sends what the pressed keys ask for. A control that has the keyboard keeps it: Space presses a
 /// focused button, arrows move in a focused field.
 pub fn keyboard(cx: &ViewCx<'_>, ctx: &Context) {
-    let free = ctx.memory(|memory| memory.focused()).is_none() && cx.view.overlay.is_none();
+    let focused = ctx.memory(|memory| memory.focused()).is_some();
+    // An open menu has its own use for Escape.
+    let free = !focused && cx.view.overlay.is_none() && !egui::Popup::is_any_open(ctx);
     let mut actions: Vec<Action> = Action::all().into_iter().filter(|action| action.shortcut().is_some()).collect();
     // A key with a modifier is also that key: the longer one comes first.
     let modifiers = |action: &Action| {

@@ -7,9 +7,9 @@ use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
 use super::lesson::spot_zone;
 use super::processor_strip::Rows;
 use super::theme::{PAD, Tokens};
-use super::view::{AppCommand, Page, ViewCx};
+use super::view::{AppCommand, Page, Screen, ViewCx};
 use super::widgets::segmented;
-use super::{bar, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
+use super::{bar, compare, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
 use crate::tr;
 
 /// Windows less wide than this, in points, are laid out as pages: the stage would have no room.
@@ -32,7 +32,22 @@ fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
 /// Draws every zone.
 pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let width = ui.max_rect().width();
-    if width < NARROW { narrow_ui(cx, ui) } else { wide_ui(cx, ui, width) }
+    match cx.view.screen {
+        Screen::Compare => compare_ui(cx, ui, width < NARROW),
+        Screen::Explore if width < NARROW => narrow_ui(cx, ui),
+        Screen::Explore => wide_ui(cx, ui, width),
+    }
+}
+
+fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    let t = cx.tokens;
+    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, narrow));
+    let height = if narrow { compare::transport::HEIGHT_NARROW } else { compare::transport::HEIGHT };
+    fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)))
+        .show(ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
+    let margin = if narrow { Margin::symmetric(PAD as i8, 10) } else { Margin::symmetric(22, 18) };
+    let frame = Frame::new().fill(t.stage).inner_margin(margin);
+    CentralPanel::default().frame(frame).show(ui, |ui| compare::compare_ui(cx, ui));
 }
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
+use super::actions::Action;
 use super::hover::{self, Pointed};
 use super::stage::path::pdptes_in_force;
 use super::tables::{MAX_TABLES, Reach, Structures, Table};
@@ -50,6 +51,7 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
         }
         engines_ui(cx, ui);
+        compare_ui(cx, ui);
         // A low window has no room for the heading; the chips speak for themselves.
         if least == MIN_ROWS[0] {
             ui.add_space(GROUP);
@@ -254,6 +256,16 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.spacing_mut().interact_size.y = CHIP;
         ui.horizontal_wrapped(|ui| EngineName::ALL.iter().for_each(|engine| engine_ui(cx, ui, *engine)));
     });
+}
+
+/// The way to all engines at once.
+fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    ui.add_space(2.0);
+    let size = Vec2::new(ui.available_width(), theme::CONTROL);
+    let response = ui.add(egui::Button::new(tr!(cx, "Compare side by side")).min_size(size));
+    if response.on_hover_text(Action::Compare.tip(ui.ctx(), cx.language())).clicked() {
+        Action::Compare.send(cx);
+    }
 }
 
 fn engine_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineName) {

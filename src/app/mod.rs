@@ -7,6 +7,7 @@ mod actions; // everything that can be asked for, with its key
 mod apply; // what the views asked for is done here, and nowhere else
 mod audit; // whether the shadow MMU's invariants hold
 mod bar; // title, theme, text size
+pub mod compare; // the same commands side by side
 pub mod comparison; // the same commands on every engine
 mod cost_meter; // what the run has cost
 mod drawer; // Inspect, Why, Log
@@ -48,7 +49,7 @@ pub use shot::{ShotError, shot};
 #[cfg(not(target_arch = "wasm32"))]
 pub use window::{WindowError, run_window};
 
-use crate::engine::EngineName;
+use crate::engine::{EngineConfig, EngineName};
 use crate::language::Language;
 use crate::lesson::Progress;
 use crate::machine::{Caches, Event};
@@ -72,6 +73,10 @@ pub struct Options {
     pub at: Option<usize>,
     /// The language of the screen; `None`: as in the run before.
     pub language: Option<Language>,
+    /// What fills the window at first.
+    pub screen: view::Screen,
+    /// The engines that are compared; empty: those that tell most.
+    pub engines: Vec<EngineConfig>,
 }
 
 /// A colour theme.
@@ -128,6 +133,7 @@ pub struct App {
     progress: Progress,
     history: History,
     comparison: Comparison,
+    runs: compare::Runs,
     focus: Focus,
     view: ViewState,
     files: Files,
@@ -149,11 +155,14 @@ impl App {
         let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
         let (mut view, mut comparison) = (ViewState::of(&session), Comparison::default());
         view.language = options.language.unwrap_or_default();
+        view.screen = options.screen;
+        view.compare.engines = compare::engines::chosen(&options.engines).unwrap_or_default();
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());
+        let runs = compare::Runs::default();
         let files = Files::bare(ctx);
         let (undo, motion, play, tx) = (Undo::default(), Motion::default(), Play::default(), CommandSender::default());
-        Self { session, progress, history, comparison, focus, view, files, undo, motion, play, search: None, tx }
+        Self { session, progress, history, comparison, runs, focus, view, files, undo, motion, play, search: None, tx }
     }
 
     /// What is in front: what is explored, or the machine of a lesson's step.
@@ -202,9 +211,15 @@ impl App {
     /// it back.
     pub fn open(&mut self, session: Session) {
         self.keep_before_opening();
-        let view = ViewState::of(&session);
+        let view = ViewState { screen: self.view.screen, ..ViewState::of(&session) };
         self.replace_explored(session, view);
         self.nothing_done_yet();
+    }
+
+    /// The engines that are compared side by side.
+    #[must_use]
+    pub const fn runs(&self) -> &compare::Runs {
+        &self.runs
     }
 
     /// The engine in force.
@@ -269,6 +284,7 @@ impl App {
             playing: self.play.is_on(),
             can_undo: self.undo.can_undo(&self.front()),
             can_redo: self.undo.can_redo(&self.front()),
+            runs: &self.runs,
             tokens: theme::tokens(ctx),
             tx: &self.tx,
         }

@@ -4,14 +4,17 @@
 //! link of a later window still opens.
 
 use super::App;
-use super::view::{Composer, Page, Selection, Tab, ViewState};
+use super::compare::engines::chosen;
+use super::view::{Composer, Page, Screen, Selection, Tab, ViewState};
 use crate::arch::{AccessKind, Gfn, Gpa, Gva};
+use crate::engine::EngineConfig;
 use crate::scenario::{self, LinkError, Session, View};
 
 /// Names in `more`.
 const SELECTION: &str = "selection";
 const ACCESS: &str = "access";
 const PAGE: &str = "page";
+const ENGINES: &str = "engines";
 
 /// The view as a link holds it.
 #[must_use]
@@ -25,6 +28,14 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
         Tab::Why => "why",
         Tab::Log => "log",
     };
+    let (screen, engines) = match view.screen {
+        Screen::Explore => ("explore", None),
+        Screen::Compare if view.compare.engines.is_empty() => ("compare", None),
+        Screen::Compare => {
+            let engines: Vec<String> = view.compare.engines.iter().map(EngineConfig::to_string).collect();
+            ("compare", Some(engines.join(",")))
+        }
+    };
     let mut more = vec![(ACCESS.to_owned(), access_out(&view.composer))];
     if let Some(selection) = selection_out(view.selection) {
         more.push((SELECTION.to_owned(), selection));
@@ -32,12 +43,13 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
     if let Some((_, name)) = PAGES.iter().find(|(page, _)| *page == view.page && *page != Page::default()) {
         more.push((PAGE.to_owned(), (*name).to_owned()));
     }
+    more.extend(engines.into_iter().map(|engines| (ENGINES.to_owned(), engines)));
     View {
         entry,
         address: Some(view.composer.va.0),
         micro_step,
         tab: Some(tab.to_owned()),
-        view: Some("explore".to_owned()),
+        view: Some(screen.to_owned()),
         beside: None,
         zoom: Some((view.zoom * 100.0).round() as u16),
         more,
@@ -46,6 +58,7 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
 
 /// Shows what a link showed, as far as this window knows how. `view` is that of the session just opened.
 pub fn restore(view: &mut ViewState, shown: &View, _session: &Session) {
+    (view.screen, view.compare.engines) = screen(shown);
     let more = |name: &str| shown.more.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     if let Some(va) = shown.address {
         view.composer.va = Gva(va);
@@ -143,4 +156,17 @@ impl App {
     pub fn link(&self) -> Result<String, LinkError> {
         scenario::link(&self.session, &self.shown_view(), self.view.language.id())
     }
+}
+
+/// What filled the window of a link, and the engines that were compared there. What is not known is
+/// as if it were not there.
+fn screen(view: &View) -> (Screen, Vec<EngineConfig>) {
+    let screen = match view.view.as_deref() {
+        Some("compare") => Screen::Compare,
+        _ => Screen::Explore,
+    };
+    let named = view.more.iter().find(|(name, _)| name == ENGINES);
+    let engines: Option<Vec<EngineConfig>> =
+        named.and_then(|(_, engines)| engines.split(',').map(|engine| engine.parse().ok()).collect());
+    (screen, engines.and_then(|engines| chosen(&engines)).unwrap_or_default())
 }

@@ -48,6 +48,7 @@ pub fn shot(
     let output = loop {
         let input = raw_input(size, scale, pass as f64 * PASS_SECONDS);
         app.apply(&ctx);
+        app.finish_compare(&ctx);
         let mut output = ctx.run_ui(input, |ui| app.draw(ui));
         painter.update(&mut output.textures_delta);
         pass += 1;

@@ -71,6 +71,8 @@ pub struct Tokens {
     pub hit: Hue,
     /// Just changed.
     pub changed: Hue,
+    /// A seventh engine beside six others.
+    pub other: Hue,
 }
 
 const fn rgb(hex: u32) -> Color32 {
@@ -105,6 +107,7 @@ pub static DARK: Tokens = Tokens {
     fault: hue(0xef_6f_4d, 0xf5_84_65, 0x3a_1b_14, 0x83_3c_2a),
     hit: hue(0x8a_d6_f7, 0x8a_d6_f7, 0x12_2f_3b, 0x2d_5f_74),
     changed: hue(0xe2_9a_c4, 0xe2_9a_c4, 0x38_20_30, 0x7d_4c_69),
+    other: hue(0xb4_a0_e8, 0xb9_a6_ec, 0x25_1f_3c, 0x57_4a_8a),
 };
 
 /// Dark on light.
@@ -131,6 +134,7 @@ pub static LIGHT: Tokens = Tokens {
     fault: hue(0xc8_4b_14, 0xb0_3d_0a, 0xfb_e8_df, 0xe8_b4_9c),
     hit: hue(0x00_7c_a8, 0x00_69_8f, 0xdf_f2_fa, 0x9d_d2_e6),
     changed: hue(0xb0_4a_86, 0x9c_3a_74, 0xf8_e4_f0, 0xdd_ac_c9),
+    other: hue(0x6a_4f_b0, 0x5b_3f_a3, 0xed_e8_f8, 0xc2_b4_e4),
 };
 
 /// White on black.
@@ -157,6 +161,7 @@ pub static HIGH_CONTRAST: Tokens = Tokens {
     fault: hue(0xff_93_72, 0xff_a5_88, 0x33_0f_04, 0xe0_70_4c),
     hit: hue(0xa8_e4_ff, 0xb4_e8_ff, 0x00_24_30, 0x7a_bf_da),
     changed: hue(0xff_b0_de, 0xff_bc_e3, 0x30_0a_22, 0xd8_84_b6),
+    other: hue(0xc9_b6_ff, 0xd3_c4_ff, 0x1b_10_38, 0xa0_8a_d8),
 };
 
 /// Black on white, for projectors that show greys as white.
@@ -183,6 +188,7 @@ pub static PROJECTOR: Tokens = Tokens {
     fault: hue(0xb8_3a_06, 0x84_28_00, 0xfb_e8_df, 0xcc_76_52),
     hit: hue(0x00_66_8c, 0x00_48_63, 0xdf_f2_fa, 0x4d_9c_bb),
     changed: hue(0xa0_36_76, 0x78_20_55, 0xf8_e4_f0, 0xbb_72_9e),
+    other: hue(0x5a_3e_a6, 0x40_24_8a, 0xed_e8_f8, 0x8f_7c_c8),
 };
 
 impl Tokens {
@@ -375,7 +381,7 @@ mod tests {
     fn text_is_readable_everywhere() {
         for (t, least) in [(&DARK, 4.5), (&LIGHT, 4.5), (&HIGH_CONTRAST, 7.0), (&PROJECTOR, 7.0)] {
             let surfaces = [t.panel, t.stage, t.card, t.button, t.selected, t.cell];
-            let hues = [t.guest, t.shadow, t.stale, t.fault, t.hit, t.changed];
+            let hues = [t.guest, t.shadow, t.stale, t.fault, t.hit, t.changed, t.other];
             for surface in surfaces {
                 for text in [t.strong, t.text, t.weak].into_iter().chain(hues.map(|hue| hue.text)) {
                     let ratio = contrast(text, surface);

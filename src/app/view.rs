@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 
 use super::Theme;
+use super::compare::{CompareView, CompareWish, Runs};
 use super::comparison::Comparison;
 use super::files::{FileWish, Files};
 use super::history::History;
@@ -63,6 +64,8 @@ pub struct ViewCx<'a> {
     pub can_undo: bool,
     /// Whether one can be done again.
     pub can_redo: bool,
+    /// The engines that are compared side by side.
+    pub runs: &'a Runs,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
     /// Where to send what should be done.
@@ -80,6 +83,12 @@ impl<'a> ViewCx<'a> {
     #[must_use]
     pub fn happened(&self) -> &'a [Event] {
         &self.events[..self.shown]
+    }
+
+    /// Whether the step of a lesson says which engine there is.
+    #[must_use]
+    pub fn session_is_set(&self) -> bool {
+        self.desk.machine_is_set()
     }
 
     /// The event that led to the state shown.
@@ -229,12 +238,26 @@ pub enum AppCommand {
     CopyLink,
     /// Something of time.
     Time(TimeWish),
+    /// Shows another part of the program; what is selected and the place in time stay.
+    Show(Screen),
+    /// Something of the Compare view.
+    Compare(CompareWish),
     /// Something of the lessons.
     Lesson(LessonWish),
     /// Something of files and autosaves.
     Files(FileWish),
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
+}
+
+/// What fills the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Screen {
+    /// One machine under one engine, with everything that can be done to it.
+    #[default]
+    Explore,
+    /// The same commands on several engines.
+    Compare,
 }
 
 /// What may lie over the window.
@@ -372,6 +395,10 @@ impl Composer {
 /// The state of the view, apart from the state of the lab: moving in time leaves it alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ViewState {
+    /// What fills the window.
+    pub screen: Screen,
+    /// How engines are compared.
+    pub compare: CompareView,
     /// What is selected.
     pub selection: Selection,
     /// The open tab of the drawer.
@@ -407,6 +434,8 @@ impl ViewState {
     #[must_use]
     pub fn of(session: &Session) -> Self {
         Self {
+            screen: Screen::default(),
+            compare: CompareView::default(),
             selection: Selection::None,
             tab: Tab::default(),
             page: Page::default(),

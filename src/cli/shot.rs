@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{CliError, Held, language_arg};
 use crate::app;
+use crate::engine::EngineConfig;
 use crate::language::Language;
 use crate::lesson::Lesson;
 use crate::machine::Caches;
@@ -16,6 +17,7 @@ Examples:
   mmuscope shot my.json -o out.png
   mmuscope shot my.json -o out.png --size 1280x720 --theme light --at 4
   mmuscope shot my.json -o big.png --size 1600x900 --scale 2
+  mmuscope shot my.json -o out.png --view compare --engines kvm-pdpt,kvm-2007,ept
   mmuscope shot my-lesson.json -o out.png --view lesson --lang zh --at 3")]
 pub struct Args {
     /// Scenario file, or lesson file with --view lesson
@@ -46,6 +48,10 @@ pub struct Args {
     #[arg(long)]
     at: Option<usize>,
 
+    /// Engines to compare, two to four; missing: the file's and those that differ most from it
+    #[arg(long, value_delimiter = ',', value_parser = super::engine_arg)]
+    engines: Vec<EngineConfig>,
+
     /// Language of the screen
     #[arg(long, value_parser = language_arg(), default_value = "en", value_name = "L")]
     lang: Language,
@@ -62,6 +68,7 @@ enum ThemeArg {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
     Explore,
+    Compare,
     Lesson,
 }
 
@@ -84,9 +91,15 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         ThemeArg::HighContrast => app::Theme::HighContrast,
         ThemeArg::Projector => app::Theme::Projector,
     };
-    let options = app::Options { theme: Some(theme), language: Some(args.lang), ..app::Options::default() };
+    let screen = match args.view {
+        ViewArg::Compare => app::view::Screen::Compare,
+        ViewArg::Explore | ViewArg::Lesson => app::view::Screen::Explore,
+    };
+    let engines = engines(args)?;
+    let options =
+        app::Options { theme: Some(theme), language: Some(args.lang), screen, engines, ..app::Options::default() };
     let (session, lesson) = match args.view {
-        ViewArg::Explore => (session(args)?, None),
+        ViewArg::Explore | ViewArg::Compare => (session(args)?, None),
         ViewArg::Lesson => (Session::empty(), Some(step_of_lesson(args)?)),
     };
     let (width, height) = args.size;
@@ -94,6 +107,17 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         .map_err(|e| CliError::Usage(format!("cannot render: {e}")))?;
     std::fs::write(&args.output, png).map_err(|e| CliError::Usage(format!("{}: {e}", args.output.display())))?;
     Ok(Held::Yes)
+}
+
+fn engines(args: &Args) -> Result<Vec<EngineConfig>, CliError> {
+    if args.engines.is_empty() {
+        return Ok(Vec::new());
+    }
+    if args.view != ViewArg::Compare {
+        return Err(CliError::Usage("--engines: only --view compare shows several engines".to_owned()));
+    }
+    app::compare::engines::chosen(&args.engines)
+        .ok_or_else(|| CliError::Usage("--engines: two to four different engines can be compared".to_owned()))
 }
 
 fn step_of_lesson(args: &Args) -> Result<(Lesson, Option<usize>), CliError> {

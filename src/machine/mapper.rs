@@ -15,7 +15,7 @@ use crate::language::Language;
 use crate::tr;
 
 /// Why a mapping cannot be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.say(Language::En))]
 pub enum MapError {
     /// Paging is off.

@@ -38,7 +38,7 @@ impl Slot {
 }
 
 /// Why a slot cannot be changed as asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.say(Language::En))]
 pub enum SlotError {
     /// A slot begins and ends on a page boundary and has at least one page.

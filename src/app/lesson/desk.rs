@@ -62,7 +62,8 @@ impl Player {
             let composer = self.access().unwrap_or_else(|| Composer::of(session));
             ViewState { selection, composer, ..ViewState::of(session) }
         });
-        ViewState { tab: Tab::Lesson, page: crate::app::view::Page::Drawer, overlay: None, ..view }
+        let screen = crate::app::view::Screen::Explore;
+        ViewState { screen, tab: Tab::Lesson, page: crate::app::view::Page::Drawer, overlay: None, ..view }
     }
 
     /// What the step puts in the spotlight, as far as it can be selected.

@@ -11,7 +11,7 @@ use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
 
 /// Where an entry came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntrySource {
     /// A read of guest memory.
@@ -21,7 +21,7 @@ pub enum EntrySource {
 }
 
 /// Why an access faulted, as facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum FaultWhy {
     /// The entry of this level has P = 0.
@@ -70,7 +70,7 @@ fn violation_names<S: Serializer>(broken: &Violations, serializer: S) -> Result<
 }
 
 /// Why a command was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum RefusedWhy {
     /// The processor refused it with #GP(0), or #UD for `Undefined`.
@@ -107,7 +107,7 @@ impl From<Refusal> for RefusedWhy {
 }
 
 /// What a flush removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlushScope {
     /// One page, and the structure caches of the PCID.
@@ -141,7 +141,7 @@ impl FlushScope {
 }
 
 /// What made the processor drop cached translations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlushCause {
     /// MOV to CR0.
@@ -192,7 +192,7 @@ impl FlushCause {
 }
 
 /// What an exit ended in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitReason {
     /// An entry was filled or repaired, or the fault was handed to the guest.
@@ -208,7 +208,7 @@ pub enum ExitReason {
 }
 
 /// Why a shadow entry changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpteWhy {
     /// A table was linked.
@@ -238,7 +238,7 @@ pub enum SpteWhy {
 }
 
 /// A register that an instruction or userspace changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegisterName {
     /// CR0.
@@ -268,7 +268,7 @@ impl RegisterName {
 }
 
 /// Who stored data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreBy {
     /// Guest code.

@@ -1,0 +1,179 @@
+//! The same commands through two to four engines side by side, on one clock.
+//!
+//! A column is an engine: what it did for the command in focus, as rows, and what the run has cost so
+//! far. Lit is what not all engines shown did ([`deeds::lit`]). [`runs`] carries the commands out, the
+//! other files paint. Time is that of the path in view: a command in focus is in focus for every
+//! engine, and of a command that is shown in the middle each engine shows as many events.
+
+mod column; // one engine
+pub mod deeds; // what an engine did, and what sets it apart
+pub mod engines; // engines as columns
+mod meter; // what a run has cost
+pub mod rows; // events into deeds
+pub mod runs; // the engines on their way
+pub mod transport; // time
+mod wish; // what the view asks for
+pub mod words; // rows into words
+
+use egui::{Align, Button, Layout, Rect, RichText, Ui, UiBuilder, Vec2, pos2, vec2};
+
+use super::theme::{self, CONTROL, TEXT};
+use super::view::{AppCommand, Screen, ViewCx};
+use super::widgets::{button, segmented};
+use crate::engine::EngineConfig;
+use crate::{tr, word};
+
+pub use runs::Runs;
+pub use wish::{CompareView, CompareWish, columns};
+
+/// Room between two columns, in points.
+const GAP: f32 = 18.0;
+/// Narrower columns, in points, are shown one at a time.
+const LEAST: f32 = 212.0;
+/// A finger that moves so far to the side, in points, turns the page.
+const SWIPE: f32 = 70.0;
+
+/// Draws headline and columns in the room that `ui` has.
+pub fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let engines = columns(cx.view, cx.session);
+    let n = engines.len() as f32;
+    let paged = (ui.available_width() - GAP * (n - 1.0)) / n < LEAST;
+    ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
+    head_ui(cx, ui, &engines, paged);
+    ui.add_space(if paged { 8.0 } else { 14.0 });
+    let page = cx.view.compare.page.min(engines.len() - 1);
+    if paged {
+        pages_ui(cx, ui, &engines, page);
+        ui.add_space(8.0);
+    }
+    let room = ui.available_rect_before_wrap();
+    let scale = meter::Scale::of(cx);
+    if paged {
+        swipe(cx, ui, room, page, engines.len());
+        column_in(cx, ui, room, (page, engines[page]), &scale);
+        return;
+    }
+    let width = (room.width() - GAP * (n - 1.0)) / n;
+    for (at, engine) in engines.iter().enumerate() {
+        let left = room.left() + (width + GAP) * at as f32;
+        let rect = Rect::from_min_size(pos2(left, room.top()), vec2(width, room.height()));
+        column_in(cx, ui, rect, (at, *engine), &scale);
+    }
+    ui.allocate_rect(room, egui::Sense::hover());
+}
+
+fn column_in(cx: &ViewCx<'_>, ui: &mut Ui, rect: Rect, (at, engine): (usize, EngineConfig), scale: &meter::Scale) {
+    let builder = UiBuilder::new().max_rect(rect).id_salt(("column", engine.to_string()));
+    ui.scope_builder(builder, |ui| column::column_ui(cx, ui, at, engine, scale));
+}
+
+/// What is compared, and the way to one engine more.
+fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], paged: bool) {
+    let t = cx.tokens;
+    let size = if paged { 16.0 } else { 20.0 };
+    let title = cx.tr(match engines.len() {
+        2 => word!("Same commands, two engines"),
+        3 => word!("Same commands, three engines"),
+        _ => word!("Same commands, four engines"),
+    });
+    let row = vec2(ui.available_width(), CONTROL + 2.0);
+    ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+        add_ui(cx, ui, engines);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.label(RichText::new(title).font(theme::bold(size)).color(t.strong));
+            if !paged {
+                ui.add_space(8.0);
+                subtitle_ui(cx, ui);
+            }
+        });
+    });
+    if paged {
+        subtitle_ui(cx, ui);
+    }
+}
+
+fn subtitle_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    let (text, color) = match (&cx.view.notice, &cx.view.said) {
+        (Some(notice), _) => (notice.clone(), t.fault.text),
+        (None, Some(said)) => (said.clone(), t.shadow.text),
+        (None, None) => (subtitle(cx), t.weak),
+    };
+    ui.add(egui::Label::new(RichText::new(&text).font(theme::plain(TEXT)).color(color)).truncate());
+}
+
+/// What is going on, and what is lit.
+fn subtitle(cx: &ViewCx<'_>) -> String {
+    let columns = cx.runs.columns();
+    let same = columns.iter().all(|column| !column.lit.contains(&true));
+    let what = match () {
+        () if cx.session.lab.is_empty() => tr!(cx, "no command yet"),
+        () if columns.is_empty() => tr!(cx, "the engines are on their way"),
+        () if cx.command().is_none() => tr!(cx, "before the first command"),
+        () if same => tr!(cx, "all of them do the same here"),
+        () => tr!(cx, "only differences are lit"),
+    };
+    match cx.session.caption_in_force() {
+        Some(caption) => format!("{} · {what}", caption.text.get(cx.language().id()).trim_end_matches(['.', '。'])),
+        None => what.to_owned(),
+    }
+}
+
+fn add_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig]) {
+    let full = engines.len() >= engines::MOST;
+    ui.add_enabled_ui(!full, |ui| {
+        let button = Button::new(tr!(cx, "Add engine")).min_size(Vec2::new(0.0, CONTROL));
+        let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+            for engine in engines::free(cx.session.config(), engines) {
+                if ui.button(engines::title(cx.language(), engine)).clicked() {
+                    cx.send(AppCommand::Compare(CompareWish::Add(engine)));
+                    ui.close();
+                }
+            }
+        });
+        if full {
+            response.on_disabled_hover_text(tr!(cx, "Four engines are as many as have room"));
+        }
+    });
+}
+
+/// Which column is in view, where there is room for one.
+fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], page: usize) {
+    let names: Vec<(usize, &str)> =
+        engines.iter().enumerate().map(|(at, engine)| (at, cx.tr(engines::short(engine.name)))).collect();
+    ui.horizontal(|ui| {
+        if let Some(page) = segmented(ui, cx.tokens, tr!(cx, "Engine in view"), &names, page) {
+            cx.send(AppCommand::Compare(CompareWish::Page(page)));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if button(ui, tr!(cx, "Explore")).clicked() {
+                cx.send(AppCommand::Show(Screen::Explore));
+            }
+        });
+    });
+}
+
+/// A finger that moves to the side brings the next column into view.
+fn swipe(cx: &ViewCx<'_>, ui: &Ui, room: Rect, page: usize, pages: usize) {
+    let id = egui::Id::unique("compare: where the finger came down");
+    let (pressed, released, at) = ui.input(|input| {
+        let pointer = &input.pointer;
+        (pointer.any_pressed(), pointer.any_released(), pointer.interact_pos())
+    });
+    let Some(at) = at else { return };
+    if pressed && room.contains(at) {
+        ui.data_mut(|data| data.insert_temp(id, at));
+    }
+    if !released {
+        return;
+    }
+    let Some(from) = ui.data_mut(|data| data.remove_temp::<egui::Pos2>(id)) else { return };
+    let moved = at - from;
+    if moved.x.abs() < SWIPE || moved.x.abs() < 2.0 * moved.y.abs() {
+        return;
+    }
+    let next = if moved.x < 0.0 { page + 1 } else { page.wrapping_sub(1) };
+    if next < pages {
+        cx.send(AppCommand::Compare(CompareWish::Page(next)));
+    }
+}
