@@ -10,6 +10,9 @@ pub fn shown(text: &str, limit: usize) -> String {
     cut
 }
 
+/// So many names a message lists at most: more are no sentence.
+const LISTED: usize = 24;
+
 /// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
 #[must_use]
 pub fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
@@ -20,7 +23,14 @@ pub fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> 
             format!("unknown {what} `{shown}`: did you mean `{k}`?")
         }
         None => format!("unknown {what} `{shown}`: there is none"),
-        Some(_) => format!("unknown {what} `{shown}`: known are {}", known.collect::<Vec<_>>().join(", ")),
+        Some(_) => {
+            let names: Vec<_> = known.clone().take(LISTED).collect();
+            let more = match known.skip(LISTED).count() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("unknown {what} `{shown}`: known are {}{more}", names.join(", "))
+        }
     }
 }
 
@@ -33,6 +43,9 @@ mod tests {
         let known = || ["poke", "dma"].into_iter();
         assert_eq!(nearest("op", "pok", known()), "unknown op `pok`: did you mean `poke`?");
         assert_eq!(nearest("op", "frobnicate", known()), "unknown op `frobnicate`: known are poke, dma");
+        let many: Vec<String> = (0..30).map(|i| format!("a-long-name-{i}")).collect();
+        let listed = nearest("op", "x", many.iter().map(String::as_str));
+        assert!(listed.ends_with("a-long-name-23 and 6 more"), "{listed}");
         assert_eq!(shown("a\nb", 2), "a\u{fffd}…");
     }
 }

@@ -59,6 +59,50 @@ fn wrong_fields_are_named_with_their_place() {
     assert!(refused(&with("/steps/4/solution", beyond)).contains("steps[4].solution[0]"));
 }
 
+/// Names and values of a file are shown on one line, whatever is in them.
+#[test]
+fn line_breaks_and_control_characters_in_a_file_stay_out_of_the_sentence() {
+    let nasty = [
+        "a`\n`, expected `b` `c`\n",
+        "a\nb",
+        "a\r\nb\u{0}",
+        "\u{1b}[31mred",
+        "a\u{2028}b\u{85}c",
+        "\t\u{7f}",
+        "\u{202e}gnp.exe",
+        "",
+    ];
+    for name in nasty {
+        refused(&with(&format!("/{name}"), json!(1)));
+        refused(&with(&format!("/steps/0/{name}"), json!(1)));
+        refused(&with(&format!("/start/{name}"), json!(1)));
+        refused(&with(&format!("/start/init/{name}"), json!(1)));
+        refused(&with(&format!("/steps/4/par/{name}"), json!(1)));
+        refused(&with("/id", json!(name)));
+        refused(&with("/start", json!(name)));
+        refused(&with("/after", json!([name])));
+        refused(&with("/format", json!(name)));
+        refused(&with("/steps/0/kind", json!(name)));
+        refused(&with("/steps/0/focus", json!([name])));
+        refused(&with("/steps/0/engine", json!(name)));
+        refused(&with("/steps/4/allow", json!([name])));
+        refused(&with("/steps/4/goal", json!({name: 1})));
+        refused(&with("/steps/4/goal", json!({"cost": name, "is": 0})));
+        refused(&with("/steps/4/goal", json!({"reg": name, "is": 0})));
+        refused(&with("/steps/4/solution", json!([{"op": name}])));
+        refused(&with("/steps/4/solution", json!([{"op": "poke", "pa": name, "val": "0x0"}])));
+        refused(&with("/steps/4/solution", json!([{"op": "poke", "pa": "0x0", "val": "0x0", name: 1}])));
+        // What can be read is checked with sentences of one line, too.
+        let texts = [("/title", json!({name: "x"})), ("/steps/0/text/en", json!(format!("[[{name}]] {{{{{name}}}}}")))];
+        for (pointer, value) in texts {
+            let Ok(lesson) = Lesson::from_json("bad.json", &with(pointer, value)) else { continue };
+            for broken in check_all(&[lesson]) {
+                assert!(!broken.to_string().chars().any(char::is_control), "{broken:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_goal_nested_100_000_deep_is_refused() {
     let goal = "{\"not\":".repeat(100_000) + "{\"reg\":\"cr3\",\"is\":0}" + &"}".repeat(100_000);
@@ -113,11 +157,17 @@ fn fuzzed_lessons_do_no_harm() {
         (random % below as u64) as usize
     };
     let (mut readable, mut unreadable) = (0, 0);
-    for _ in 0..3_000 {
+    let rounds = std::env::var("MMUSCOPE_FUZZ_LESSONS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000);
+    for _ in 0..rounds {
         let mut bytes = GOOD.as_bytes().to_vec();
         for _ in 0..=next(3) {
             let at = next(bytes.len());
-            match next(4) {
+            match next(5) {
+                4 => {
+                    // Inside a text or a name, as JSON escapes it.
+                    let piece: &[u8] = [&b"\\n"[..], b"\\u0000", b"\\u001b", b"\\u2028", b"\\ud800", b"\\r"][next(6)];
+                    bytes.splice(at..at, piece.iter().copied());
+                }
                 0 => bytes[at] = b" {}[]\",:0x9ntf\\"[next(15)],
                 1 => bytes.truncate(at.max(1)),
                 2 => {
@@ -137,12 +187,14 @@ fn fuzzed_lessons_do_no_harm() {
         let text = String::from_utf8_lossy(&bytes);
         match Lesson::from_json("bad.json", &text) {
             Ok(lesson) => {
-                let _ = check_all(&[lesson]);
+                let broken = check_all(&[lesson]);
+                assert!(!broken.iter().any(|broken| broken.to_string().chars().any(char::is_control)), "{broken:?}");
                 readable += 1;
             }
             Err(error) => {
                 let error = error.to_string();
-                assert!(!error.contains('\n') && error.chars().count() < 700, "no single sentence: {error}");
+                let one = !error.chars().any(char::is_control) && error.chars().count() < 700;
+                assert!(one, "no single sentence: {error:?}");
                 unreadable += 1;
             }
         }

@@ -54,16 +54,12 @@ fn piece(text: &str) -> String {
     plain.max_by_key(String::len).unwrap_or_default()
 }
 
-/// Whether a text is on the screen. Punctuation beside a chip stands with the chip, and where a line may
-/// break there is a space that nobody sees.
+/// Whether a text is on the screen. Where a line may break there is a space that nobody sees.
 fn shows(window: &Window, text: &str) -> bool {
-    const BESIDE: &[char] = &['(', ')', ',', '.', ';', ':', '（', '）', '，', '。', '；', '：', '、', '“', '”', ' '];
     let bare = |text: &str| text.replace(' ', "");
-    let piece = bare(piece(text).trim_matches(BESIDE));
-    window
-        .query_all_by(|node| node.label().or(node.value()).is_some_and(|label| bare(&label).contains(&piece)))
-        .next()
-        .is_some()
+    let piece = bare(piece(text).trim());
+    let said = |label: Option<String>| label.is_some_and(|label| bare(&label).contains(&piece));
+    window.query_all_by(|node| said(node.label()) || said(node.value())).next().is_some()
 }
 
 fn session(window: &Window) -> &mmuscope::lesson::Session {

@@ -435,7 +435,8 @@ pub(crate) fn from_json<'de, T: Deserialize<'de>>(name: &str, json: &'de str) ->
 fn json_sentence(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    let parts = text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    // The field is anybody's text; the last such words are serde's own.
+    let parts = text.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "));
     if let Some((field, rest)) = parts {
         let known = rest.split('`').skip(1).step_by(2);
         return nearest("field", field, known);

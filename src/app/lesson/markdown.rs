@@ -1,12 +1,17 @@
 //! The texts of lessons on the screen: paragraphs and lists, with glossary chips that open.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use egui::text::{LayoutJob, TextFormat};
+use egui::text_selection::LabelSelectionState;
 use egui::{
-    Color32, FontId, Hyperlink, Label, Link, Popup, PopupCloseBehavior, RichText, Stroke, TextStyle, Ui, UiBuilder,
-    Vec2,
+    Color32, CursorIcon, FontId, Galley, Id, Label, OpenUrl, Popup, PopupCloseBehavior, Pos2, Rect, Response, RichText,
+    Role, Sense, Stroke, TextStyle, Ui, UiBuilder, Vec2, WidgetInfo,
 };
 
 use crate::app::theme::{self, TEXT, Tokens};
+use crate::app::widgets::focus_ring;
 use crate::engine::AnyVm;
 use crate::language::Language;
 use crate::lesson::{Block, Span, fill, glossary, parse};
@@ -38,74 +43,102 @@ pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: 
     }
 }
 
-/// Spans one after the other, wrapped like one text.
-fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
-    ui.scope(|ui| {
-        // Lines as high as their text: nothing in them is a control of its own.
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.spacing_mut().item_spacing = Vec2::new(0.0, 3.0);
-        ui.horizontal_wrapped(|ui| {
-            let mut open = LayoutJob::default();
-            // What cannot be pressed is laid out in one piece, so that it breaks between words only.
-            let flush = |ui: &mut Ui, open: &mut LayoutJob| {
-                if !open.is_empty() {
-                    ui.add(Label::new(std::mem::take(open)).wrap());
-                }
-            };
-            let (mut glued, mut held) = (0, String::new());
-            for (index, span) in spans.iter().enumerate() {
-                match span {
-                    Span::Term { id, shown } => {
-                        // Brackets and full stops stay on the line of the chip that they belong to.
-                        let before = std::mem::take(&mut held);
-                        flush(ui, &mut open);
-                        let after = match spans.get(index + 1) {
-                            Some(Span::Plain(text)) => closers(text),
-                            _ => "",
-                        };
-                        let name = shown.as_deref().unwrap_or_else(|| glossary().name(id, language.id()));
-                        let wide = [before.as_str(), name, after].map(|text| width(ui, text)).iter().sum::<f32>();
-                        if wide > ui.available_size_before_wrap().x {
-                            ui.end_row();
-                        }
-                        if !before.is_empty() {
-                            ui.label(before);
-                        }
-                        term_ui(ui, t, language, id, shown.as_deref());
-                        if !after.is_empty() {
-                            ui.label(after);
-                        }
-                        glued = after.len();
-                    }
-                    Span::Link { text, url } => {
-                        flush(ui, &mut open);
-                        ui.add(Hyperlink::from_label_and_url(text, url).open_in_new_tab(true));
-                    }
-                    other => {
-                        let (text, format) = styled(t, other, language, t.text);
-                        let text = &text[std::mem::take(&mut glued).min(text.len())..];
-                        let chip_follows = matches!(spans.get(index + 1), Some(Span::Term { .. }));
-                        let kept = if chip_follows { text.trim_end_matches(OPENERS) } else { text };
-                        append(&mut open, kept, format);
-                        text[kept.len()..].clone_into(&mut held);
-                    }
-                }
-            }
-            flush(ui, &mut open);
-        });
-    });
+/// Something in a text that can be pressed: its characters.
+struct Pressable<'a> {
+    range: Range<usize>,
+    span: &'a Span,
 }
 
-/// A term of art: a press opens its answer.
-fn term_ui(ui: &mut Ui, t: &Tokens, language: Language, id: &str, shown: Option<&str>) {
-    let name = shown.unwrap_or_else(|| glossary().name(id, language.id()));
-    let Some(term) = glossary().get(id) else {
-        ui.label(name);
-        return;
-    };
-    let text = RichText::new(name).color(t.guest.text).background_color(t.guest.tint).underline();
-    let response = ui.add(Link::new(text));
-    let popup = Popup::from_toggle_button_response(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+/// Spans as one text, so that lines break between words and never between a word and its punctuation;
+/// chips and links are areas of it.
+fn flow(ui: &mut Ui, t: &Tokens, language: Language, spans: &[Span]) {
+    let mut job = LayoutJob::default();
+    let mut pressable = Vec::new();
+    for span in spans {
+        let (text, format) = styled(t, span, language, t.text);
+        let format = match span {
+            Span::Term { .. } => {
+                let underline = Stroke::new(1.0, t.guest.text);
+                TextFormat { underline, background: t.guest.tint, color: t.guest.text, ..format }
+            }
+            Span::Link { .. } => TextFormat { color: t.guest.text, ..format },
+            _ => format,
+        };
+        place_to_break(&mut job, &text);
+        let start = job.text.chars().count();
+        append(&mut job, &text, format);
+        if matches!(span, Span::Term { .. } | Span::Link { .. }) {
+            pressable.push(Pressable { range: start..job.text.chars().count(), span });
+        }
+    }
+    job.wrap.max_width = ui.available_width();
+    let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
+    // Text is no stop of the Tab key; what can be pressed in it is.
+    let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::CLICK | Sense::DRAG);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, galley.text()));
+    LabelSelectionState::label_text_selection(ui, &response, rect.min, Arc::clone(&galley), t.text, Stroke::NONE);
+    for (index, Pressable { range, span }) in pressable.iter().enumerate() {
+        let pieces = areas(&galley, rect.min, range);
+        let Some(pressed) = press_area(ui, t, &pieces, response.id.with((index, "chip")), &span_name(span, language))
+        else {
+            continue;
+        };
+        match span {
+            Span::Link { url, .. } if pressed.clicked() => ui.ctx().open_url(OpenUrl::new_tab(url)),
+            Span::Term { id, .. } => answer_ui(t, language, id, &pressed),
+            _ => {}
+        }
+    }
+}
+
+/// What a chip or a link is called.
+fn span_name(span: &Span, language: Language) -> String {
+    match span {
+        Span::Term { id, shown } => shown.clone().unwrap_or_else(|| glossary().name(id, language.id()).to_owned()),
+        Span::Plain(text) | Span::Strong(text) | Span::Code(text) | Span::Live(text) | Span::Link { text, .. } => {
+            text.clone()
+        }
+    }
+}
+
+/// Where characters of a text lie: an area a line.
+fn areas(galley: &Galley, at: Pos2, range: &Range<usize>) -> Vec<Rect> {
+    let (mut areas, mut index) = (Vec::new(), 0);
+    for row in &galley.rows {
+        let (from, to) = (range.start.max(index), range.end.min(index + row.glyphs.len()));
+        if from < to {
+            let (first, last) = (&row.glyphs[from - index], &row.glyphs[to - 1 - index]);
+            let lines = row.rect().y_range();
+            let area = Rect::from_x_y_ranges(row.pos.x + first.pos.x..=row.pos.x + last.max_x(), lines);
+            areas.push(area.translate(at.to_vec2()));
+        }
+        index += row.glyphs.len() + usize::from(row.ends_with_newline);
+    }
+    areas
+}
+
+/// The response of something pressed that may lie on several lines: one stop of the Tab key.
+fn press_area(ui: &Ui, t: &Tokens, areas: &[Rect], id: Id, name: &str) -> Option<Response> {
+    let mut all: Option<Response> = None;
+    for (line, area) in areas.iter().enumerate() {
+        let sense = if line == 0 { Sense::click() } else { Sense::CLICK };
+        let response = ui.interact(*area, id.with(line), sense).on_hover_cursor(CursorIcon::PointingHand);
+        if line == 0 {
+            response.widget_info(|| WidgetInfo::labeled(Role::Link, true, name));
+        }
+        focus_ring(ui, t, &response, area.expand(2.0));
+        all = Some(match all {
+            Some(before) => before | response,
+            None => response,
+        });
+    }
+    all
+}
+
+/// The answer of a term, while its chip was pressed.
+fn answer_ui(t: &Tokens, language: Language, id: &str, chip: &Response) {
+    let Some(term) = glossary().get(id) else { return };
+    let popup = Popup::from_toggle_button_response(chip).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     popup.width(ANSWER).show(|ui| {
         ui.set_max_width(ANSWER);
         let name = term.term.get(language.id());
@@ -134,37 +167,28 @@ fn styled(t: &Tokens, span: &Span, language: Language, color: Color32) -> (Strin
 /// Chinese punctuation that may end a line and not begin one.
 const ENDS_A_LINE: &str = "，。、；：！？）》”";
 
-/// Punctuation that belongs to what is behind it.
-const OPENERS: &[char] = &['(', '（', '“', '《'];
-/// Punctuation that belongs to what is before it.
-const CLOSERS: &[char] =
-    &[')', ',', '.', ';', ':', '?', '!', '）', '，', '。', '；', '：', '、', '”', '》', '？', '！'];
-
-/// The punctuation at the beginning of a text.
-fn closers(text: &str) -> &str {
-    &text[..text.len() - text.trim_start_matches(CLOSERS).len()]
+/// How a place to break the line looks: a space too small to be seen.
+fn unseen() -> TextFormat {
+    TextFormat { font_id: theme::plain(1.0), ..TextFormat::default() }
 }
 
-fn width(ui: &Ui, text: &str) -> f32 {
-    ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), Color32::WHITE).size().x
-}
-
-/// Appends a run of text, with a place to break the line behind Chinese punctuation: egui breaks at
-/// spaces and between ideographs only, so that names joined by `、` would be cut in the middle. The place
-/// is a space too small to be seen.
-fn append(job: &mut LayoutJob, text: &str, format: TextFormat) {
-    let open = job.text.chars().next_back().is_some_and(|c| ENDS_A_LINE.contains(c));
-    let begins = text.chars().next().is_some_and(breaks_before);
-    let place = TextFormat { font_id: theme::plain(1.0), ..TextFormat::default() };
-    if open && begins {
-        job.append(" ", 0.0, place.clone());
+/// A place to break the line between what is there and a text that follows, if it may break there.
+fn place_to_break(job: &mut LayoutJob, text: &str) {
+    let ends = job.text.chars().next_back().is_some_and(|c| ENDS_A_LINE.contains(c));
+    if ends && text.chars().next().is_some_and(breaks_before) {
+        job.append(" ", 0.0, unseen());
     }
+}
+
+/// Appends a run of text, with places to break the line behind Chinese punctuation: egui breaks at spaces
+/// and between ideographs only, so that names joined by `、` would be cut in the middle.
+fn append(job: &mut LayoutJob, text: &str, format: TextFormat) {
     let mut from = 0;
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
         if ENDS_A_LINE.contains(c) && text[end..].chars().next().is_some_and(breaks_before) {
             job.append(&text[from..end], 0.0, format.clone());
-            job.append(" ", 0.0, place.clone());
+            job.append(" ", 0.0, unseen());
             from = end;
         }
     }
@@ -191,6 +215,7 @@ pub fn line(t: &Tokens, language: Language, text: &str, color: Color32) -> Layou
         }
         for span in block.spans() {
             let (text, format) = styled(t, span, language, color);
+            place_to_break(&mut job, &text);
             append(&mut job, &text, format);
         }
     }
