@@ -9,6 +9,7 @@ use super::engines;
 use super::files::FileWish;
 use super::lesson::LessonWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
+use super::stage::ZOOMS;
 use super::time::TimeAction;
 use super::view::{AppCommand, Overlay, Page, Screen, Selection, Tab, ViewCx};
 use crate::arch::address::Num;
@@ -82,6 +83,8 @@ pub enum Action {
     ZoomOut,
     /// As large as fits.
     ZoomFit,
+    /// Moves the stage: to the right, down.
+    Pan(i8, i8),
     /// A theme.
     Theme(Theme),
     /// A language.
@@ -191,6 +194,7 @@ impl Action {
         all.extend([Self::Tlb, Self::Structures, Self::Compare]);
         all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
+        all.extend([(0, -1), (0, 1), (-1, 0), (1, 0)].map(|(across, down)| Self::Pan(across, down)));
         all.extend(Theme::ALL.map(Self::Theme));
         all.extend(Depth::ALL.map(Self::Depth));
         all.extend(Language::ALL.map(Self::Language));
@@ -266,6 +270,10 @@ impl Action {
             Self::ZoomIn => tr!(l, "Stage: larger").into(),
             Self::ZoomOut => tr!(l, "Stage: smaller").into(),
             Self::ZoomFit => tr!(l, "Stage: fit all").into(),
+            Self::Pan(_, -1) => tr!(l, "Stage: move up").into(),
+            Self::Pan(_, 1) => tr!(l, "Stage: move down").into(),
+            Self::Pan(-1, _) => tr!(l, "Stage: move left").into(),
+            Self::Pan(..) => tr!(l, "Stage: move right").into(),
             Self::Theme(theme) => tr!(l, "Theme: {name}", name = theme.name(l)),
             Self::Language(language) => tr!(l, "Language: {name}", name = language.name()),
             Self::LargerText => tr!(l, "Larger text").into(),
@@ -347,6 +355,10 @@ impl Action {
             Self::ZoomIn => key(Modifiers::NONE, Key::Plus),
             Self::ZoomOut => key(Modifiers::NONE, Key::Minus),
             Self::ZoomFit => key(Modifiers::NONE, Key::Num0),
+            Self::Pan(_, -1) => key(Modifiers::NONE, Key::PageUp),
+            Self::Pan(_, 1) => key(Modifiers::NONE, Key::PageDown),
+            Self::Pan(-1, _) => key(Modifiers::SHIFT, Key::PageUp),
+            Self::Pan(..) => key(Modifiers::SHIFT, Key::PageDown),
             Self::Presets => key(Modifiers::NONE, Key::P),
             Self::Lessons => key(Modifiers::SHIFT, Key::L),
             Self::Open => key(Modifiers::COMMAND, Key::O),
@@ -376,7 +388,14 @@ impl Action {
     #[must_use]
     pub fn key_text(self, ctx: &egui::Context) -> String {
         let text = self.shortcut().map(|key| ctx.format_shortcut(&key)).unwrap_or_default();
-        let names = [("Questionmark", "?"), ("Plus", "+"), ("Minus", "−"), ("Escape", "Esc")];
+        let names = [
+            ("Questionmark", "?"),
+            ("Plus", "+"),
+            ("Minus", "−"),
+            ("Escape", "Esc"),
+            ("PageUp", "PgUp"),
+            ("PageDown", "PgDn"),
+        ];
         let arrows = [("Right", "→"), ("Left", "←")];
         names.iter().chain(&arrows).fold(text, |text, (name, sign)| text.replace(name, sign))
     }
@@ -425,9 +444,10 @@ impl Action {
             // Escape leads out of where one is.
             Self::Deselect if cx.view.screen == Screen::Compare => AppCommand::Show(Screen::Explore),
             Self::Deselect => AppCommand::Select(Selection::None),
-            Self::ZoomIn => AppCommand::Zoom((cx.view.zoom * 1.25).clamp(0.5, 3.0)),
-            Self::ZoomOut => AppCommand::Zoom((cx.view.zoom * 0.8).clamp(0.5, 3.0)),
+            Self::ZoomIn => AppCommand::Zoom((cx.view.zoom * 1.25).clamp(*ZOOMS.start(), *ZOOMS.end())),
+            Self::ZoomOut => AppCommand::Zoom((cx.view.zoom * 0.8).clamp(*ZOOMS.start(), *ZOOMS.end())),
             Self::ZoomFit => AppCommand::Zoom(1.0),
+            Self::Pan(across, down) => AppCommand::Pan(across, down),
             Self::Theme(theme) => AppCommand::SetTheme(theme),
             Self::Language(language) => AppCommand::SetLanguage(language),
             Self::LargerText => scale(0.1),

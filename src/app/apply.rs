@@ -7,7 +7,7 @@ use super::theme;
 use super::time::TimeWish;
 use super::time::motion::Way;
 use super::time::undo::What;
-use super::view::{AppCommand, Focus, Screen, Selection, Tab, ViewState};
+use super::view::{AppCommand, Focus, Pan, Screen, Selection, Tab, ViewState};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
 use crate::machine::{Caches, Command};
@@ -235,6 +235,7 @@ const fn changes_what_is_shown(wish: &AppCommand) -> bool {
             | AppCommand::ToggleFull(_)
             | AppCommand::ToggleFullLower(_)
             | AppCommand::Zoom(_)
+            | AppCommand::Pan(..)
             | AppCommand::Show(_)
             | AppCommand::SetTheme(_)
             | AppCommand::SetTextScale(_)
@@ -260,6 +261,7 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         AppCommand::ToggleFull(base) => toggle(&mut view.full, base),
         AppCommand::ToggleFullLower(table) => toggle(&mut view.full_lower, table),
         AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
+        AppCommand::Pan(across, down) => view.pan = Pan { count: view.pan.count + 1, across, down },
         AppCommand::Notice(text) => view.notice = Some(text),
         AppCommand::Overlay(overlay) => view.overlay = overlay,
         _ => {}

@@ -262,7 +262,9 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.add_space(2.0);
     let size = Vec2::new(ui.available_width(), theme::CONTROL);
-    let response = ui.add(egui::Button::new(tr!(cx, "Compare side by side")).min_size(size));
+    let button = egui::Button::new(tr!(cx, "Compare side by side")).min_size(size);
+    let layout = egui::Layout::top_down_justified(egui::Align::Center);
+    let response = ui.allocate_ui_with_layout(size, layout, |ui| ui.add(button)).inner;
     if response.on_hover_text(Action::Compare.tip(ui.ctx(), cx.language())).clicked() {
         Action::Compare.send(cx);
     }

@@ -73,6 +73,10 @@ pub struct Options {
     pub at: Option<usize>,
     /// The language of the screen; `None`: as in the run before.
     pub language: Option<Language>,
+    /// Zoom of the stage at first; `None`: everything fits.
+    pub zoom: Option<f32>,
+    /// How much the screen tells at first.
+    pub depth: crate::explain::Depth,
     /// What fills the window at first.
     pub screen: view::Screen,
     /// The engines that are compared; empty: those that tell most.
@@ -155,7 +159,8 @@ impl App {
         let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
         let (mut view, mut comparison) = (ViewState::of(&session), Comparison::default());
         view.language = options.language.unwrap_or_default();
-        view.screen = options.screen;
+        (view.screen, view.depth) = (options.screen, options.depth);
+        view.zoom = options.zoom.unwrap_or(view.zoom);
         view.compare.engines = compare::engines::chosen(&options.engines).unwrap_or_default();
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());

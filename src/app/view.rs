@@ -212,6 +212,8 @@ pub enum AppCommand {
     ToggleFullLower(TableId),
     /// Zoom of the stage; 1 shows cards at their natural size.
     Zoom(f32),
+    /// Moves the stage: steps to the right and down.
+    Pan(i8, i8),
     /// Switch the theme.
     SetTheme(Theme),
     /// Switch the language of everything on the screen.
@@ -248,6 +250,17 @@ pub enum AppCommand {
     Files(FileWish),
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
+}
+
+/// A move of the stage by keys, in steps, and how many there were before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pan {
+    /// How many moves there were.
+    pub count: u32,
+    /// To the right.
+    pub across: i8,
+    /// Down.
+    pub down: i8,
 }
 
 /// What fills the window.
@@ -409,6 +422,8 @@ pub struct ViewState {
     pub composer: Composer,
     /// Zoom of the stage.
     pub zoom: f32,
+    /// How keys moved the stage last.
+    pub pan: Pan,
     /// Tables shown as full lists, by their first byte.
     pub full: Vec<Gpa>,
     /// The same of the hypervisor's tables.
@@ -441,6 +456,7 @@ impl ViewState {
             page: Page::default(),
             composer: Composer::of(session),
             zoom: 1.0,
+            pan: Pan::default(),
             full: Vec::new(),
             full_lower: Vec::new(),
             text_scale: 1.0,

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use super::{CliError, Held, language_arg};
 use crate::app;
 use crate::engine::EngineConfig;
+use crate::explain::Depth;
 use crate::language::Language;
 use crate::lesson::Lesson;
 use crate::machine::Caches;
@@ -48,6 +51,14 @@ pub struct Args {
     #[arg(long)]
     at: Option<usize>,
 
+    /// Zoom of the stage: 1 fits everything, below about 0.3 tables become strips of cells
+    #[arg(long, default_value_t = 1.0, value_parser = zoom_arg)]
+    zoom: f32,
+
+    /// How much the screen tells
+    #[arg(long, default_value = "standard", value_parser = depth_arg())]
+    depth: Depth,
+
     /// Engines to compare, two to four; missing: the file's and those that differ most from it
     #[arg(long, value_delimiter = ',', value_parser = super::engine_arg)]
     engines: Vec<EngineConfig>,
@@ -79,6 +90,17 @@ fn size_arg(text: &str) -> Result<(u32, u32), String> {
     Ok((side(width)?, side(height)?))
 }
 
+fn zoom_arg(text: &str) -> Result<f32, String> {
+    let (least, most) = (*app::stage::ZOOMS.start(), *app::stage::ZOOMS.end());
+    let zoom = text.parse().ok().filter(|zoom| (least..=most).contains(zoom));
+    zoom.ok_or_else(|| format!("it is a number from {least} to {most}"))
+}
+
+fn depth_arg() -> impl TypedValueParser<Value = Depth> {
+    let known = PossibleValuesParser::new(Depth::ALL.map(Depth::id));
+    known.map(|id| Depth::by_id(&id).unwrap_or_default())
+}
+
 fn scale_arg(text: &str) -> Result<f32, String> {
     text.parse().ok().filter(|s| (0.5..=4.0).contains(s)).ok_or_else(|| "it is a number from 0.5 to 4".to_owned())
 }
@@ -96,8 +118,15 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         ViewArg::Explore | ViewArg::Lesson => app::view::Screen::Explore,
     };
     let engines = engines(args)?;
-    let options =
-        app::Options { theme: Some(theme), language: Some(args.lang), screen, engines, ..app::Options::default() };
+    let options = app::Options {
+        theme: Some(theme),
+        language: Some(args.lang),
+        screen,
+        zoom: Some(args.zoom),
+        depth: args.depth,
+        engines,
+        ..app::Options::default()
+    };
     let (session, lesson) = match args.view {
         ViewArg::Explore | ViewArg::Compare => (session(args)?, None),
         ViewArg::Lesson => (Session::empty(), Some(step_of_lesson(args)?)),

@@ -14,7 +14,9 @@ use crate::app::hover::{self, Pointed};
 use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
+use crate::engine::EngineName;
 use crate::engine::shadow::{PageId, spte};
+use crate::explain::Depth;
 use crate::tr;
 
 /// Entries of a table of 8-byte entries.
@@ -202,13 +204,16 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, card.selected, &name));
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let mut right = rect.right() - 0.5 * m.pad;
-    let title = if m.wordy && !compact { &card.title } else { &card.short };
+    let title = if m.wordy && !compact && role_word(look, card).is_none() { &card.title } else { &card.short };
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, title, bold(m.font), t.shadow.text);
     let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
     let frame = format!("{:05x}", card.frame);
+    let role = role_word(look, card);
+    let [worded, marked] = ["role", "·"].map(|sign| role.map(|role| format!("{frame} {sign} {role:#x}")));
     // Of a head alone the guest table that it shadows says most.
     let both = format!("{frame} {}", card.note);
-    let ways: &[&str] = if compact { &[&both, &card.note, &frame] } else { &[&frame] };
+    let (worded, marked) = (worded.as_ref().unwrap_or(&frame), marked.as_ref().unwrap_or(&frame));
+    let ways: &[&str] = if compact { &[&both, &card.note, &frame] } else { &[worded, marked, &frame] };
     let room = right - at.x - if compact && !card.marks.is_empty() { 3.2 * m.small } else { 0.0 };
     let number = paint::first_that_fits(ui.painter(), ways, &mono(m.small), room);
     let shown =
@@ -234,6 +239,14 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
             ui.label(&name);
         }
     });
+}
+
+/// For engineers, the word in which the kernel keeps a shadow page's role.
+fn role_word(look: &Look<'_>, card: &LowerCard) -> Option<u32> {
+    let TableId::Shadow(page) = card.id else { return None };
+    let role = look.cx.shadow_page(page).filter(|_| look.cx.view.depth == Depth::Engineer)?.role;
+    let now = look.cx.session.engine() == EngineName::KvmNow;
+    Some(if now { role.word_now() } else { role.word_2007() })
 }
 
 /// A mark at the right end of a head, if there is room; where the next one ends.
@@ -336,7 +349,9 @@ fn entry_text(look: &Look<'_>, ui: &Ui, entry: &LowerEntry, rect: Rect) {
             let color = if entry.changed & !0xfff != 0 { t.changed.text } else { t.strong };
             let shown = paint::text(painter, at, Align2::LEFT_CENTER, format!("{frame:05x}"), mono(m.font), color);
             let room = right.x - shown.right() - 0.5 * digit;
-            letters_ui(look, ui, &entry.letters, entry.changed, right, room);
+            if look.cx.view.depth != Depth::Story {
+                letters_ui(look, ui, &entry.letters, entry.changed, right, room);
+            }
         }
         None => {
             let color = if entry.changed != 0 { t.changed.text } else { t.weak };

@@ -12,6 +12,7 @@ mod letters; // flags of a row
 pub mod lower; // the hypervisor's half, as values
 mod lower_row; // the hypervisor's half, painted
 pub mod model; // what is shown, as values
+pub mod overview; // every table from afar
 mod paint; // strokes shared by the files here
 pub mod path; // the walk of the address in view
 mod pdpte_card; // the PDPTE registers
@@ -35,6 +36,11 @@ use history::{History, HistoryCache};
 use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
 pub use paint::hatch;
+
+/// How far the stage can be zoomed out and in.
+pub const ZOOMS: std::ops::RangeInclusive<f32> = 0.1..=3.0;
+/// How far a key moves the stage, in points.
+const PAN: f32 = 120.0;
 
 /// What every painting file of the stage needs.
 #[derive(Clone, Copy)]
@@ -91,15 +97,50 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     zoom(cx, ui, room);
     let shape = Shape::of(cx.vm);
     let fitted = Layout::new(shape, Pos2::ZERO, room.size(), cx.view.zoom);
+    if fitted.metrics.row < overview::READABLE {
+        overview::overview_ui(cx, ui, fitted.metrics.row);
+        return;
+    }
     let scrolls = fitted.size.x > room.width() + 0.5 || fitted.size.y > room.height() + 0.5;
     let area = ScrollArea::both().id_salt("stage").auto_shrink(false);
     let area = if scrolls { area.scroll_source(egui::containers::scroll_area::ScrollSource::ALL) } else { area };
-    area.show(ui, |ui| {
+    let area = if scrolls { hold_still(cx, ui, room, area) } else { area };
+    let shown = area.show(ui, |ui| {
+        pan(cx, ui);
         let size = if scrolls { fitted.size } else { room.size() };
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
         let layout = Layout::new(shape, rect.min, room.size(), cx.view.zoom);
         draw(cx, ui, &layout);
     });
+    ui.data_mut(|data| data.insert_temp(scrolled_id(), (cx.view.zoom, shown.state.clamped_offset())));
+}
+
+fn scrolled_id() -> Id {
+    Id::unique("stage: how far it was scrolled at which zoom")
+}
+
+/// While the stage is zoomed, what is under the pointer, or in the middle, stays where it is.
+fn hold_still(cx: &ViewCx<'_>, ui: &Ui, room: Rect, area: ScrollArea) -> ScrollArea {
+    let Some((zoom, offset)) = ui.data(|data| data.get_temp::<(f32, egui::Vec2)>(scrolled_id())) else { return area };
+    if zoom == cx.view.zoom {
+        return area;
+    }
+    let pointer = ui.input(|input| input.pointer.hover_pos()).filter(|at| room.contains(*at));
+    let still = pointer.unwrap_or(room.center()) - room.min;
+    area.scroll_offset(((offset + still) * (cx.view.zoom / zoom) - still).max(egui::Vec2::ZERO))
+}
+
+/// Moves what is scrolled as a key asks; once for each press.
+fn pan(cx: &ViewCx<'_>, ui: &Ui) {
+    let id = Id::unique("stage: keys that moved it");
+    let pan = cx.view.pan;
+    let seen = ui.data_mut(|data| *data.get_temp_mut_or_insert_with(id, || pan.count));
+    if seen == pan.count {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(id, pan.count));
+    let by = vec2(f32::from(pan.across), f32::from(pan.down)) * -PAN;
+    ui.scroll_with_delta_animation(by, egui::style::ScrollAnimation::none());
 }
 
 /// Ctrl and the wheel, or two fingers: how large the cards are. The keys are among the actions.
@@ -109,7 +150,7 @@ fn zoom(cx: &ViewCx<'_>, ui: &Ui, room: Rect) {
     }
     let delta = ui.input(egui::InputState::zoom_delta);
     if (delta - 1.0).abs() > 1e-3 {
-        cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(0.5, 3.0)));
+        cx.send(AppCommand::Zoom((cx.view.zoom * delta).clamp(*ZOOMS.start(), *ZOOMS.end())));
     }
 }
 

@@ -15,6 +15,7 @@ use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode};
+use crate::explain::Depth;
 use crate::tr;
 
 /// Draws a table in its column; where the path crosses it, if it does, and its lower end.
@@ -315,7 +316,11 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
     if entry.fault.is_some() || !present {
         end = verdict(look, ui, entry, right, right.x - index_right - digit).left();
     }
-    let frame = format!("{:05x}", entry.frame.gfn().0);
+    // An engineer reads the bits from the number.
+    let frame = match look.cx.view.depth {
+        Depth::Engineer => words::grouped(entry.value, 8),
+        Depth::Story | Depth::Standard => format!("{:05x}", entry.frame.gfn().0),
+    };
     let width = frame.len() as f32 * digit;
     // An entry that is all zero names no frame; where a verdict needs the room it goes first.
     if entry.value != 0 && index_right + 1.3 * digit + width < end {
@@ -329,7 +334,10 @@ fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
         frame_end = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), color).right();
     }
     let room = right.x - frame_end - 0.5 * digit;
-    if entry.fault.is_none() && present {
+    if entry.fault.is_none() && present && look.cx.view.depth == Depth::Story {
+        let words = if entry.leaf { tr!(look.cx, "page") } else { tr!(look.cx, "table") };
+        paint::text_within(painter, right, Align2::RIGHT_CENTER, words, plain(m.small), t.weak, room);
+    } else if entry.fault.is_none() && present {
         let has_xd = look.stage.mode != Mode::Bits32;
         let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
         letters_ui(look, ui, &letters, entry.changed, right, room);

@@ -188,6 +188,7 @@ impl App {
                 | AppCommand::OpenTab(_)
                 | AppCommand::OpenPage(_)
                 | AppCommand::Zoom(_)
+                | AppCommand::Pan(..)
                 | AppCommand::SetTheme(_)
                 | AppCommand::SetTextScale(_)
                 | AppCommand::Select(_)
