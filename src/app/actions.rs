@@ -6,7 +6,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::Theme;
 use super::compare::CompareWish;
 use super::engines;
-use super::files::FileWish;
+use super::files::{ExportKind, FileWish};
 use super::lesson::LessonWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
 use super::stage::ZOOMS;
@@ -119,6 +119,16 @@ pub enum Action {
     LessonHint,
     /// An answer to its question, from 0.
     LessonAnswer(u8),
+    /// Makes a file of what is shown.
+    Export(ExportKind),
+    /// Shows the link of what is shown.
+    Share,
+    /// Opens what is offered after a crash.
+    TakeOffer,
+    /// The card of the first run.
+    Welcome,
+    /// Everything of the window where it was at first.
+    ResetLayout,
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -199,7 +209,9 @@ impl Action {
         all.extend(Depth::ALL.map(Self::Depth));
         all.extend(Language::ALL.map(Self::Language));
         all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
-        all.extend([Self::Open, Self::Paste, Self::Save, Self::States]);
+        all.extend([Self::Share, Self::Open, Self::Paste, Self::Save, Self::States, Self::TakeOffer]);
+        all.extend(ExportKind::ALL.map(Self::Export));
+        all.extend([Self::Welcome, Self::ResetLayout]);
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend([Self::Tour, Self::LessonOn, Self::LessonHint]);
         all.extend((0..ANSWERS).map(Self::LessonAnswer));
@@ -223,6 +235,7 @@ impl Action {
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => Group::Lesson,
+            Self::Share | Self::Export(_) | Self::TakeOffer => Group::Files,
             _ => Group::View,
         }
     }
@@ -297,6 +310,11 @@ impl Action {
             Self::Paste => tr!(l, "Paste a scenario, a link or a listing").into(),
             Self::Save => tr!(l, "Save as a scenario").into(),
             Self::States => tr!(l, "Earlier states").into(),
+            Self::Share => tr!(l, "Share a link to what is shown").into(),
+            Self::Export(kind) => kind.name(l),
+            Self::TakeOffer => tr!(l, "Restore what was kept before a crash").into(),
+            Self::Welcome => tr!(l, "Show the ways to begin").into(),
+            Self::ResetLayout => tr!(l, "Reset the layout of the window").into(),
             Self::Palette => tr!(l, "Search or run a command").into(),
             Self::Shortcuts => tr!(l, "Show the shortcuts").into(),
             Self::Compose(gva) => tr!(l, "Next access at {address}", address = explain::address("GVA", gva.0)),
@@ -471,6 +489,11 @@ impl Action {
             Self::Paste => FileWish::Paste.into(),
             Self::Save => FileWish::Save.into(),
             Self::States => FileWish::ShowStates.into(),
+            Self::Export(kind) => AppCommand::Export(kind),
+            Self::TakeOffer => FileWish::TakeOffer.into(),
+            Self::Share => AppCommand::Overlay(Some(Overlay::Share)),
+            Self::Welcome => AppCommand::Overlay(Some(Overlay::Welcome)),
+            Self::ResetLayout => FileWish::ResetLayout.into(),
             Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
             Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),
             Self::Compose(va) => AppCommand::Compose(super::view::Composer { va, ..cx.view.composer }),

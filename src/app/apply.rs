@@ -54,10 +54,11 @@ impl App {
                 }
             }
             AppCommand::Lesson(wish) => self.apply_lesson(ctx, wish),
-            AppCommand::Files(wish) => self.apply_files(wish),
             AppCommand::Time(wish) => self.apply_time(ctx, wish),
             AppCommand::Compose(composer) => self.compose(composer),
             AppCommand::Compare(wish) => self.apply_compare(wish),
+            AppCommand::Files(wish) => self.apply_files(ctx, wish),
+            AppCommand::Export(kind) => self.export(ctx, kind),
             AppCommand::Access => self.run(vec![self.view.composer.command()]),
             AppCommand::AccessStep => self.access_step(),
             AppCommand::SetEngine(engine) => self.replay_on(engine, self.session.caches()),

@@ -4,6 +4,7 @@ use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
 use super::Theme;
 use super::actions::Action;
+use super::files;
 use super::lesson::LessonWish;
 use super::theme::{self, CONTROL, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
@@ -40,6 +41,7 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             if ui.add(presets).on_hover_text(tr!(cx, "Machines to begin with (P)")).clicked() {
                 Action::Presets.send(cx);
             }
+            files::file_menu(cx, ui);
             ui.add_space(8.0);
         } else if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
             Action::Lessons.send(cx);
@@ -103,6 +105,12 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         let name = action.text(cx.language());
         if response.on_hover_text(&name).accessible_name(name).clicked() {
             action.send(cx);
+        }
+    }
+    if !narrow {
+        let share = button(ui, tr!(cx, "Share"));
+        if share.on_hover_text(tr!(cx, "A link to what is shown")).clicked() {
+            Action::Share.send(cx);
         }
     }
     palette_button(cx, ui, narrow);

@@ -3,20 +3,36 @@
 //! What comes from outside lies in the [`Inbox`] until the next pass and is taken here, so that a
 //! view never waits and nothing changes in the middle of a frame.
 
+mod export; // pictures and the log
+mod import; // an import while it is prepared
+mod import_ui; // its dialog
 mod keeper; // the autosave ring and what the next run is to know
+mod menu; // the menu, the link that is shared
+mod notes; // what lies over the window without taking it over
 mod open; // what was brought in, by what it is
+mod picture; // the window drawn once more
 mod states; // the list of states
+mod svg; // shapes as SVG
+mod welcome; // the card of the first run
 mod wish; // what the views ask for, and how it is done
 
 use std::sync::Arc;
 
-use super::App;
 use super::platform::{Arrival, Bare, Inbox, Platform, Sentence};
+use super::view::Overlay;
+use super::{App, Options};
 use crate::scenario::Shared;
 use crate::scenario::autosave::Entry;
 
+pub use export::ExportKind;
+pub use import::{Draft, ImportWish, Preview};
+pub use import_ui::import_ui;
 pub use keeper::{Keeper, StateLine};
+pub use menu::{file_menu, share_ui};
+pub use notes::notes_ui;
 pub use states::{ago, states_ui};
+pub use welcome::{Beginning, welcome_ui};
+pub(super) use wish::FIRST_SIZE;
 pub use wish::FileWish;
 
 /// The answer of work in the background.
@@ -32,6 +48,8 @@ pub enum Answer {
     Crashed(StateLine),
     /// A state of the ring was read, or cannot be.
     Loaded(Result<Box<Shared>, String>),
+    /// What was found in the parts of an import, with their ticket.
+    Imported(u64, Box<Result<Preview, String>>),
 }
 
 /// A state that can be opened again.
@@ -58,6 +76,12 @@ pub struct Files {
     pub(super) trouble: Option<String>,
     /// The card of the first run was seen.
     pub(super) welcomed: bool,
+    /// The import that is being prepared.
+    pub(super) import: Option<Draft>,
+    /// Readings of imports so far.
+    pub(super) tickets: u64,
+    /// The link of what is shown, while it is being shared.
+    pub(super) link: Option<Result<String, String>>,
 }
 
 impl Files {
@@ -73,6 +97,9 @@ impl Files {
             offer: None,
             trouble: None,
             welcomed: false,
+            import: None,
+            tickets: 0,
+            link: None,
         }
     }
 
@@ -80,6 +107,24 @@ impl Files {
     #[must_use]
     pub fn now(&self) -> u64 {
         self.platform.now()
+    }
+
+    /// The import that is being prepared.
+    #[must_use]
+    pub const fn import(&self) -> Option<&Draft> {
+        self.import.as_ref()
+    }
+
+    /// The link of what is shown, or why there is none, while it is being shared.
+    #[must_use]
+    pub const fn link(&self) -> Option<&Result<String, String>> {
+        self.link.as_ref()
+    }
+
+    /// Whether the card of the first run was seen.
+    #[must_use]
+    pub const fn welcomed(&self) -> bool {
+        self.welcomed
     }
 
     /// What is offered after a crash.
@@ -111,7 +156,7 @@ impl App {
     /// Puts the app on a platform: takes over what earlier runs kept, begins to keep what is done, and
     /// asks whether an earlier run ended in a crash.
     #[must_use]
-    pub fn on_platform(mut self, platform: Box<dyn Platform>) -> Self {
+    pub fn on_platform(mut self, ctx: &egui::Context, platform: Box<dyn Platform>, options: &Options) -> Self {
         if let Some(storage) = platform.storage() {
             let number = platform.draw_number();
             platform.register(number);
@@ -121,6 +166,18 @@ impl App {
         }
         self.files.platform = platform;
         self.nothing_done_yet();
+        if options.reset_layout {
+            self.reset_layout(ctx);
+        } else {
+            ctx.set_zoom_factor(self.view.text_scale);
+        }
+        if let Some(language) = options.language {
+            self.speak(language);
+        }
+        // Where nothing can be kept the card would come each time.
+        if options.welcome && !self.files.welcomed && self.files.keeper.is_some() {
+            self.view.overlay = Some(Overlay::Welcome);
+        }
         self
     }
 
@@ -151,6 +208,7 @@ impl App {
                 Arrival::Answer(answer) => self.take_answer(answer),
             }
         }
+        self.follow_overlay();
         self.keep_in_time(ctx);
     }
 

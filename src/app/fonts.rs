@@ -29,6 +29,43 @@ const CHINESE_FACES: [&[u8]; 2] = [
     include_bytes!("../../assets/fonts/NotoSansSC-Lessons-Bold.otf"),
 ];
 
+/// A face as a file that is made of the window needs it.
+pub struct Face {
+    /// Its name in [`definitions`].
+    pub file: &'static str,
+    /// The family that it belongs to.
+    pub family: &'static str,
+    /// How bold it is, as CSS counts.
+    pub weight: u16,
+    /// The file.
+    pub data: &'static [u8],
+    /// It is for Chinese.
+    pub chinese: bool,
+}
+
+/// Every face that is part of the program.
+pub fn faces() -> impl Iterator<Item = Face> {
+    let names = [("Inter", 400), ("Inter", 600), ("JetBrains Mono", 400), ("JetBrains Mono", 700), ("Lucide", 400)];
+    let latin = FACES.into_iter().zip(names).map(|((file, data), (family, weight))| Face {
+        file,
+        family,
+        weight,
+        data,
+        chinese: false,
+    });
+    #[cfg(not(target_arch = "wasm32"))]
+    let chinese = CHINESE.into_iter().zip(CHINESE_FACES).zip([400, 700]).map(|((file, data), weight)| Face {
+        file,
+        family: "Noto Sans SC",
+        weight,
+        data,
+        chinese: true,
+    });
+    #[cfg(target_arch = "wasm32")]
+    let chinese = std::iter::empty();
+    latin.chain(chinese)
+}
+
 /// Puts the faces into a context.
 pub fn install(ctx: &egui::Context) {
     #[cfg(not(target_arch = "wasm32"))]

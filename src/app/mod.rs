@@ -53,7 +53,7 @@ use crate::engine::{EngineConfig, EngineName};
 use crate::language::Language;
 use crate::lesson::Progress;
 use crate::machine::{Caches, Event};
-use crate::scenario::{Session, Step};
+use crate::scenario::{Session, Step, View};
 use crate::tr;
 use comparison::Comparison;
 use files::Files;
@@ -81,6 +81,12 @@ pub struct Options {
     pub screen: view::Screen,
     /// The engines that are compared; empty: those that tell most.
     pub engines: Vec<EngineConfig>,
+    /// What a link tells of the window.
+    pub shown: Option<View>,
+    /// Whether somebody who has not seen the card of the first run is to see it.
+    pub welcome: bool,
+    /// Whether everything of the window is to be where it was at first.
+    pub reset_layout: bool,
 }
 
 /// A colour theme.
@@ -162,6 +168,11 @@ impl App {
         (view.screen, view.depth) = (options.screen, options.depth);
         view.zoom = options.zoom.unwrap_or(view.zoom);
         view.compare.engines = compare::engines::chosen(&options.engines).unwrap_or_default();
+        let mut focus = focus;
+        if let Some(shown) = &options.shown {
+            share::restore(&mut view, shown);
+            focus.show(shown.micro_step.map_or(usize::MAX, |count| count as usize));
+        }
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());
         let runs = compare::Runs::default();
@@ -262,11 +273,17 @@ impl App {
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
+        files::notes_ui(&cx, ui.ctx());
         palette::overlay_ui(&cx, ui.ctx());
         hover::settle(ui.ctx());
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();
         }
+    }
+
+    /// Draws what fills the window, and nothing that lies over it.
+    fn draw_panels(&self, ui: &mut egui::Ui) {
+        layout::layout_ui(&self.view_cx(ui.ctx()), ui);
     }
 
     fn view_cx(&self, ctx: &egui::Context) -> ViewCx<'_> {

@@ -20,6 +20,7 @@ const PALETTE: f32 = 620.0;
 const SHEET: f32 = 760.0;
 const PRESETS: f32 = 1180.0;
 const LESSONS: f32 = 760.0;
+const CARD: f32 = 520.0;
 /// So many actions are in view at once.
 const ROWS: usize = 12;
 
@@ -37,13 +38,18 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         Overlay::Palette => PALETTE,
         Overlay::Shortcuts => SHEET,
         Overlay::Presets => PRESETS,
-        Overlay::Lessons | Overlay::States => LESSONS,
+        Overlay::Lessons | Overlay::States | Overlay::Import => LESSONS,
+        Overlay::Share | Overlay::Welcome => CARD,
     };
     let width = width.min(ctx.content_rect().width() - 24.0);
     let t = cx.tokens;
     let room = vec2(width, ctx.content_rect().height() - 64.0);
     let area = Area::new(Id::unique("overlay")).order(Order::Foreground).default_size(room);
-    let area = area.anchor(Align2::CENTER_TOP, vec2(0.0, 48.0));
+    let area = match overlay {
+        // Below its button.
+        Overlay::Share => area.anchor(Align2::RIGHT_TOP, vec2(-12.0, 48.0)),
+        _ => area.anchor(Align2::CENTER_TOP, vec2(0.0, 48.0)),
+    };
     let shown = area.show(ctx, |ui| {
         let frame = Frame::new().fill(t.card).stroke(Stroke::new(1.0, t.guest.edge)).corner_radius(RADIUS);
         frame.shadow(ui.visuals().window_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
@@ -59,6 +65,9 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
                     }
                 }
                 Overlay::States => files::states_ui(cx, ui),
+                Overlay::Share => files::share_ui(cx, ui),
+                Overlay::Import => files::import_ui(cx, ui),
+                Overlay::Welcome => files::welcome_ui(cx, ui),
                 Overlay::Presets => {
                     if let Some(command) = presets::presets_ui(cx, ui) {
                         close(cx, ui.ctx());
@@ -69,7 +78,9 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
         });
     });
     let escape = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
-    if escape || shown.response.clicked_elsewhere() && !just_opened(ctx, overlay) {
+    // What somebody is in the middle of is not given up by a click beside it.
+    let held = overlay == Overlay::Import;
+    if escape || !held && shown.response.clicked_elsewhere() && !just_opened(ctx, overlay) {
         close(cx, ctx);
     }
 }

@@ -16,7 +16,7 @@ use crate::scenario::autosave::Storage;
 use crate::word;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::Native;
+pub use native::{APP_ID, Native};
 
 /// What a file is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

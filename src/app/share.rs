@@ -8,7 +8,7 @@ use super::compare::engines::chosen;
 use super::view::{Composer, Page, Screen, Selection, Tab, ViewState};
 use crate::arch::{AccessKind, Gfn, Gpa, Gva};
 use crate::engine::EngineConfig;
-use crate::scenario::{self, LinkError, Session, View};
+use crate::scenario::{self, LinkError, View};
 
 /// Names in `more`.
 const SELECTION: &str = "selection";
@@ -57,7 +57,7 @@ pub fn of(view: &ViewState, micro_step: Option<u32>) -> View {
 }
 
 /// Shows what a link showed, as far as this window knows how. `view` is that of the session just opened.
-pub fn restore(view: &mut ViewState, shown: &View, _session: &Session) {
+pub fn restore(view: &mut ViewState, shown: &View) {
     (view.screen, view.compare.engines) = screen(shown);
     let more = |name: &str| shown.more.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     if let Some(va) = shown.address {
@@ -169,4 +169,39 @@ fn screen(view: &View) -> (Screen, Vec<EngineConfig>) {
     let engines: Option<Vec<EngineConfig>> =
         named.and_then(|(_, engines)| engines.split(',').map(|engine| engine.parse().ok()).collect());
     (screen, engines.and_then(|engines| chosen(&engines)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_survives() {
+        let selections = [
+            Selection::None,
+            Selection::Table { level: 2, base: Gpa(0x6000) },
+            Selection::Entry { level: 1, gpa: Gpa(0x7008) },
+            Selection::PdpteRegister(3),
+            Selection::Page(Gfn(0x2b)),
+        ];
+        for (selection, (page, _)) in selections.into_iter().zip(PAGES.iter().cycle()) {
+            let fresh = ViewState::of(&scenario::Session::empty());
+            let composer = Composer { va: Gva(0x1234), kind: AccessKind::Fetch, user: false, ac: true };
+            let view = ViewState { selection, page: *page, tab: Tab::Why, zoom: 1.25, composer, ..fresh.clone() };
+            let mut other = fresh;
+            restore(&mut other, &of(&view, None));
+            assert_eq!(other, view);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_alone() {
+        let fresh = ViewState::of(&scenario::Session::empty());
+        for (name, value) in [("selection", "entry 9 1"), ("selection", "pdpte 4 0"), ("access", "?"), ("later", "1")] {
+            let more = vec![(name.to_owned(), value.to_owned())];
+            let mut view = fresh.clone();
+            restore(&mut view, &View { more, tab: Some("later".to_owned()), ..View::default() });
+            assert_eq!(view, fresh);
+        }
+    }
 }

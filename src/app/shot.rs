@@ -69,7 +69,7 @@ fn raw_input(size: [u32; 2], scale: f32, time: f64) -> egui::RawInput {
     input
 }
 
-fn encode(image: &egui::ColorImage) -> Result<Vec<u8>, ShotError> {
+pub(super) fn encode(image: &egui::ColorImage) -> Result<Vec<u8>, ShotError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, image.size[0] as u32, image.size[1] as u32);
     encoder.set_color(png::ColorType::Rgb);

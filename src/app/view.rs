@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use super::Theme;
 use super::compare::{CompareView, CompareWish, Runs};
 use super::comparison::Comparison;
-use super::files::{FileWish, Files};
+use super::files::{ExportKind, FileWish, Files};
 use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
 use super::stage::lower::TableId;
@@ -248,6 +248,8 @@ pub enum AppCommand {
     Lesson(LessonWish),
     /// Something of files and autosaves.
     Files(FileWish),
+    /// Makes a file of what is shown.
+    Export(ExportKind),
     /// Opens something over the window, or closes it.
     Overlay(Option<Overlay>),
 }
@@ -286,6 +288,12 @@ pub enum Overlay {
     Lessons,
     /// The states that can be opened again.
     States,
+    /// The link of what is shown.
+    Share,
+    /// The import that is being prepared.
+    Import,
+    /// The card of the first run.
+    Welcome,
 }
 
 /// What is selected. It is kept while time moves, and shown as absent where it does not exist.

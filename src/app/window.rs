@@ -1,7 +1,7 @@
 //! The native window.
 
-use super::platform::Native;
-use super::{App, Options};
+use super::platform::{self, Native};
+use super::{App, Options, files};
 use crate::lesson::Lesson;
 use crate::scenario::Session;
 
@@ -42,12 +42,18 @@ pub fn run_window(
     let viewport = egui::ViewportBuilder::default()
         .with_title(&title)
         .with_app_id("mmuscope")
-        .with_inner_size([1600.0, 900.0])
+        .with_inner_size(files::FIRST_SIZE)
         .with_min_inner_size([360.0, 480.0]);
+    if options.reset_layout {
+        // What eframe keeps there is where the window was and how egui's panels were.
+        if let Some(kept) = eframe::storage_dir(platform::APP_ID).map(|folder| folder.join("app.ron")) {
+            std::fs::remove_file(kept).ok();
+        }
+    }
     let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
-    let create: eframe::AppCreator<'static> = Box::new(|cc| {
-        let app = App::new(&cc.egui_ctx, session, options);
-        let mut app = app.on_platform(Box::new(Native::new(&cc.egui_ctx)));
+    let create: eframe::AppCreator<'static> = Box::new(move |cc| {
+        let (ctx, platform) = (&cc.egui_ctx, Box::new(Native::new(&cc.egui_ctx)));
+        let mut app = App::new(ctx, session, options.clone()).on_platform(ctx, platform, &options);
         if let Some((lesson, step)) = lesson {
             app.open_lesson(&lesson, step)?;
         }

@@ -33,9 +33,14 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
     Ok(Held::Yes)
 }
 
+/// What an argument that is a link holds; `None` where it is none.
+pub(super) fn shared(argument: &Path) -> Result<Option<Shared>, CliError> {
+    let text = argument.to_str().filter(|text| scenario::is_link(text));
+    Ok(text.map(Shared::from_link).transpose()?)
+}
+
 /// The session behind an argument that is a link; `None` where it is none.
 pub(super) fn session(argument: &Path) -> Result<Option<Session>, CliError> {
-    let Some(text) = argument.to_str().filter(|text| scenario::is_link(text)) else { return Ok(None) };
-    let session = Shared::from_link(text)?.open();
-    session.map(Some).map_err(|error| CliError::Usage(error.to_string()))
+    let session = shared(argument)?.map(Shared::open).transpose();
+    session.map_err(|error| CliError::Usage(error.to_string()))
 }

@@ -52,6 +52,10 @@ struct Cli {
     /// Scenario, lesson, name of a lesson or link to open; the first example where it is missing
     #[arg(value_name = "FILE, LESSON or LINK")]
     file: Option<PathBuf>,
+
+    /// Puts the window, its text size and its panels where they were at first
+    #[arg(long)]
+    reset_layout: bool,
 }
 
 #[derive(Subcommand)]
@@ -134,7 +138,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "mmuscope", &mut script);
             std::io::stdout().write_all(&script).map(|()| Held::Yes).map_err(CliError::from)
         }
-        None => open::run(cli.file.as_deref()),
+        None => open::run(cli.file.as_deref(), cli.reset_layout),
     };
     match result {
         Ok(Held::Yes) => ExitCode::SUCCESS,

@@ -5,17 +5,30 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, lesson as lesson_command, link, run};
+use crate::language::Language;
 use crate::lesson::{self, Lesson};
 use crate::names::nearest;
-use crate::scenario::{self, Scenario, Session};
+use crate::scenario::{self, Scenario, Session, View};
 
 /// A lesson to open, and the step, from 0; without one where it was left.
 type Opened = (Lesson, Option<usize>);
 
+/// How the window begins.
+#[derive(Default)]
+#[cfg_attr(not(feature = "gui"), allow(dead_code, reason = "there is no window that reads it"))]
+struct Shown {
+    /// What a link tells of the window, and its language.
+    told: Option<(View, Option<Language>)>,
+    /// The card of the first run may come.
+    welcome: bool,
+    reset_layout: bool,
+}
+
 /// Opens a scenario, a lesson, a link, or the first example.
-pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
+pub fn run(argument: Option<&Path>, reset_layout: bool) -> Result<Held, CliError> {
+    let plain = Shown { welcome: argument.is_none(), reset_layout, ..Shown::default() };
     if let Some((lesson, step)) = argument.map(lesson_of).transpose()?.flatten() {
-        let reason = match window(Session::empty(), Some((lesson.clone(), step))) {
+        let reason = match window(Session::empty(), Some((lesson.clone(), step)), plain) {
             Ok(()) => return Ok(Held::Yes),
             Err(reason) => reason,
         };
@@ -23,15 +36,17 @@ pub fn run(argument: Option<&Path>) -> Result<Held, CliError> {
         lesson_command::tell_in_english(lesson)?;
         return Ok(Held::Yes);
     }
-    let session = argument.map(link::session).transpose()?.flatten();
-    let session = match (session, argument) {
-        (Some(session), _) => Ok(session),
+    let shared = argument.map(link::shared).transpose()?.flatten();
+    let told = shared.as_ref().map(|shared| (shared.view.clone(), Language::by_id(&shared.language)));
+    let shown = Shown { told, ..plain };
+    let session = match (shared, argument) {
+        (Some(shared), _) => shared.open(),
         (None, Some(path)) => Session::open(scenario::read_file(path)?),
         (None, None) => Session::open(Scenario::from_json(FIRST_EXAMPLE_NAME, FIRST_EXAMPLE)?),
     };
     let session = session.map_err(|error| CliError::Usage(error.to_string()))?;
     let scenario = session.to_scenario();
-    let reason = match window(session, None) {
+    let reason = match window(session, None, shown) {
         Ok(()) => return Ok(Held::Yes),
         Err(reason) => reason,
     };
@@ -76,16 +91,18 @@ fn named(argument: &Path) -> Result<Option<Opened>, CliError> {
 }
 
 #[cfg(feature = "gui")]
-fn window(session: Session, lesson: Option<Opened>) -> Result<(), String> {
+fn window(session: Session, lesson: Option<Opened>, shown: Shown) -> Result<(), String> {
     if !has_display() {
         return Err("There is no display for a window".to_owned());
     }
-    crate::app::run_window(session, lesson, crate::app::Options::default())
-        .map_err(|e| format!("The window cannot be opened ({e})"))
+    let Shown { told, welcome, reset_layout } = shown;
+    let (shown, language) = told.map_or((None, None), |(view, language)| (Some(view), language));
+    let options = crate::app::Options { shown, language, welcome, reset_layout, ..Default::default() };
+    crate::app::run_window(session, lesson, options).map_err(|e| format!("The window cannot be opened ({e})"))
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(_: Session, _: Option<Opened>) -> Result<(), String> {
+fn window(_: Session, _: Option<Opened>, _: Shown) -> Result<(), String> {
     Err("This build has no window (it was made without the feature `gui`)".to_owned())
 }
 

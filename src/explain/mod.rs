@@ -4,6 +4,7 @@
 //! what an event could have said.
 
 mod format;
+mod log;
 mod refusal;
 mod why;
 

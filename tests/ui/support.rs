@@ -50,7 +50,7 @@ pub fn open_scenario(session: Session, size: [f32; 2], theme: Theme, at: usize) 
 }
 
 #[derive(Default)]
-struct Cpu(Painter);
+pub struct Cpu(Painter);
 
 impl TestRenderer for Cpu {
     fn handle_delta(&mut self, delta: &mut egui::TexturesDelta) {

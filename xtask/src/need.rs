@@ -38,6 +38,16 @@ pub fn chromium() -> Outcome<PathBuf> {
     names.iter().find_map(|name| find(name)).map_or_else(|| installed("chromium", "chromium"), Ok)
 }
 
+/// What the test of a crash needs: a display without a screen, and somebody who presses keys.
+pub fn display() -> Outcome {
+    for (program, package) in [("Xvfb", "xvfb"), ("xdotool", "xdotool")] {
+        if find(program).is_none() {
+            installed(program, package)?;
+        }
+    }
+    Ok(())
+}
+
 /// Node.js and the packages of `web/package.json`, as its lock file has them.
 pub fn node() -> Outcome<PathBuf> {
     let node = find("node").map_or_else(|| installed("node", "nodejs"), Ok)?;

@@ -24,7 +24,7 @@ const STEPS: [Step; 10] = [
     step("lints", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     step("lints, no window", &["clippy", "--release", "--no-default-features", "--", "-D", "warnings"]),
     Step { name: "lints, page", words: PAGE_LINTS, special: Some(lint_page) },
-    step("tests", &["test", "--release", "--all-targets"]),
+    Step { name: "tests", words: TESTS, special: Some(run_tests) },
     step("examples of the documentation", &["test", "--release", "--doc"]),
     step("tests of the commands", &["test", "--release", "--package", "xtask"]),
     step("build, no window", &["build", "--release", "--no-default-features", "--target-dir", "target/no-window"]),
@@ -33,6 +33,13 @@ const STEPS: [Step; 10] = [
 ];
 
 const PAGE_LINTS: &[&str] = &["clippy", "--release", "--lib", "--target", need::WASM, "--", "-D", "warnings"];
+
+const TESTS: &[&str] = &["test", "--release", "--all-targets"];
+
+fn run_tests() -> Outcome {
+    need::display()?;
+    run(cargo().args(TESTS))
+}
 
 fn lint_page() -> Outcome {
     need::wasm_target()?;

@@ -418,6 +418,7 @@ impl App {
             Answer::States(lines) => self.files.states = Some(lines),
             Answer::Crashed(line) => self.files.offer = Some(line),
             Answer::Loaded(Ok(shared)) => self.open_shared_or_say(*shared),
+            Answer::Imported(ticket, found) => self.take_import(ticket, *found),
             Answer::Loaded(Err(reason)) => self.view.notice = Some(reason),
         }
     }

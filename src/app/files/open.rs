@@ -5,15 +5,16 @@
 
 use std::io::Read as _;
 
-use super::wish::file_stem;
 use crate::app::App;
 use crate::app::platform::{Purpose, Sentence};
 use crate::app::share;
 use crate::language::Language;
 use crate::lesson::{self, Lesson};
-use crate::scenario::import::Import;
 use crate::scenario::{self, MAX_FILE_BYTES, Scenario, Session, Shared};
 use crate::word;
+
+/// What the text on the clipboard is called.
+const CLIPBOARD: &str = word!("the clipboard");
 
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -21,27 +22,34 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 impl App {
     /// What a dropped file is wanted for: while an import is prepared it is a part of it.
     pub(super) fn purpose(&self) -> Purpose {
-        Purpose::Open
+        if self.files.import.is_some() { Purpose::Part } else { Purpose::Open }
     }
 
     /// Opens a file by its content.
     pub fn take_file(&mut self, name: &str, bytes: Vec<u8>, purpose: Purpose) {
-        let _ = purpose;
         let bytes = match unpacked(name, bytes) {
             Ok(bytes) => bytes,
             Err(sentence) => return self.refuse(&sentence),
         };
+        if bytes.is_empty() {
+            return self.refuse(&Sentence::new(word!("{name} is empty")).with("name", name));
+        }
         match String::from_utf8(bytes) {
-            Ok(text) if text.trim_start().starts_with('{') => self.take_json(name, &text),
-            Ok(text) => self.take_listing(name, &text),
-            Err(_) => self.refuse(&Sentence::new(word!("{name} is no text")).with("name", name)),
+            // No text has a byte of zeros; memory is full of them.
+            Ok(text) if text.contains('\0') => self.import_image(name, text.into_bytes()),
+            Ok(text) if text.trim_start().starts_with('{') && purpose == Purpose::Open => self.take_json(name, &text),
+            Ok(text) if purpose == Purpose::Open && is_address(&text) => self.take_text(&text),
+            Ok(text) => self.import_listing(name, &text),
+            Err(error) => self.import_image(name, error.into_bytes()),
         }
     }
 
     /// Opens text that was pasted: a link, JSON, a listing.
     pub fn take_text(&mut self, text: &str) {
         let text = text.trim();
-        if scenario::is_link(text) {
+        if self.files.import.is_some() && !text.is_empty() {
+            self.import_listing(self.view.language.tr(CLIPBOARD), text);
+        } else if scenario::is_link(text) {
             if let Err(reason) = self.open_link(text) {
                 self.view.notice = Some(reason);
             }
@@ -51,9 +59,9 @@ impl App {
                 Err(reason) => self.view.notice = Some(reason),
             }
         } else if text.starts_with('{') {
-            self.take_json("clipboard", text);
+            self.take_json(self.view.language.tr(CLIPBOARD), text);
         } else if !text.is_empty() {
-            self.take_listing("clipboard", text);
+            self.import_listing(self.view.language.tr(CLIPBOARD), text);
         }
     }
 
@@ -67,16 +75,6 @@ impl App {
         }
         let opened = Scenario::from_json(name, text).map_err(|error| error.to_string());
         match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.to_string())) {
-            Ok(session) => self.open(session),
-            Err(reason) => self.view.notice = Some(reason),
-        }
-    }
-
-    fn take_listing(&mut self, name: &str, text: &str) {
-        let mut import = Import::new();
-        let made = import.text(name, text).and_then(|_| import.scenario(file_stem(name).as_str()));
-        let made = made.map_err(|error| error.to_string());
-        match made.and_then(|(scenario, _)| Session::open(scenario).map_err(|error| error.to_string())) {
             Ok(session) => self.open(session),
             Err(reason) => self.view.notice = Some(reason),
         }
@@ -108,7 +106,7 @@ impl App {
         if let Some(language) = language {
             self.speak(language);
         }
-        share::restore(&mut self.view, &view, &self.session);
+        share::restore(&mut self.view, &view);
         if let Some(count) = view.micro_step {
             self.focus.show(count as usize);
         }
@@ -120,6 +118,12 @@ impl App {
             self.view.notice = Some(reason);
         }
     }
+}
+
+/// Whether a text is one address: a link to a state or to a step of a lesson.
+fn is_address(text: &str) -> bool {
+    let text = text.trim();
+    !text.contains(char::is_whitespace) && (scenario::is_link(text) || lesson::from_link(text).is_some())
 }
 
 /// The bytes of a file, unpacked if they are packed.

@@ -1,9 +1,19 @@
 //! What the views ask for of files, and how it is done.
 
+use egui::{Context, ViewportCommand};
+
 use super::StateRef;
-use crate::app::App;
-use crate::app::platform::{Outgoing, Purpose};
-use crate::app::view::{AppCommand, Overlay};
+use super::import::ImportWish;
+use super::welcome::{Beginning, TOUR};
+use crate::app::lesson::LessonWish;
+use crate::app::platform::{Outgoing, Purpose, Sentence};
+use crate::app::view::{AppCommand, Overlay, ViewState};
+use crate::app::{App, theme};
+use crate::scenario::Session;
+use crate::word;
+
+/// The size of the window at first, in points.
+pub(in crate::app) const FIRST_SIZE: [f32; 2] = [1600.0, 900.0];
 
 /// Something of files that a view wants done.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +34,17 @@ pub enum FileWish {
     DropOffer,
     /// Take the words about what cannot be kept away.
     HideTrouble,
+    /// Something of the import that is being prepared.
+    Import(ImportWish),
+    /// Begin in one of the ways of the card of the first run.
+    Begin(Beginning),
+    /// Everything where it was at first.
+    ResetLayout,
 }
 
 impl App {
     /// Does what a view asked for.
-    pub(in crate::app) fn apply_files(&mut self, wish: FileWish) {
+    pub(in crate::app) fn apply_files(&mut self, ctx: &Context, wish: FileWish) {
         let crate::app::files::Files { platform, inbox, .. } = &self.files;
         match wish {
             FileWish::Open => platform.open_file(Purpose::Open, inbox),
@@ -43,14 +59,64 @@ impl App {
                 self.restore(at);
             }
             FileWish::TakeOffer => {
-                if let Some(offer) = self.files.offer.clone() {
-                    self.restore(offer.at);
-                    self.drop_offer();
-                }
+                let Some(offer) = self.files.offer.clone() else {
+                    return self.refuse(&Sentence::new(word!(
+                        "No run has ended in a crash since: there is nothing to restore"
+                    )));
+                };
+                self.restore(offer.at);
+                self.drop_offer();
             }
             FileWish::DropOffer => self.drop_offer(),
             FileWish::HideTrouble => self.files.trouble = None,
+            FileWish::Import(wish) => self.apply_import(wish),
+            FileWish::Begin(beginning) => self.begin(ctx, beginning),
+            FileWish::ResetLayout => self.reset_layout(ctx),
         }
+    }
+
+    fn begin(&mut self, ctx: &Context, beginning: Beginning) {
+        self.view.overlay = None;
+        match beginning {
+            Beginning::Tour => self.apply_lesson(ctx, LessonWish::Open(TOUR.to_owned())),
+            Beginning::Lessons => self.view.overlay = Some(Overlay::Lessons),
+            Beginning::Empty => self.open(Session::empty()),
+            Beginning::AsItIs => {}
+        }
+    }
+
+    /// Puts everything of the window where it was at first: sizes, zoom, tabs, what was unfolded and
+    /// scrolled, the window itself. The machine and its time stay.
+    pub fn reset_layout(&mut self, ctx: &Context) {
+        let (fresh, old) = (ViewState::of(&self.session), &self.view);
+        self.view = ViewState { language: old.language, bookmarks: old.bookmarks.clone(), ..fresh };
+        let theme = theme::tokens(ctx).theme;
+        ctx.memory_mut(|memory| {
+            memory.reset_areas();
+            memory.data.clear();
+        });
+        theme::choose(ctx, Some(theme));
+        ctx.set_zoom_factor(1.0);
+        ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
+        ctx.send_viewport_cmd(ViewportCommand::Maximized(false));
+        ctx.send_viewport_cmd(ViewportCommand::InnerSize(FIRST_SIZE.into()));
+    }
+
+    /// Brings what belongs to an overlay up to it: the link while it is shared; an import that was
+    /// left is given up, a card that was closed has been seen.
+    pub(super) fn follow_overlay(&mut self) {
+        if self.view.overlay != Some(Overlay::Import) {
+            self.files.import = None;
+        }
+        if self.view.overlay == Some(Overlay::Welcome) {
+            self.files.welcomed = true;
+            self.touch();
+        }
+        self.files.link = (self.view.overlay == Some(Overlay::Share)).then(|| {
+            let step = self.session.link_to_step().map(Ok);
+            let link = step.unwrap_or_else(|| self.link().map_err(|reason| reason.to_string()));
+            link.map(|link| self.files.platform.page_address() + &link)
+        });
     }
 
     /// Offers the branch in view as a scenario file.
