@@ -248,9 +248,7 @@ fn a_link_opens_the_machine_with_its_branches_and_what_the_window_showed() {
         key(&mut window, Key::Space);
     }
     press(&mut window, "CR0.WP");
-    key(&mut window, Key::ArrowLeft);
-    window.key_press_modifiers(Modifiers::SHIFT, Key::ArrowLeft);
-    window.run();
+    key(&mut window, Key::Home);
     window.key_press_modifiers(Modifiers::SHIFT, Key::ArrowRight);
     window.run();
     press(&mut window, "Access: W");
