@@ -21,9 +21,6 @@ pub enum Beginning {
     AsItIs,
 }
 
-/// The lesson that the tour is part of.
-pub const TOUR: &str = "one-table";
-
 const CHOICE: f32 = 66.0;
 
 /// Draws it.

@@ -4,7 +4,7 @@ use egui::{Context, ViewportCommand};
 
 use super::StateRef;
 use super::import::ImportWish;
-use super::welcome::{Beginning, TOUR};
+use super::welcome::Beginning;
 use crate::app::lesson::LessonWish;
 use crate::app::platform::{Outgoing, Purpose, Sentence};
 use crate::app::view::{AppCommand, Overlay, ViewState};
@@ -78,7 +78,7 @@ impl App {
     fn begin(&mut self, ctx: &Context, beginning: Beginning) {
         self.view.overlay = None;
         match beginning {
-            Beginning::Tour => self.apply_lesson(ctx, LessonWish::Open(TOUR.to_owned())),
+            Beginning::Tour => self.apply_lesson(ctx, LessonWish::Tour),
             Beginning::Lessons => self.view.overlay = Some(Overlay::Lessons),
             Beginning::Empty => self.open(Session::empty()),
             Beginning::AsItIs => {}
@@ -89,7 +89,7 @@ impl App {
     /// scrolled, the window itself. The machine and its time stay.
     pub fn reset_layout(&mut self, ctx: &Context) {
         let (fresh, old) = (ViewState::of(&self.session), &self.view);
-        self.view = ViewState { language: old.language, bookmarks: old.bookmarks.clone(), ..fresh };
+        self.view = ViewState { language: old.language, ..fresh };
         let theme = theme::tokens(ctx).theme;
         ctx.memory_mut(|memory| {
             memory.reset_areas();
