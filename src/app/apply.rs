@@ -215,6 +215,7 @@ impl App {
         self.history.follow(&self.session.lab);
         self.comparison.follow(&self.session);
         self.focus = Focus::at_cursor(&self.session.lab);
+        self.explanations.clear();
     }
 
     /// Makes anew what is kept beside the lab: time begins in another state.

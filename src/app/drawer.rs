@@ -44,6 +44,12 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.add_space(10.0);
             entry_editor::entry_editor_ui(cx, ui);
         }),
+        // In a low window the card would begin below the fold: its title stands above, the rest has a tab.
+        Tab::Inspect if !why::has_room(ui) => scrolled(ui, "inspect", |ui| {
+            why::why_strip_ui(cx, ui);
+            ui.add_space(8.0);
+            entry_editor::entry_editor_ui(cx, ui);
+        }),
         Tab::Inspect => scrolled(ui, "inspect", |ui| {
             entry_editor::entry_editor_ui(cx, ui);
             ui.add_space(10.0);

@@ -151,6 +151,7 @@ pub struct App {
     motion: Motion,
     play: Play,
     search: Option<ChangeSearch>,
+    explanations: why::Memo,
     tx: CommandSender,
 }
 
@@ -178,7 +179,23 @@ impl App {
         let runs = compare::Runs::default();
         let files = Files::bare(ctx);
         let (undo, motion, play, tx) = (Undo::default(), Motion::default(), Play::default(), CommandSender::default());
-        Self { session, progress, history, comparison, runs, focus, view, files, undo, motion, play, search: None, tx }
+        let explanations = why::Memo::default();
+        Self {
+            session,
+            progress,
+            history,
+            comparison,
+            runs,
+            focus,
+            view,
+            files,
+            undo,
+            motion,
+            play,
+            search: None,
+            explanations,
+            tx,
+        }
     }
 
     /// What is in front: what is explored, or the machine of a lesson's step.
@@ -307,6 +324,7 @@ impl App {
             can_undo: self.undo.can_undo(&self.front()),
             can_redo: self.undo.can_redo(&self.front()),
             runs: &self.runs,
+            explanations: &self.explanations,
             tokens: theme::tokens(ctx),
             tx: &self.tx,
         }

@@ -66,6 +66,8 @@ pub struct ViewCx<'a> {
     pub can_redo: bool,
     /// The engines that are compared side by side.
     pub runs: &'a Runs,
+    /// What was explained of the state shown.
+    pub explanations: &'a super::why::Memo,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
     /// Where to send what should be done.

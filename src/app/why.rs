@@ -1,12 +1,59 @@
-//! Why: the sentence, the causes and the manual section of the last command.
+//! Why: the sentence, the causes as links, the change that would help, and where to look it up.
 
-use egui::{CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::theme::{self, PAD, RADIUS};
-use super::view::{AppCommand, Ending, ViewCx};
-use super::widgets::segmented;
-use crate::explain::{self, Depth};
+use egui::text::{LayoutJob, TextFormat};
+use egui::{
+    Color32, CornerRadius, CursorIcon, Frame, Margin, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2,
+};
+
+use super::theme::{self, PAD, RADIUS, RADIUS_SMALL, TEXT};
+use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
+use super::widgets::{button, focus_ring, primary_button, segmented};
+use crate::engine::shadow::SpteRef;
+use crate::explain::{self, Cause, Depth, Fix, Question, Target, Why};
+use crate::language::Language;
 use crate::tr;
+
+/// With so much height below the tabs the card stands under the entry editor, else its title alone above.
+const ROOM: f32 = 470.0;
+
+/// What an explanation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// The command in focus, so many of its events shown.
+    Command(usize),
+    /// A shadow entry of the state shown.
+    Spte(SpteRef, usize),
+}
+
+/// An explanation, and what would help.
+#[derive(Debug, Default)]
+struct Answer {
+    why: Why,
+    fixes: Vec<Fix>,
+}
+
+/// Explanations of the state shown: kept until the lab moves, for their history is searched.
+#[derive(Debug, Default)]
+pub struct Memo(RefCell<Vec<((Language, Depth, Subject), Rc<Answer>)>>);
+
+impl Memo {
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    fn get(&self, key: (Language, Depth, Subject), make: impl FnOnce() -> Answer) -> Rc<Answer> {
+        if let Some((_, answer)) = self.0.borrow().iter().find(|(known, _)| *known == key) {
+            return Rc::clone(answer);
+        }
+        let answer = Rc::new(make());
+        self.0.borrow_mut().push((key, Rc::clone(&answer)));
+        answer
+    }
+}
 
 /// The tab Why: how deep to explain, and the explanation.
 pub fn why_tab_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -18,8 +65,70 @@ pub fn why_tab_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     why_ui(cx, ui);
 }
 
-/// Draws the explanation of the command in focus.
+/// Whether the whole card has room below the entry editor.
+pub fn has_room(ui: &Ui) -> bool {
+    ui.available_height() >= ROOM
+}
+
+/// The sentence alone, as the way to the tab Why.
+pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let t = cx.tokens;
+    let text = match cx.command() {
+        Some(_) if cx.is_partial() => micro_step(cx),
+        Some(_) => answer(cx).why.title.clone(),
+        None => tr!(cx, "Nothing has happened yet.").to_owned(),
+    };
+    let width = ui.available_width() - 34.0;
+    let mut job = LayoutJob::simple(text.clone(), theme::plain(TEXT), title_color(cx), width);
+    job.wrap.max_rows = 2;
+    let galley = ui.painter().layout_job(job);
+    let size = vec2(ui.available_width(), galley.size().y + 14.0);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let name = tr!(cx.language(), "Why: {title}", title = text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    let fill = if response.hovered() { t.button_hover } else { t.stage };
+    let stroke = Stroke::new(1.0, t.border);
+    ui.painter().rect(rect, RADIUS, fill, stroke, egui::StrokeKind::Inside);
+    ui.painter().galley(rect.min + vec2(10.0, 7.0), galley, t.strong);
+    let at = egui::pos2(rect.right() - 14.0, rect.center().y);
+    ui.painter().text(at, egui::Align2::CENTER_CENTER, "▸", theme::plain(TEXT), t.weak);
+    focus_ring(ui, t, &response, rect);
+    if response.clicked() {
+        cx.send(AppCommand::OpenTab(Tab::Why));
+    }
+}
+
+/// Draws the explanation of the command in focus, and above it that of the shadow entry that is selected.
 pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    if let Selection::Spte(at) = cx.view.selection {
+        let answer = cx.explanations.get((cx.language(), cx.view.depth, Subject::Spte(at, cx.shown)), || {
+            let why = ask(cx, true, |question| explain::why_spte(question, at)).unwrap_or_default();
+            Answer { why, fixes: Vec::new() }
+        });
+        if !answer.why.title.is_empty() {
+            card(cx, ui, |ui| {
+                ui.label(RichText::new(&answer.why.title).font(theme::bold(15.0)).color(cx.tokens.shadow.text));
+                body_ui(cx, ui, &answer.why);
+            });
+            ui.add_space(10.0);
+        }
+    }
+    card(cx, ui, |ui| {
+        captions_ui(cx, ui);
+        match cx.command() {
+            Some(command) => {
+                let step = cx.session.lab.cursor();
+                let words = explain::command(command, cx.language());
+                let what = format!("#{}  {words}", cx.session.step_number(step));
+                ui.label(RichText::new(what).color(cx.tokens.weak));
+                command_ui(cx, ui);
+            }
+            None => beginning_ui(cx, ui),
+        }
+    });
+}
+
+fn card(cx: &ViewCx<'_>, ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let t = cx.tokens;
     let frame = Frame::new()
         .fill(t.stage)
@@ -28,58 +137,220 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         .inner_margin(Margin::same(PAD as i8));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 8.0;
-        captions_ui(cx, ui);
-        match cx.command() {
-            Some(command) => {
-                let step = cx.session.lab.cursor();
-                let what = format!("#{}  {}", cx.session.step_number(step), explain::command(command, cx.language()));
-                ui.label(RichText::new(what).color(t.weak));
-                explanation_ui(cx, ui, &explain::why(command, cx.happened(), cx.before, cx.session.engine()));
-            }
-            None => beginning_ui(cx, ui),
-        }
+        ui.spacing_mut().item_spacing.y = 6.0;
+        add(ui);
     });
+}
+
+/// What is asked about the state shown: why its last command ended so, or why it is as it is.
+fn ask<T>(cx: &ViewCx<'_>, state: bool, answer: impl FnOnce(&Question<'_>) -> T) -> T {
+    let lab = &cx.session.lab;
+    answer(&Question {
+        lab,
+        step: lab.cursor() + usize::from(state),
+        before: if state { cx.vm } else { cx.before_vm },
+        events: if state { &[] } else { cx.happened() },
+        language: cx.language(),
+        depth: cx.view.depth,
+        number: &|step| cx.session.step_number(step),
+    })
+}
+
+fn answer(cx: &ViewCx<'_>) -> Rc<Answer> {
+    cx.explanations.get((cx.language(), cx.view.depth, Subject::Command(cx.shown)), || {
+        let why = ask(cx, false, explain::why);
+        let failed = !cx.is_partial() && Ending::of(cx.happened()) != Ending::Done;
+        let fixes = match cx.command() {
+            // In a lesson finding it is the learner's.
+            Some(command) if failed && cx.lesson.is_none() => {
+                explain::fixes(cx.session.lab.vm(), command, cx.language())
+            }
+            _ => Vec::new(),
+        };
+        Answer { why, fixes }
+    })
 }
 
 /// What the scenario itself says at this point.
 fn captions_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     for caption in cx.session.captions_here() {
-        ui.label(RichText::new(caption.text.get("en")).color(cx.tokens.strong));
+        ui.label(RichText::new(caption.text.get(cx.language().id())).color(cx.tokens.strong));
         ui.separator();
     }
 }
 
-fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &explain::Why) {
-    let t = cx.tokens;
+fn title_color(cx: &ViewCx<'_>) -> Color32 {
+    match Ending::of(cx.happened()) {
+        Ending::Done => cx.tokens.strong,
+        Ending::Faulted | Ending::Refused => cx.tokens.fault.text,
+    }
+}
+
+fn micro_step(cx: &ViewCx<'_>) -> String {
+    tr!(cx.language(), "Micro-step {step} of {all}", step = cx.shown, all = cx.events.len())
+}
+
+fn command_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let answer = answer(cx);
+    let title = if cx.is_partial() { micro_step(cx) } else { answer.why.title.clone() };
+    ui.label(RichText::new(title).font(theme::bold(15.0)).color(title_color(cx)));
+    body_ui(cx, ui, &answer.why);
+    fixes_ui(cx, ui, &answer.fixes);
+}
+
+fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        for (number, cause) in why.causes.iter().enumerate() {
+            cause_ui(cx, ui, number + 1, cause);
+        }
+    });
     if cx.is_partial() {
-        let text = format!("Micro-step {} of {}", cx.shown, cx.events.len());
-        ui.label(RichText::new(text).font(theme::bold(15.0)).color(t.strong));
-    } else {
-        let color = match Ending::of(cx.happened()) {
-            Ending::Done => t.strong,
-            Ending::Faulted | Ending::Refused => t.fault.text,
-        };
-        ui.label(RichText::new(&why.title).font(theme::bold(15.0)).color(color));
+        return;
     }
-    for (number, cause) in why.causes.iter().enumerate() {
-        ui.horizontal_top(|ui| {
-            ui.label(RichText::new(format!("{}.", number + 1)).color(t.weak));
-            ui.add(egui::Label::new(RichText::new(cause).color(t.text)).wrap());
+    for line in [&why.manual, &why.code].into_iter().filter(|line| !line.is_empty()) {
+        ui.label(RichText::new(line).color(cx.tokens.weak));
+    }
+}
+
+/// One cause: the whole of it is the link.
+fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause) {
+    const INDENT: f32 = 24.0;
+    let t = cx.tokens;
+    let width = ui.available_width();
+    let mut job = linked(&cause.text, t.text, t.guest.text);
+    job.wrap.max_width = width - INDENT - 4.0;
+    let galley = ui.painter().layout_job(job);
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width, galley.size().y + 6.0), Sense::click());
+    let name = format!("{number}. {}", cause.text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Link, true, &name));
+    if response.hovered() {
+        ui.painter().rect_filled(rect, RADIUS_SMALL, t.button_hover);
+    }
+    let top = rect.top() + 3.0;
+    let label = format!("{number}.");
+    ui.painter().text(egui::pos2(rect.left() + 2.0, top), egui::Align2::LEFT_TOP, label, theme::plain(TEXT), t.weak);
+    ui.painter().galley(egui::pos2(rect.left() + INDENT, top), galley, t.text);
+    focus_ring(ui, t, &response, rect);
+    let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(leads_to(cx, cause.target));
+    if response.clicked() {
+        go(cx, cause.target);
+    }
+}
+
+/// Where a link leads, in words.
+fn leads_to(cx: &ViewCx<'_>, target: Target) -> String {
+    let l = cx.language();
+    match target {
+        Target::Step(0) => tr!(l, "Go to the start").to_owned(),
+        Target::Step(step) => tr!(l, "Go to #{step}", step = cx.session.step_number(step)),
+        Target::Event(step, event) => {
+            tr!(l, "Go to #{step}, event {event}", step = cx.session.step_number(step), event = event + 1)
+        }
+        Target::Entry(..) | Target::Register(_) | Target::Spte(_) => tr!(l, "Select the entry").to_owned(),
+        Target::Page(_) => tr!(l, "Select the page").to_owned(),
+    }
+}
+
+/// Goes where a cause leads: moves time, or selects.
+pub fn go(cx: &ViewCx<'_>, target: Target) {
+    match target {
+        Target::Step(step) => cx.send(AppCommand::Seek(step)),
+        Target::Event(step, event) => {
+            cx.send(AppCommand::Seek(step));
+            cx.send(AppCommand::ShowEvents(event + 1));
+        }
+        Target::Entry(level, gpa) => cx.send(AppCommand::Select(Selection::Entry { level, gpa })),
+        Target::Register(index) => cx.send(AppCommand::Select(Selection::PdpteRegister(index))),
+        Target::Page(gfn) => cx.send(AppCommand::Select(Selection::Page(gfn))),
+        Target::Spte(at) => cx.send(AppCommand::Select(Selection::Spte(at))),
+    }
+}
+
+/// A sentence with the names of steps and entries in the colour of links.
+fn linked(text: &str, plain: Color32, link: Color32) -> LayoutJob {
+    let mut job = LayoutJob::default();
+    let format = |color| TextFormat { font_id: theme::plain(TEXT), color, ..TextFormat::default() };
+    let mut rest = text;
+    while let Some((start, end)) = next_name(rest) {
+        job.append(&rest[..start], 0.0, format(plain));
+        job.append(&rest[start..end], 0.0, format(link));
+        rest = &rest[end..];
+    }
+    job.append(rest, 0.0, format(plain));
+    job
+}
+
+/// The next `#12` or `PTE[1]` of a text, as a range of bytes.
+fn next_name(text: &str) -> Option<(usize, usize)> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    for (at, c) in text.char_indices() {
+        if c == '#' {
+            let count = digits(&text[at + 1..]);
+            if count > 0 {
+                return Some((at, at + 1 + count));
+            }
+        }
+        if c == '[' {
+            let count = digits(&text[at + 1..]);
+            let closed = text[at + 1 + count..].starts_with(']');
+            let name = text[..at].bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+            if count > 0 && closed && name > 0 {
+                return Some((at - name, at + count + 2));
+            }
+        }
+    }
+    None
+}
+
+fn fixes_ui(cx: &ViewCx<'_>, ui: &mut Ui, fixes: &[Fix]) {
+    let Some((first, others)) = fixes.split_first() else { return };
+    let l = cx.language();
+    ui.label(RichText::new(tr!(l, "The smallest change that would make it succeed")).color(cx.tokens.weak));
+    let give = |fix: &Fix, response: egui::Response| {
+        let name = tr!(l, "Do it and try again: {change}", change = fix.text);
+        if response.on_hover_text(&name).accessible_name(name).clicked() {
+            cx.send(AppCommand::RunAll(fix.commands()));
+        }
+    };
+    give(first, primary_button(ui, cx.tokens, &first.text));
+    if !others.is_empty() {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(tr!(l, "or")).color(cx.tokens.weak));
+            for fix in others {
+                give(fix, button(ui, &fix.text));
+            }
         });
-    }
-    if !cx.is_partial() && cx.view.depth > Depth::Story {
-        ui.label(RichText::new(why.source).color(t.weak));
     }
 }
 
 fn beginning_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
-    ui.label(RichText::new("Nothing has happened yet.").font(theme::bold(15.0)).color(t.strong));
+    ui.label(RichText::new(tr!(cx, "Nothing has happened yet.")).font(theme::bold(15.0)).color(t.strong));
     let text = if cx.session.lab.is_empty() {
-        "Give an access above, or switch a bit of the processor."
+        tr!(cx, "Give an access above, or switch a bit of the processor.")
     } else {
-        "Press Step, or the space bar, to carry out the first command."
+        tr!(cx, "Press Step, or the space bar, to carry out the first command.")
     };
     ui.label(RichText::new(text).color(t.text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_sentences() {
+        let all = |text: &'static str| {
+            let (mut rest, mut found) = (text, Vec::new());
+            while let Some((start, end)) = next_name(rest) {
+                found.push(&rest[start..end]);
+                rest = &rest[end..];
+            }
+            found
+        };
+        assert_eq!(all("PDE[9] and PTE[1] allow it since #12."), ["PDE[9]", "PTE[1]", "#12"]);
+        assert_eq!(all("自 #4 起 PTE[511] 是 0x0"), ["#4", "PTE[511]"]);
+        assert!(all("#PF, #, [3], PTE[x]").is_empty());
+    }
 }

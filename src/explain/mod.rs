@@ -10,7 +10,7 @@ mod why;
 
 pub use format::{address, bit_list, entry_flags, hex, mode, padded, page_size};
 pub use refusal::{refusal, refused};
-pub use why::{Depth, Why, why};
+pub use why::{Cause, Depth, Fix, Question, Target, Why, fixes, reading_order, why, why_spte};
 
 use crate::arch::fault::{PfErr, Vector};
 use crate::arch::mode::Mode;
