@@ -273,9 +273,7 @@ fn every_character_has_a_glyph() {
     for (_, term) in glossary().iter() {
         texts.extend([&term.term, &term.text].into_iter().flat_map(languages_of).map(|(_, text)| text.to_owned()));
     }
-    texts.push(include_str!("../src/app/lesson/words.rs").to_owned());
-    texts.push(include_str!("../src/lesson/facts.rs").to_owned());
-    texts.push(include_str!("../src/lesson/session.rs").to_owned());
+    texts.push(include_str!("../assets/strings/zh/lessons.json").replace('\n', ""));
     let window = open_scenario(Session::empty(), SIZES.laptop, Theme::Dark, 0);
     let families = [FontFamily::Proportional, FontFamily::Monospace, FontFamily::Name("bold".into())];
     let mut missing = std::collections::BTreeSet::new();

@@ -309,7 +309,11 @@ fn wrong_turns_are_named() {
 fn live_values_count_from_the_start_of_the_step() {
     let mut session = Session::open(lesson("partial-page")).expect("a legal start");
     session.play_solution();
-    let text = mmuscope::lesson::fill(parse(session.step().text.get("en")), &session.vm_for_texts());
+    let text = mmuscope::lesson::fill(
+        parse(session.step().text.get("en")),
+        &session.vm_for_texts(),
+        mmuscope::language::Language::En,
+    );
     let plain = mmuscope::lesson::plain(&text, str::to_owned);
     assert!(plain.contains("Exits so far in this step: 1."), "{plain}");
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the faces for Chinese: exactly the characters that lessons, glossary and their screen use.
+# Makes the faces for Chinese: exactly the characters that the screen, lessons, glossary, scenarios and
+# presets use.
 # To be run again after a change of their texts (a test says when).
 #
 # Needs fonttools (pip install fonttools) and the Debian package fonts-noto-cjk.
@@ -15,7 +16,9 @@ python3 - >"$texts" <<'PYTHON'
 import glob
 
 used = set()
-for pattern in ("lessons/*.json", "assets/glossary.json", "assets/presets/*.json", "src/lesson/*.rs", "src/app/lesson/*.rs"):
+patterns = ("assets/strings/zh/*.json", "lessons/*.json", "assets/glossary.json", "assets/presets/*.json",
+            "assets/scenarios/*.json", "src/language.rs")
+for pattern in patterns:
     for path in glob.glob(pattern):
         with open(path, encoding="utf-8") as file:
             used.update(file.read())

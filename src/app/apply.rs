@@ -98,7 +98,7 @@ impl App {
     /// Gives commands to the machine, up to the first that is refused.
     fn run(&mut self, commands: Vec<Command>) {
         if let Some(wrong) = commands.iter().find_map(|c| c.check(&self.session.scenario.cpu).err()) {
-            self.view.notice = Some(wrong.to_string());
+            self.view.notice = Some(wrong.say(self.view.language));
             return;
         }
         let refused = self.as_edit(|app| {
@@ -128,7 +128,7 @@ impl App {
     fn open_preset(&mut self, id: &str) {
         let Some(preset) = scenario::preset(id) else { return };
         let opened = preset.scenario().map_err(|error| error.to_string());
-        match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.to_string())) {
+        match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.say(self.view.language))) {
             Ok(session) => self.open(session),
             Err(reason) => self.view.notice = Some(reason),
         }
@@ -136,16 +136,20 @@ impl App {
 
     fn copy_link(&mut self, ctx: &egui::Context) {
         if let Some(link) = self.session.link_to_step() {
-            self.view.said = Some("A link to this step is on the clipboard".to_owned());
+            self.view.said = Some(tr!(self.view.language, "A link to this step is on the clipboard").to_owned());
             ctx.copy_text(link);
             return;
         }
         match self.link() {
             Ok(link) => {
-                self.view.said = Some(format!("A link of {} characters is on the clipboard", link.len()));
+                self.view.said = Some(tr!(
+                    self.view.language,
+                    "A link of {count} characters is on the clipboard",
+                    count = link.len()
+                ));
                 ctx.copy_text(link);
             }
-            Err(reason) => self.view.notice = Some(reason.to_string()),
+            Err(reason) => self.view.notice = Some(reason.say(self.view.language)),
         }
     }
 
@@ -170,7 +174,7 @@ impl App {
                 self.remember(What::Machine { other }, before);
                 self.start_changed();
             }
-            Err(reason) => self.view.notice = Some(reason.to_string()),
+            Err(reason) => self.view.notice = Some(reason.say(self.view.language)),
         }
     }
 

@@ -103,7 +103,7 @@ fn tell(out: &mut impl Write, lesson: Lesson, language: Language) -> Result<(), 
         session.go(index).map_err(|error| CliError::Usage(error.to_string()))?;
         let step = session.step();
         writeln!(out, "\n{}{}/{all}  {:?}{}", output::BOLD, index + 1, step.kind, output::RESET)?;
-        let text = lesson::fill(lesson::parse(step.text.get(language.id())), &session.vm_for_texts());
+        let text = lesson::fill(lesson::parse(step.text.get(language.id())), &session.vm_for_texts(), language);
         writeln!(out, "{}", plain(&text, language))?;
         questions(out, step, language)?;
         solution(out, &session, language)?;

@@ -3,7 +3,9 @@
 use crate::arch::Gpa;
 use crate::arch::address::number_from_text;
 use crate::engine::AnyVm;
+use crate::explain;
 use crate::explain::hex;
+use crate::language::Language;
 use crate::machine::Cost;
 use crate::names::nearest;
 use crate::scenario::RegName;
@@ -65,11 +67,11 @@ impl Live {
 
     /// What it is in this state.
     #[must_use]
-    pub fn value(self, vm: &AnyVm) -> String {
+    pub fn value(self, vm: &AnyVm, language: Language) -> String {
         let machine = vm.machine();
         match self {
             Self::Register(register) => hex(register.read(machine)),
-            Self::Mode => machine.cpu.mode().name().to_owned(),
+            Self::Mode => explain::mode(machine.cpu.mode(), language).to_owned(),
             Self::Engine => vm.engine().id().to_owned(),
             Self::Pdpte(index) => hex(machine.cpu.pdptes[index]),
             Self::Word(gpa) => hex(machine.memory.read(gpa, 8)),

@@ -6,6 +6,7 @@
 
 use super::live::Live;
 use crate::engine::AnyVm;
+use crate::language::Language;
 
 /// The longest text that is read, in characters.
 pub const MAX_TEXT: usize = 4_000;
@@ -159,12 +160,13 @@ fn span(open: &str, body: &str) -> Option<Span> {
 
 /// Puts the machine's values in the place of live values.
 #[must_use]
-pub fn fill(mut blocks: Vec<Block>, vm: &AnyVm) -> Vec<Block> {
+pub fn fill(mut blocks: Vec<Block>, vm: &AnyVm, language: Language) -> Vec<Block> {
     for block in &mut blocks {
         let (Block::Paragraph(spans) | Block::Item(spans)) = block;
         for span in spans {
             if let Span::Live(name) = span {
-                let value = Live::by_name(name).map_or_else(|_| format!("{{{{{name}}}}}"), |live| live.value(vm));
+                let value =
+                    Live::by_name(name).map_or_else(|_| format!("{{{{{name}}}}}"), |live| live.value(vm, language));
                 *span = Span::Code(value);
             }
         }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{Access, AccessKind, CpuModel, Gpa, Gva};
+use crate::language::Language;
+use crate::tr;
 
 /// An operand size of a load or store, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,11 +232,9 @@ pub enum Command {
 
 /// A command that no machine of this model can be given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.say(Language::En))]
 pub enum InvalidCommand {
     /// A physical address above MAXPHYADDR.
-    #[error(
-        "{gpa:#x} is beyond MAXPHYADDR: this processor has {width} physical-address bits, so the last byte is at {last:#x}"
-    )]
     BeyondPhysical {
         /// The address.
         gpa: u64,
@@ -244,13 +244,33 @@ pub enum InvalidCommand {
         last: u64,
     },
     /// A physical store that crosses a page.
-    #[error("a store of {size} bytes at {gpa:#x} would cross a page")]
     CrossesPage {
         /// The address.
         gpa: u64,
         /// Bytes.
         size: u32,
     },
+}
+
+impl InvalidCommand {
+    /// In words.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        let hex = |value: u64| format!("{value:#x}");
+        match *self {
+            Self::BeyondPhysical { gpa, width, last } => tr!(
+                language,
+                "{place} is beyond MAXPHYADDR: this processor has {width} physical-address bits, so the last byte is at \
+                 {last}",
+                place = hex(gpa),
+                width = width,
+                last = hex(last)
+            ),
+            Self::CrossesPage { gpa, size } => {
+                tr!(language, "a store of {size} bytes at {place} would cross a page", size = size, place = hex(gpa))
+            }
+        }
+    }
 }
 
 /// Checks that `size` bytes at `gpa` exist on this model.

@@ -10,9 +10,11 @@ use super::step::{Step, StepKind};
 use crate::arch::address::{Num, PAGE_SIZE};
 use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
 use crate::engine::{AnyVm, EngineConfig, Quiet};
+use crate::language::Language;
 use crate::machine::command::check_physical;
 use crate::machine::{Caches, Machine};
 use crate::names::{nearest, shown};
+use crate::tr;
 
 /// The format that this version reads.
 pub const FORMAT: &str = "mmuscope/1";
@@ -108,8 +110,16 @@ fn at_path(path: &str) -> String {
 
 /// Why a scenario cannot be started: no processor can be in the state that it begins in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no processor can be in this state: {0}")]
+#[error("{}", self.say(Language::En))]
 pub struct StartError(#[from] Refusal);
+
+impl StartError {
+    /// In words.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        tr!(language, "no processor can be in this state: {why}", why = self.0)
+    }
+}
 
 /// A text in one or more languages: a plain string is English.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]

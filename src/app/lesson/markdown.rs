@@ -25,7 +25,7 @@ const INDENT: f32 = 14.0;
 
 /// Draws a text; live values are those of `vm`.
 pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: &AnyVm) {
-    let blocks = fill(parse(text), vm);
+    let blocks = fill(parse(text), vm, language);
     for (index, block) in blocks.iter().enumerate() {
         if index > 0 {
             let within_list = matches!((&blocks[index - 1], block), (Block::Item(_), Block::Item(_)));

@@ -73,7 +73,7 @@ impl App {
             }
         };
         if let Err(reason) = done {
-            self.view.notice = Some(reason.to_string());
+            self.view.notice = Some(reason.say(self.view.language));
         }
     }
 

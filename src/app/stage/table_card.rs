@@ -123,7 +123,7 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let ways = [format!("gfn {short}"), short, bare];
     let number = paint::first_that_fits(ui.painter(), &ways, &mono(m.small), room);
     let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
-    let head = if card.locked { lock_ui(look, ui, base, rect, shown.right()) } else { rect };
+    let head = if card.locked { lock_ui(look, ui, (card.level, base), rect, shown.right()) } else { rect };
     list_toggle(look, ui, card, base, head, shown.right(), full);
     paint::focus_ring(ui.painter(), &response, t);
     if response.hovered() {
@@ -143,13 +143,13 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
 }
 
 /// The mark of a frame from which the hypervisor has taken W; what is left of the head.
-fn lock_ui(look: &Look<'_>, ui: &Ui, base: Gpa, head: Rect, taken: f32) -> Rect {
+fn lock_ui(look: &Look<'_>, ui: &Ui, (level, base): (Level, Gpa), head: Rect, taken: f32) -> Rect {
     let (t, m) = (look.t(), look.m());
     let word = if head.right() - taken > 3.6 * m.small { "⊘ W" } else { "⊘" };
     let galley = ui.painter().layout_no_wrap(word.to_owned(), bold(m.small - 1.0), t.guest.text);
     let size = vec2(galley.size().x + 0.8 * m.small, 0.7 * head.height());
     let rect = Rect::from_center_size(pos2(head.right() - 0.5 * m.pad - 0.5 * size.x, head.center().y), size);
-    let response = ui.interact(rect, ui.scope_id().with(("lock", base.0)), Sense::hover());
+    let response = ui.interact(rect, ui.scope_id().with(("lock", level.0, base.0)), Sense::hover());
     let words =
         tr!(look.cx, "gfn {gfn} is write-protected: the hypervisor sees every store to it", gfn = words::gfn(base));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
@@ -171,7 +171,7 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response = ui.interact(rect, ui.scope_id().with(("full list", base.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0, base.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
     let name = match full {
         true => tr!(look.cx, "Fold into runs").to_owned(),
@@ -192,14 +192,14 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
 fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Rect) -> Option<Anchor> {
     let m = look.m();
     let count = look.stage.mode.entries(card.level);
-    let id = ui.scope_id().with(("full list of", base.0));
+    let id = ui.scope_id().with(("full list of", card.level.0, base.0));
     let opened = ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), true));
-    let mut area = ScrollArea::vertical().id_salt(("full", base.0)).auto_shrink(false);
+    let mut area = ScrollArea::vertical().id_salt(("full", card.level.0, base.0)).auto_shrink(false);
     if !opened {
         area = area.vertical_scroll_offset((card.walked as f32 - 2.0).max(0.0) * m.row);
     }
     let mut anchor = None;
-    ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", base.0)), |ui| {
+    ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.level.0, base.0)), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         area.show_rows(ui, m.row, count, |ui, range| {
             for index in range {
@@ -223,15 +223,21 @@ fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, 
             entry.walked.map(|_| Anchor::of(rect, rect))
         }
         Row::Run { range, words, short } => {
-            run_ui(look, ui, (base, *range.start()), (words, short), rect);
+            run_ui(look, ui, (card.level, base, *range.start()), (words, short), rect);
             None
         }
     }
 }
 
-fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), (words, short): (&str, &str), rect: Rect) {
+fn run_ui(
+    look: &Look<'_>,
+    ui: &Ui,
+    (level, base, first): (Level, Gpa, usize),
+    (words, short): (&str, &str),
+    rect: Rect,
+) {
     let (t, m) = (look.t(), look.m());
-    let response = ui.interact(rect, ui.scope_id().with(("run", base.0, first)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("run", level.0, base.0, first)), Sense::click());
     let name = tr!(look.cx, "{what}, list every entry", what = words);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let color = if response.hovered() { t.strong } else { t.weak };
@@ -250,7 +256,7 @@ fn run_ui(look: &Look<'_>, ui: &Ui, (base, first): (Gpa, usize), (words, short):
 
 fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     let t = look.t();
-    let response = ui.interact(rect, ui.scope_id().with(("entry", entry.gpa.0)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("entry", level.0, entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
     let pointed = hover::pointed_at(ui);

@@ -23,7 +23,9 @@ use crate::arch::address::{Num, PAGE_SHIFT};
 use crate::arch::{CpuModel, Features, Vendor};
 use crate::engine::{EngineConfig, EngineName, Switches};
 use crate::lab::{Node, NodeId};
+use crate::language::Language;
 use crate::machine::{Caches, Command};
+use crate::tr;
 use wire::{Places, Wire, WireCommand, WireNode, WireStep, WireText, WireWant};
 
 /// The version that this program reads and writes.
@@ -65,34 +67,57 @@ pub struct View {
 
 /// Why a link cannot be made or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.say(Language::En))]
 pub enum LinkError {
     /// The text is no link.
-    #[error("this is no share link: one contains #m=, a version and a dot")]
     NoLink,
     /// The version is not known.
-    #[error("this link has version `{0}`: this program reads version {VERSION}")]
     Version(String),
     /// A character that base64url does not have.
-    #[error("this link is damaged: `{0}` is not a character of a link")]
     Character(char),
     /// It ends too early.
-    #[error("this link is not complete: its end is missing")]
     Truncated,
     /// Its content is not what was written.
-    #[error("this link is damaged: its parts do not fit together")]
     Damaged,
     /// More than [`MAX_BYTES`].
-    #[error("this link holds more than {} KiB: it is refused", MAX_BYTES >> 10)]
     TooLarge,
     /// It would take more memory or time than a link may.
-    #[error("this link asks for more memory or work than a link may")]
     TooMuch,
     /// It holds a machine that cannot be.
-    #[error("this link holds a machine that cannot be: {0}")]
     Impossible(String),
     /// A history that does not fit in a link.
-    #[error("this history takes {0} KiB, and a link holds at most {max}: save it as a file", max = MAX_BYTES >> 10)]
     TooLong(usize),
+}
+
+impl LinkError {
+    /// In words.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        let most = MAX_BYTES >> 10;
+        match self {
+            Self::NoLink => tr!(language, "this is no share link: one contains #m=, a version and a dot").to_owned(),
+            Self::Version(found) => tr!(
+                language,
+                "this link has version `{found}`: this program reads version {version}",
+                found = found,
+                version = VERSION
+            ),
+            Self::Character(found) => {
+                tr!(language, "this link is damaged: `{found}` is not a character of a link", found = found)
+            }
+            Self::Truncated => tr!(language, "this link is not complete: its end is missing").to_owned(),
+            Self::Damaged => tr!(language, "this link is damaged: its parts do not fit together").to_owned(),
+            Self::TooLarge => tr!(language, "this link holds more than {most} KiB: it is refused", most = most),
+            Self::TooMuch => tr!(language, "this link asks for more memory or work than a link may").to_owned(),
+            Self::Impossible(why) => tr!(language, "this link holds a machine that cannot be: {why}", why = why),
+            Self::TooLong(size) => tr!(
+                language,
+                "this history takes {size} KiB, and a link holds at most {most}: save it as a file",
+                size = size,
+                most = most
+            ),
+        }
+    }
 }
 
 /// What a link or an autosave holds, checked but not yet carried out.
