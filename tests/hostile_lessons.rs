@@ -220,6 +220,22 @@ fn the_command_line_lists_and_checks() {
     let broken = file("broken.json", &with("/level", json!(9)));
     let output = mmuscope(&["lesson", "check", &broken.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
+    let copies = [
+        ("/steps/4/goal", json!({"pdpte": 3, "register": "0x0"}), "its goal already holds"),
+        ("/steps/4/solution/0/val", json!("0x9007"), "does not reach the goal"),
+        ("/steps/4/par/steps", json!(1), "more than its par"),
+        ("/steps/0/text", json!({"en": "x"}), "steps[0].text is not in the language `zh`"),
+        ("/steps/0/text/en", json!("{{cr5}}"), "steps[0].text: unknown live value `cr5`"),
+        ("/after", json!(["four-registers"]), "in a circle: four-registers → four-registers"),
+        ("/tour", json!(99), "`tour` is 99"),
+        ("/steps/4/hints/en", json!(["x"]), "3 hints"),
+    ];
+    for (pointer, value, words) in copies {
+        let path = file("copy.json", &with(pointer, value));
+        let output = mmuscope(&["lesson", "check", &path.display().to_string()]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(1) && text.contains(words), "{pointer}: {text}");
+    }
     let output = mmuscope(&["lesson", "check", "no-such-file.json"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no such file"));

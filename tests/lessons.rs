@@ -429,6 +429,11 @@ fn a_broken_copy_fails_with_the_reason() {
     breaks("/steps/1/solution/0/want", json!({"pa": "0x123"}), Rule::SolutionAsWanted, "wanted pa 0x123");
     breaks("/steps/1/solution", json!([{"op": "access", "va": "0x123", "kind": "r"}]), Rule::Kind, "does not judge");
     breaks("/steps/0/allow", json!(["access"]), Rule::SolutionAllowed, "`poke`");
+    let dma = json!([{"op": "dma", "pa": "0x1000", "val": "0x400083", "size": 4}]);
+    let mut no_control = small();
+    (no_control["steps"][0]["solution"], no_control["steps"][0]["allow"]) = (dma, json!(["dma", "access"]));
+    let broken = check(&no_control);
+    assert!(broken[0].0 == Rule::Control && broken[0].1.contains("`dma`"), "{broken:?}");
     breaks("/tour", json!(1), Rule::Tour, "it is 2 to 2");
     breaks("/tour", json!(3), Rule::Tour, "`tour` is 3");
     breaks("/steps/0/kind", json!("predict"), Rule::Kind, "two or more choices");

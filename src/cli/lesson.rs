@@ -164,7 +164,8 @@ fn check(paths: &[PathBuf]) -> Result<Held, CliError> {
     }
     let failed = lessons.iter().filter(|lesson| broken.iter().any(|b| b.lesson == lesson.id)).count();
     let steps: usize = lessons.iter().map(|lesson| lesson.steps.len()).sum();
-    writeln!(out, "{} lessons, {steps} steps, {failed} failed", lessons.len())?;
+    let plural = if lessons.len() == 1 { "" } else { "s" };
+    writeln!(out, "{} lesson{plural}, {steps} steps, {failed} failed", lessons.len())?;
     Ok(if broken.is_empty() { Held::Yes } else { Held::No })
 }
 

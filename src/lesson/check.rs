@@ -36,6 +36,8 @@ pub enum Rule {
     SolutionAsWanted,
     /// The solution uses only what the step allows.
     SolutionAllowed,
+    /// What a step asks to be done can be done on the screen.
+    Control,
     /// Every text is in every language.
     Languages,
     /// Live values exist.
@@ -59,6 +61,10 @@ pub enum Rule {
     /// A tour has at least two steps, no more than its lesson, and is the only one.
     Tour,
 }
+
+/// The ops that a learner can give: `docs/lesson.md` says by which control.
+const WITH_CONTROL: [&str; 10] =
+    ["access", "read", "write", "poke", "mov_cr0", "mov_cr3", "mov_cr4", "wrmsr_efer", "invlpg", "invpcid"];
 
 /// A rule that a lesson breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -335,9 +341,13 @@ fn play(lesson: &Lesson, index: usize, start: &Since, say: &mut impl FnMut(Rule,
                 found.map(|found| format!("what it expects does not hold: {found}"))
             }
             Kind::Command(command) => {
-                if matches!(step.kind, StepKind::Change | StepKind::Construct) && !step.allows(command.op()) {
-                    let why = format!("its solution uses `{}`, which the step does not allow", command.op());
-                    say(Rule::SolutionAllowed, why);
+                let (op, to_do) = (command.op(), matches!(step.kind, StepKind::Change | StepKind::Construct));
+                if to_do && !step.allows(op) {
+                    say(Rule::SolutionAllowed, format!("its solution uses `{op}`, which the step does not allow"));
+                }
+                if to_do && !WITH_CONTROL.contains(&op) {
+                    let why = format!("its solution uses `{op}`, for which a learner has no control on the screen");
+                    say(Rule::Control, why);
                 }
                 let outcome = since.execute(command);
                 let failure = judge_step(solution, &outcome, since.vm.machine());
