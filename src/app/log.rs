@@ -19,6 +19,7 @@ pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         caption(ui, cx.tokens, tr!(cx, "No command yet."));
         return;
     }
+    super::transcript::pane_ui(cx, ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let mut area = ScrollArea::vertical().auto_shrink(false);
     let (id, line) = (ui.scope_id().with("line in view"), focus_line(cx));

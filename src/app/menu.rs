@@ -1,20 +1,61 @@
 //! Context menus: what can be done with the thing under the pointer. The items that are no actions of
 //! their own act on that thing.
 
-use egui::{Response, RichText, Ui};
+use egui::{Id, Key, Modifiers, Popup, Response, RichText, SetOpenCommand, Ui};
 
 use super::actions::Action;
+use super::stage::lower::TableId;
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::address::Num;
-use crate::arch::entry::{P, RW, US};
-use crate::arch::{Gpa, Level, Mode};
+use crate::arch::entry::{A, D, P, RW, US};
+use crate::arch::{Gfn, Gpa, Gva, Level, Mode};
+use crate::engine::AnyVm;
+use crate::engine::shadow::{PageId, SpteRef};
+use crate::explain::{Since, last_change};
 use crate::machine::Command;
-use crate::machine::command::Size;
+use crate::machine::command::{MapSize, Size};
 use crate::tr;
+
+/// The menu of a thing: at the pointer after a secondary click, below the thing after the menu key or
+/// Shift+F10 while it has the keyboard, and then with the keyboard on its first item.
+fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
+    let ctx = response.ctx.clone();
+    let pressed = |input: &mut egui::InputState| {
+        input.consume_key(Modifiers::SHIFT, Key::F10) || input.consume_key(Modifiers::NONE, Key::Menu)
+    };
+    let by_key = response.has_focus() && ctx.input_mut(pressed);
+    let keyed = Id::unique("menu: opened by key");
+    let mut popup = Popup::context_menu(response);
+    if by_key {
+        ctx.data_mut(|data| data.insert_temp(keyed, response.id));
+        ctx.data_mut(|data| data.insert_temp(first(), true));
+        popup = popup.open_memory(Some(SetOpenCommand::Bool(true)));
+    } else if response.secondary_clicked() {
+        ctx.data_mut(|data| data.remove::<Id>(keyed));
+    }
+    if ctx.data(|data| data.get_temp::<Id>(keyed)) == Some(response.id) {
+        popup = popup.at_position(response.rect.left_bottom());
+    }
+    popup.show(add);
+}
+
+/// Says that the next item is the first of a menu opened by key.
+fn first() -> Id {
+    Id::unique("menu: first item")
+}
+
+/// A button of a menu; the first of one that was opened by key takes the keyboard.
+fn press(ui: &mut Ui, button: impl egui::Widget) -> bool {
+    let response = ui.add(button);
+    if ui.data_mut(|data| data.remove_temp::<bool>(first())).is_some() {
+        response.request_focus();
+    }
+    response.clicked()
+}
 
 /// An item of a menu.
 fn item(cx: &ViewCx<'_>, ui: &mut Ui, text: impl Into<String>, command: AppCommand) {
-    if ui.button(text.into()).clicked() {
+    if press(ui, egui::Button::new(text.into())) {
         cx.send(command);
         ui.close();
     }
@@ -49,7 +90,7 @@ pub struct EntryTarget {
 
 /// The menu of an entry in guest memory.
 pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
-    response.context_menu(|ui| {
+    open(response, |ui| {
         let EntryTarget { level, gpa, value, frame, leaf } = entry;
         item(cx, ui, tr!(cx, "Edit its bits"), AppCommand::Select(Selection::Entry { level: level.0, gpa }));
         let mode = cx.machine.cpu.mode();
@@ -75,14 +116,17 @@ pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
             item(cx, ui, tr!(cx, "Go to the {place} that it leads to", place = name), AppCommand::Select(selection));
         }
         item(cx, ui, tr!(cx, "List every entry of its table, or fold it"), AppCommand::ToggleFull(gpa.gfn().base()));
+        let bytes = mode.entry_size() as u32;
+        origin(cx, ui, |vm| vm.machine().memory.read(gpa, bytes) & !(A | D));
         copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
+        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(gpa.0));
         actions(cx, ui, &[Action::Access, Action::Invlpg, Action::Deselect]);
     });
 }
 
 /// The menu of a table in guest memory.
 pub fn table_menu(cx: &ViewCx<'_>, response: &Response, level: Level, base: Gpa) {
-    response.context_menu(|ui| {
+    open(response, |ui| {
         item(cx, ui, tr!(cx, "Select it"), AppCommand::Select(Selection::Table { level: level.0, base }));
         item(cx, ui, tr!(cx, "List every entry, or fold them"), AppCommand::ToggleFull(base));
         item(cx, ui, tr!(cx, "Show its page"), AppCommand::Select(Selection::Page(base.gfn())));
@@ -91,9 +135,103 @@ pub fn table_menu(cx: &ViewCx<'_>, response: &Response, level: Level, base: Gpa)
     });
 }
 
+/// Why a thing is as it is: selects it and opens the tab.
+fn why(cx: &ViewCx<'_>, ui: &mut Ui, selection: Selection) {
+    if press(ui, egui::Button::new(tr!(cx, "Why is it so?"))) {
+        cx.send(AppCommand::Select(selection));
+        cx.send(AppCommand::OpenTab(super::view::Tab::Why));
+        ui.close();
+    }
+}
+
+/// To the command that made something as it is, if the history tells.
+fn origin<T: PartialEq>(cx: &ViewCx<'_>, ui: &mut Ui, probe: impl Fn(&AnyVm) -> T) {
+    // The history is searched on the click, not while the menu is open.
+    if press(ui, egui::Button::new(tr!(cx, "Go to the command that made it so"))) {
+        let lab = &cx.session.lab;
+        match last_change(lab, lab.cursor(), probe) {
+            Since::Step(step) => cx.send(AppCommand::Seek(step)),
+            Since::Start => cx.send(AppCommand::ToStart),
+            Since::Long => {
+                cx.send(AppCommand::Notice(tr!(cx, "It has been so for longer than is searched").to_owned()))
+            }
+        }
+        ui.close();
+    }
+}
+
+/// The menu of a shadow entry.
+pub fn spte_menu(cx: &ViewCx<'_>, response: &Response, at: SpteRef) {
+    let AnyVm::Shadow(vm) = cx.vm else { return };
+    let Some(page) = vm.engine.pool.get(at.page) else { return };
+    let value = page.spt[usize::from(at.index)];
+    open(response, |ui| {
+        why(cx, ui, Selection::Spte(at));
+        item(cx, ui, tr!(cx, "Select it"), AppCommand::Select(Selection::Spte(at)));
+        item(cx, ui, tr!(cx, "Select its shadow page"), AppCommand::Select(Selection::Shadow(at.page)));
+        if let Some(gpa) = vm.mirrored_entry(at) {
+            let entry = Selection::Entry { level: page.role.level, gpa };
+            item(cx, ui, tr!(cx, "Select the guest entry that it mirrors"), AppCommand::Select(entry));
+        }
+        origin(cx, ui, |vm| match vm {
+            AnyVm::Shadow(vm) => vm.engine.pool.get(at.page).map(|page| page.spt[usize::from(at.index)]),
+            AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
+        });
+        copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
+        let place = at.page.frame().base().0 + 8 * u64::from(at.index);
+        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(place));
+        actions(cx, ui, &[Action::Access, Action::Invlpg, Action::Deselect]);
+    });
+}
+
+/// The menu of a shadow page.
+pub fn shadow_menu(cx: &ViewCx<'_>, response: &Response, id: PageId) {
+    let AnyVm::Shadow(vm) = cx.vm else { return };
+    let Some(page) = vm.engine.pool.get(id) else { return };
+    open(response, |ui| {
+        item(cx, ui, tr!(cx, "Select it"), AppCommand::Select(Selection::Shadow(id)));
+        if !page.role.direct {
+            let table = Selection::Table { level: page.role.level, base: page.gfn.base() };
+            item(cx, ui, tr!(cx, "Select the guest table that it shadows"), AppCommand::Select(table));
+        }
+        item(cx, ui, tr!(cx, "List every entry, or fold them"), AppCommand::ToggleFullLower(TableId::Shadow(id)));
+        origin(cx, ui, |vm| match vm {
+            AnyVm::Shadow(vm) => vm.engine.pool.get(id).map(|page| (page.gfn, page.role)),
+            AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
+        });
+        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(id.frame().base().0));
+        actions(cx, ui, &[Action::LoadCr3, Action::NextExit, Action::Deselect]);
+    });
+}
+
+/// The menu of a row of the TLB or of the paging-structure caches; `select` is what it leads to.
+pub fn cached_menu(cx: &ViewCx<'_>, response: &Response, select: Option<Selection>, text: &str) {
+    open(response, |ui| {
+        if let Some(selection) = select {
+            item(cx, ui, tr!(cx, "Select what it leads to"), AppCommand::Select(selection));
+        }
+        copy(ui, tr!(cx, "Copy its text"), text.to_owned());
+        actions(cx, ui, &[Action::Invlpg, Action::FlushAll, Action::LoadCr3]);
+    });
+}
+
+/// The menu of a page of guest memory, or of the host frame behind it.
+pub fn page_menu(cx: &ViewCx<'_>, response: &Response, gfn: Gfn) {
+    open(response, |ui| {
+        item(cx, ui, tr!(cx, "Show its page"), AppCommand::Select(Selection::Page(gfn)));
+        let va = cx.machine.cpu.mode().linear(cx.view.composer.va);
+        let map = Command::Map { va: Gva(va.0 & !0xfff), pa: gfn.base(), size: MapSize::Kib4, flags: RW | US };
+        item(cx, ui, tr!(cx, "Map the composed address here"), AppCommand::Run(map));
+        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(gfn.base().0));
+        actions(cx, ui, &[Action::Access, Action::Deselect]);
+    });
+}
+
 /// The menu of the PDPTE registers.
 pub fn register_menu(cx: &ViewCx<'_>, response: &Response, index: usize, memory: Gpa) {
-    response.context_menu(|ui| {
+    open(response, |ui| {
+        origin(cx, ui, |vm| vm.machine().cpu.pdptes[index]);
+        copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(cx.machine.cpu.pdptes[index]));
         item(cx, ui, tr!(cx, "Show the register"), AppCommand::Select(Selection::PdpteRegister(index)));
         let entry = Selection::Entry { level: crate::arch::pdpte::LEVEL.0, gpa: memory };
         item(cx, ui, tr!(cx, "Edit its memory"), AppCommand::Select(entry));
@@ -103,8 +241,8 @@ pub fn register_menu(cx: &ViewCx<'_>, response: &Response, index: usize, memory:
 
 /// The menu of a command or event of the log.
 pub fn event_menu(cx: &ViewCx<'_>, response: &Response, step: usize, event: Option<usize>, text: &str) {
-    response.context_menu(|ui| {
-        if ui.button(tr!(cx, "Go there")).clicked() {
+    open(response, |ui| {
+        if press(ui, egui::Button::new(tr!(cx, "Go there"))) {
             cx.send(AppCommand::Seek(step));
             if let Some(index) = event {
                 cx.send(AppCommand::ShowEvents(index + 1));

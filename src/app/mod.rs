@@ -36,6 +36,7 @@ mod store_row; // a store of any bytes, and a load
 pub mod tables; // the paging structures of a machine
 pub mod theme; // design tokens
 pub mod time; // undo, play, motion, searches along the path
+mod transcript;
 pub mod timeline; // time as a line
 pub mod view; // what a view sees and what it may ask for
 mod why; // the tab Why
@@ -283,6 +284,12 @@ impl App {
         self.motion.follow_system(reduces);
     }
 
+    /// What led to the state shown, in words: for a live region beside the canvas.
+    #[must_use]
+    pub fn transcript_line(&self, ctx: &egui::Context) -> String {
+        transcript::line(&self.view_cx(ctx))
+    }
+
     /// Draws one frame.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         self.take_input(ui.ctx());
@@ -292,6 +299,7 @@ impl App {
         layout::layout_ui(&cx, ui);
         files::notes_ui(&cx, ui.ctx());
         palette::overlay_ui(&cx, ui.ctx());
+        transcript::live_ui(&cx, ui);
         hover::settle(ui.ctx());
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();

@@ -26,6 +26,8 @@ enum Subject {
     Command(usize),
     /// A shadow entry of the state shown.
     Spte(SpteRef, usize),
+    /// An event of the command in focus, by its place.
+    Event(usize),
 }
 
 /// An explanation, and what would help.
@@ -169,6 +171,24 @@ fn answer(cx: &ViewCx<'_>) -> Rc<Answer> {
         };
         Answer { why, fixes }
     })
+}
+
+/// How the command in focus ended, in one sentence.
+#[must_use]
+pub fn title(cx: &ViewCx<'_>) -> String {
+    answer(cx).why.title.clone()
+}
+
+/// An event of the command in focus in one sentence, where it has one.
+#[must_use]
+pub fn sentence(cx: &ViewCx<'_>, at: usize) -> Option<String> {
+    let told = cx.explanations.get((cx.language(), Depth::Engineer, Subject::Event(at)), || {
+        let text = ask(cx, false, |question| {
+            explain::sentence(&Question { events: cx.events, depth: Depth::Engineer, ..*question }, at)
+        });
+        Answer { why: Why { title: text.unwrap_or_default(), ..Why::default() }, fixes: Vec::new() }
+    });
+    Some(told.why.title.clone()).filter(|text| !text.is_empty())
 }
 
 /// What the scenario itself says at this point.

@@ -220,6 +220,7 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     }
     line_text(look, ui, line, rect);
     paint::focus_ring(ui.painter(), &response, t);
+    crate::app::menu::cached_menu(look.cx, &response, line.select, &name);
     if let (true, Some(selection)) = (response.clicked(), line.select) {
         look.cx.send(AppCommand::Select(selection));
     }

@@ -226,6 +226,9 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
         right = mark_ui(look, ui, *mark, at(right), shown.right());
     }
     paint::focus_ring(ui.painter(), &response, t);
+    if let TableId::Shadow(page) = card.id {
+        crate::app::menu::shadow_menu(look.cx, &response, page);
+    }
     if response.double_clicked() {
         look.cx.send(AppCommand::ToggleFullLower(card.id));
     } else if response.clicked()
@@ -325,6 +328,9 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect
         let slots = &look.inputs.machine.slots;
         let frame = entry.target.and_then(|frame| slots.guest_frame(crate::arch::Hfn(frame)));
         hover::point_at(ui, Pointed { entry: entry.mirrors, frame });
+    }
+    if let Some(at) = entry.id.spte() {
+        crate::app::menu::spte_menu(look.cx, &response, at);
     }
     if response.clicked()
         && let Some(at) = entry.id.spte()
@@ -503,10 +509,20 @@ fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
     let shown = paint::first_that_fits(painter, ways, &plain(m.small), width);
     paint::text_within(painter, at, Align2::LEFT_CENTER, shown, plain(m.small), t.weak, width);
     paint::card_edge(painter, rect, t.shadow.edge);
-    let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::hover());
+    let response = ui.interact(rect, ui.scope_id().with("host frame"), Sense::click());
     let place = words::gpa(Gpa(host.hpa.0));
     let name = tr!(look.cx, "Host frame at HPA {place}, {words}", place = place, words = words);
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    paint::focus_ring(painter, &response, t);
+    if let Some(gfn) = look.inputs.machine.slots.guest_frame(host.hpa.hfn()) {
+        crate::app::menu::page_menu(look.cx, &response, gfn);
+        if response.hovered() {
+            hover::point_at(ui, Pointed { entry: None, frame: Some(gfn) });
+        }
+        if response.clicked() {
+            look.cx.send(AppCommand::Select(Selection::Page(gfn)));
+        }
+    }
     response.on_hover_text(name);
     let y = head.bottom() + 0.5 * m.row;
     Anchor { left: pos2(rect.left(), y), right: pos2(rect.right(), y), top: rect.top(), bottom: rect.bottom() }

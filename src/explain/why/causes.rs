@@ -75,6 +75,17 @@ pub fn causes(question: &Question<'_>, command: &Command) -> Vec<Cause> {
     causes
 }
 
+/// One event in words, as a transcript tells it; none where it says nothing of its own.
+#[must_use]
+pub fn sentence(question: &Question<'_>, at: usize) -> Option<String> {
+    let command = question.command()?;
+    let mut chain = Chain { question, command, causes: Vec::new(), said: Said::default() };
+    question.events.get(at)?;
+    chain.event(at);
+    let texts: Vec<String> = chain.causes.into_iter().map(|cause| cause.text).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
+}
+
 /// What was said once and need not be said again.
 #[derive(Default)]
 struct Said {

@@ -17,7 +17,7 @@ mod refusal;
 mod shadow;
 mod words;
 
-pub use causes::reading_order;
+pub use causes::{reading_order, sentence};
 pub use depth::Depth;
 pub use fix::{Fix, fixes};
 pub use history::{Since, last_change, last_event};
