@@ -32,7 +32,7 @@ impl Display {
     fn open() -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -124,8 +124,7 @@ impl<'a> Window<'a> {
 
     /// Closes the window as its owner does, and waits for the program's end.
     fn close(mut self) {
-        // Without a window manager nobody sends WM_DELETE_WINDOW but we: Ctrl+Q is not taken.
-        self.display.xdotool(&["windowclose", &self.id]);
+        self.key("ctrl+q");
         let begin = Instant::now();
         while self.program.try_wait().expect("a child").is_none() {
             if begin.elapsed() > PATIENCE {

@@ -335,7 +335,7 @@ fn a_listing_is_shown_before_it_replaces_anything() {
     // Another part.
     *world.clipboard.borrow_mut() = MEMORY.to_owned();
     press(&mut window, "Add the clipboard");
-    assert!(window.query_by_label_contains("1 words of it not zero").is_some());
+    assert!(window.query_by_label_contains("words that are not zero: 1").is_some());
     let part = MEMORY.replace("3000", "4000").replace("4067", "0083");
     drop_file(&mut window, "more.txt", part.as_bytes());
     assert!(window.query_by_label_contains("1 PML4, 1 PDPT").is_some());
@@ -364,7 +364,7 @@ fn an_image_is_read_at_its_place() {
     window.get_by_label("First byte of the image").type_text("0x100000");
     window.run();
     key(&mut window, Key::Enter);
-    assert!(window.query_by_label_contains("1 PML4, 1 PDPT; 1 pages mapped").is_some());
+    assert!(window.query_by_label_contains("1 PML4, 1 PDPT; pages mapped: 1").is_some());
     press(&mut window, "Open this machine");
     let session = window.state().session();
     assert_eq!((session.scenario.id.as_str(), session.lab.machine().cpu.regs.cr3), ("ram.bin", 0x10_0000));
@@ -426,7 +426,7 @@ fn opening_loses_nothing_and_every_state_can_be_opened_again() {
     press(&mut window, "File ▾");
     press(&mut window, "Earlier states");
     assert_eq!(window.state().files().states().map(<[_]>::len), Some(20));
-    let row = window.query_all_by_label_contains("empty 7 commands").next().expect("a row");
+    let row = window.query_all_by_label_contains("Empty machine 7 commands").next().expect("a row");
     row.click();
     window.run();
     assert_eq!(window.state().session().lab.len(), 7);

@@ -129,6 +129,8 @@ pub enum Action {
     Welcome,
     /// Everything of the window where it was at first.
     ResetLayout,
+    /// Closes the window.
+    Quit,
     /// The command palette.
     Palette,
     /// The sheet of shortcuts.
@@ -212,6 +214,9 @@ impl Action {
         all.extend([Self::Share, Self::Open, Self::Paste, Self::Save, Self::States, Self::TakeOffer]);
         all.extend(ExportKind::ALL.map(Self::Export));
         all.extend([Self::Welcome, Self::ResetLayout]);
+        if !cfg!(target_arch = "wasm32") {
+            all.push(Self::Quit);
+        }
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend([Self::Tour, Self::LessonOn, Self::LessonHint]);
         all.extend((0..ANSWERS).map(Self::LessonAnswer));
@@ -235,7 +240,7 @@ impl Action {
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => Group::Lesson,
-            Self::Share | Self::Export(_) | Self::TakeOffer => Group::Files,
+            Self::Share | Self::Export(_) | Self::TakeOffer | Self::Quit => Group::Files,
             _ => Group::View,
         }
     }
@@ -314,6 +319,7 @@ impl Action {
             Self::Export(kind) => kind.name(l),
             Self::TakeOffer => tr!(l, "Restore what was kept before a crash").into(),
             Self::Welcome => tr!(l, "Show the ways to begin").into(),
+            Self::Quit => tr!(l, "Close the window").into(),
             Self::ResetLayout => tr!(l, "Reset the layout of the window").into(),
             Self::Palette => tr!(l, "Search or run a command").into(),
             Self::Shortcuts => tr!(l, "Show the shortcuts").into(),
@@ -381,6 +387,7 @@ impl Action {
             Self::Lessons => key(Modifiers::SHIFT, Key::L),
             Self::Open => key(Modifiers::COMMAND, Key::O),
             Self::Save => key(Modifiers::COMMAND, Key::S),
+            Self::Quit => key(Modifiers::COMMAND, Key::Q),
             Self::LessonOn => key(Modifiers::NONE, Key::Enter),
             Self::LessonHint => key(Modifiers::NONE, Key::H),
             Self::LessonAnswer(0) => key(Modifiers::NONE, Key::Num1),
@@ -494,6 +501,7 @@ impl Action {
             Self::Share => AppCommand::Overlay(Some(Overlay::Share)),
             Self::Welcome => AppCommand::Overlay(Some(Overlay::Welcome)),
             Self::ResetLayout => FileWish::ResetLayout.into(),
+            Self::Quit => FileWish::Quit.into(),
             Self::Palette => AppCommand::Overlay(Some(Overlay::Palette)),
             Self::Shortcuts => AppCommand::Overlay(Some(Overlay::Shortcuts)),
             Self::Compose(va) => AppCommand::Compose(super::view::Composer { va, ..cx.view.composer }),

@@ -111,7 +111,7 @@ fn preview_ui(cx: &ViewCx<'_>, ui: &mut Ui, preview: &Preview) {
     let t = cx.tokens;
     let line = |ui: &mut Ui, text: String| ui.label(RichText::new(text).color(t.text));
     let (ram, words) = (size_text(preview.ram), preview.words);
-    line(ui, tr!(cx, "{ram} of memory, {words} words of it not zero", ram = ram, words = words));
+    line(ui, tr!(cx, "{ram} of memory; words that are not zero: {words}", ram = ram, words = words));
     let hex = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), explain::hex);
     let registers = &preview.registers;
     let values = [("CR0", registers.cr0), ("CR3", registers.cr3), ("CR4", registers.cr4), ("EFER", registers.efer)];
@@ -129,7 +129,7 @@ fn preview_ui(cx: &ViewCx<'_>, ui: &mut Ui, preview: &Preview) {
             let more = if preview.cut { tr!(cx, ", and more") } else { "" };
             let words = tr!(
                 cx,
-                "Reached from CR3: {tables}{more}; {pages} pages mapped",
+                "Reached from CR3: {tables}{more}; pages mapped: {pages}",
                 tables = tables,
                 more = more,
                 pages = preview.mapped

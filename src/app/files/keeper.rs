@@ -18,6 +18,7 @@ use crate::lesson::Progress;
 use crate::machine::Caches;
 use crate::scenario::autosave::{Entry, Ring, STATES, Storage};
 use crate::scenario::{Marks, Shared, Text};
+use crate::word;
 
 /// At most so many milliseconds of work are lost.
 pub const EVERY: u64 = 2_000;
@@ -58,6 +59,7 @@ impl StateLine {
     #[must_use]
     pub fn name(&self, language: Language) -> &str {
         match self.title.get(language.id()) {
+            "" if self.id == "empty" => language.tr(word!("Empty machine")),
             "" => &self.id,
             title => title,
         }

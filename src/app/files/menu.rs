@@ -1,7 +1,7 @@
 //! The menu of everything that leads in and out, and the link that is shared.
 
 use egui::containers::menu::MenuButton;
-use egui::{Button, RichText, ScrollArea, TextEdit, Ui, Vec2};
+use egui::{Button, RichText, TextEdit, Ui, Vec2};
 
 use super::export::ExportKind;
 use crate::app::actions::Action;
@@ -58,10 +58,9 @@ pub fn share_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         None => return,
     };
     let length = link.len();
-    ScrollArea::vertical().max_height(120.0).show(ui, |ui| {
-        let edit = TextEdit::multiline(&mut link).font(theme::mono(TEXT)).desired_width(f32::INFINITY).desired_rows(3);
-        ui.add(edit).accessible_name(tr!(cx, "The link"));
-    });
+    // A text that cannot be changed, yet selected and copied.
+    let edit = TextEdit::singleline(&mut link).font(theme::mono(TEXT)).desired_width(f32::INFINITY);
+    ui.add(edit.margin(egui::Margin::symmetric(8, 6))).accessible_name(tr!(cx, "The link"));
     ui.add_space(6.0);
     ui.horizontal(|ui| {
         if primary_button(ui, t, tr!(cx, "Copy the link")).clicked() {

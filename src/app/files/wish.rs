@@ -40,6 +40,8 @@ pub enum FileWish {
     Begin(Beginning),
     /// Everything where it was at first.
     ResetLayout,
+    /// Close the window.
+    Quit,
 }
 
 impl App {
@@ -72,6 +74,7 @@ impl App {
             FileWish::Import(wish) => self.apply_import(wish),
             FileWish::Begin(beginning) => self.begin(ctx, beginning),
             FileWish::ResetLayout => self.reset_layout(ctx),
+            FileWish::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
     }
 
