@@ -16,7 +16,7 @@ use mmuscope::engine::EngineName;
 use mmuscope::machine::command::Size;
 use mmuscope::machine::{Caches, Command};
 use mmuscope::scenario::{Scenario, Session, View, link, read_steps};
-use support::{SIZES, open, open_on};
+use support::{SIZES, open, open_on, open_scenario};
 
 fn press(window: &mut Harness<'_, App>, key: Key) {
     window.key_press(key);
@@ -269,6 +269,127 @@ fn a_field_keeps_its_own_undo() {
     assert_eq!(window.state().session().lab.log().len(), len);
 }
 
+/// Load the example, poke PDPTE 1, see STALE, access through the old register, load CR3, see fresh and
+/// the fault, back to the start, branch, come back, and name what was left.
+#[test]
+fn the_story_of_a_branch() {
+    let mut window = open_scenario(empty_example(), SIZES.desktop, Theme::Dark, 0);
+    window.get_by_label("Linear address").focus();
+    window.run();
+    press_with(&mut window, Modifiers::COMMAND, Key::A);
+    window.get_by_label("Linear address").type_text("0x41201abc");
+    window.run();
+    press(&mut window, Key::Escape);
+    window.get_by_label_contains("PDPTE 1 memory").click();
+    window.run();
+    window.get_by_label("Value of the entry in hex").focus();
+    window.run();
+    press_with(&mut window, Modifiers::COMMAND, Key::A);
+    window.get_by_label("Value of the entry in hex").type_text("0x9001");
+    window.run();
+    press(&mut window, Key::Enter);
+    assert!(said(&window, "PDPTE 1 STALE"));
+    window.get_by_label("Access").click();
+    window.run();
+    assert!(said(&window, "PDPTE 1 STALE"), "the old register still leads");
+    assert_eq!(window.state().session().lab.machine().cpu.cr2.0, 0);
+    window.get_by_label("Load CR3").click();
+    window.run();
+    assert!(!said(&window, "PDPTE 1 STALE"));
+    window.get_by_label("Access").click();
+    window.run();
+    assert!(said(&window, "Fault: "));
+    let (hash, len) = (window.state().session().lab.state_hash(), window.state().session().lab.len());
+    window.get_by_label("To the start").click();
+    window.run();
+    assert_eq!(cursor(&window), 0);
+    window.get_by_label("Load CR3").click();
+    window.run();
+    assert_eq!((window.state().session().lab.branches().len(), window.state().session().lab.len()), (2, 1));
+    window.get_by_label_contains("Go to branch: main").click();
+    window.run();
+    window.get_by_label("To the end").click();
+    window.run();
+    let lab = &window.state().session().lab;
+    assert_eq!((lab.state_hash(), lab.len()), (hash, len));
+}
+
+fn empty_example() -> Session {
+    let json = include_str!("../assets/scenarios/the-register-remembers.json");
+    let mut scenario = Scenario::from_json("example", json).expect("the example is a scenario");
+    scenario.steps.clear();
+    Session::open_on(scenario, EngineName::Native, Caches::default()).expect("the example can begin")
+}
+
+/// By keys alone: name a branch, go to the other, delete one, bring it back.
+#[test]
+fn branches_are_reached_by_keys() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 2);
+    press(&mut window, Key::C);
+    assert_eq!(window.state().session().lab.branches().len(), 2);
+    press(&mut window, Key::F2);
+    window.get_by_label("Name of the branch").type_text("what if");
+    window.run();
+    press(&mut window, Key::Enter);
+    assert!(said(&window, "branch what if"));
+    press(&mut window, Key::O);
+    assert!(said(&window, "branch main"));
+    assert!(said(&window, "Go to branch: what if"));
+    press(&mut window, Key::O);
+    press_with(&mut window, Modifiers::SHIFT, Key::Delete);
+    assert!(said(&window, "Branch what if is deleted"));
+    assert_eq!(window.state().session().lab.branches().len(), 1);
+    press_with(&mut window, Modifiers::SHIFT, Key::Delete);
+    assert!(said(&window, "The only branch cannot be deleted"));
+    press_with(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(said(&window, "branch what if"));
+    press_with(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(!said(&window, "branch what if"), "the name was an edit, too");
+}
+
+/// A branch on the line of time has a menu, keys of its own, and a double click opens its name.
+#[test]
+fn a_branch_on_the_line_is_renamed_and_deleted() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 2);
+    press(&mut window, Key::C);
+    press(&mut window, Key::O);
+    let stub = "Go to branch: MOV CR3";
+    window.get_by_label_contains(stub).focus();
+    window.run();
+    press(&mut window, Key::F2);
+    window.get_by_label("Name of the branch").type_text("first");
+    window.run();
+    press(&mut window, Key::Enter);
+    assert!(said(&window, "Go to branch: first"));
+    window.get_by_label_contains("Go to branch: first").click_secondary();
+    window.run();
+    window.get_by_label("Delete it").click();
+    window.run();
+    assert_eq!(window.state().session().lab.branches().len(), 1);
+    press_with(&mut window, Modifiers::COMMAND, Key::Z);
+    window.get_by_label_contains("Go to branch: first").focus();
+    window.run();
+    press(&mut window, Key::Delete);
+    assert_eq!(window.state().session().lab.branches().len(), 1);
+}
+
+#[test]
+fn bookmarks_have_names() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 2);
+    press_with(&mut window, Modifiers::SHIFT, Key::B);
+    window.get_by_label("Name of the bookmark").type_text("stale from here");
+    window.run();
+    press(&mut window, Key::Enter);
+    assert!(said(&window, "1 bookmark"));
+    press(&mut window, Key::Home);
+    window.get_by_label_contains("Bookmark: stale from here").click();
+    window.run();
+    assert_eq!(cursor(&window), 2);
+    press(&mut window, Key::End);
+    press_with(&mut window, Modifiers::SHIFT, Key::N);
+    assert_eq!(cursor(&window), 2);
+}
+
 #[test]
 fn jumps_go_both_ways() {
     let mut window = open_on(EngineName::Kvm2007, SIZES.laptop, Theme::Dark, 6);
@@ -318,6 +439,66 @@ fn the_changes_of_what_is_selected_are_found() {
     assert_eq!(cursor(&window), 5);
 }
 
+#[test]
+fn play_goes_on_to_the_end_and_pauses() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 1);
+    press_with(&mut window, Modifiers::SHIFT, Key::K);
+    assert!(said(&window, "Speed: fast"));
+    window.key_press(Key::K);
+    window.run_steps(3);
+    assert!(window.state().is_playing());
+    window.run_steps(40);
+    assert_eq!((cursor(&window), window.state().is_playing()), (6, false));
+    press(&mut window, Key::Home);
+    window.get_by_label("Let time run").click();
+    window.run_steps(3);
+    window.get_by_label("Pause").click();
+    window.run_steps(3);
+    let stopped = cursor(&window);
+    window.run_steps(20);
+    assert!(!window.state().is_playing());
+    assert_eq!(cursor(&window), stopped);
+    window.get_by_label("Let time run").click();
+    window.run_steps(3);
+    press(&mut window, Key::ArrowLeft);
+    assert!(!window.state().is_playing(), "who steps has the reins");
+}
+
+#[test]
+fn the_wheel_scrubs() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 2);
+    let line = window.get_by_label_contains("Time: step").rect();
+    window.hover_at(line.center());
+    window.run();
+    let wheel = |window: &mut Harness<'_, App>, y: f32| {
+        window.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Line,
+            delta: egui::vec2(0.0, y),
+            modifiers: Modifiers::NONE,
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+        });
+        window.run_steps(12);
+    };
+    wheel(&mut window, -1.0);
+    assert_eq!(cursor(&window), 3);
+    wheel(&mut window, -2.0);
+    assert_eq!(cursor(&window), 5);
+    wheel(&mut window, 3.0);
+    assert_eq!(cursor(&window), 2);
+}
+
+#[test]
+fn pages_of_the_line_are_keys() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 2);
+    window.get_by_label_contains("Time: step").focus();
+    window.run();
+    for (key, at) in [(Key::PageDown, 6), (Key::PageUp, 0), (Key::ArrowRight, 1), (Key::End, 6), (Key::Home, 0)] {
+        press(&mut window, key);
+        assert_eq!(cursor(&window), at, "{key:?}");
+    }
+}
+
 /// A step moves at most four things for 0.4 s and then rests; any key or click ends it at once.
 #[test]
 fn a_step_moves_and_any_key_ends_it() {
@@ -355,6 +536,15 @@ fn a_step_moves_and_any_key_ends_it() {
             }
         }
     }
+}
+
+/// The walk's token moves on the stage: something does move where a walk is stepped through.
+#[test]
+fn a_walk_moves_a_token() {
+    let mut window = open_moving(EngineName::Native, SIZES.laptop);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(6);
+    assert!(window.state().motion().moving() >= 1);
 }
 
 #[test]

@@ -21,9 +21,9 @@ const ROOMY: f32 = 1500.0;
 
 const BAR: f32 = 44.0;
 const STRIP: f32 = 86.0;
-const TIME: f32 = 136.0;
+const TIME: f32 = 140.0;
 /// On a narrow screen the line of time, too, has one row more.
-const TIME_NARROW: f32 = 176.0;
+const TIME_NARROW: f32 = 180.0;
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
     Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))

@@ -3,10 +3,12 @@
 //! Every control performs the instruction that it stands for; a refused one says which rule and
 //! which bits refused it.
 
+use egui::emath::TSTransform;
 use egui::{Align, Layout, RichText, Ui};
 
 use super::lesson::spot;
 use super::theme;
+use super::time::motion::Refused;
 use super::view::{AppCommand, Composer, ViewCx};
 use super::widgets::{HexField, button, caption, chip, hex_field, primary_button, segmented};
 use crate::arch::address::Num;
@@ -94,6 +96,16 @@ impl Register {
             Self::Cr0 => regs.cr0.bits(),
             Self::Cr4 => regs.cr4.bits(),
             Self::Efer => regs.efer.bits(),
+        }
+    }
+
+    /// The bits of it that a refused instruction wanted to change.
+    const fn bits_of(self, refused: Refused) -> u64 {
+        match (self, refused) {
+            (Self::Cr0, Refused::Cr0(bits)) | (Self::Cr4, Refused::Cr4(bits)) | (Self::Efer, Refused::Efer(bits)) => {
+                bits
+            }
+            _ => 0,
         }
     }
 
@@ -200,7 +212,8 @@ fn bits_ui(cx: &ViewCx<'_>, ui: &mut Ui, register: Register) {
     for bit in BITS.iter().filter(|bit| bit.register == register) {
         let on = value & bit.mask != 0;
         let name = format!("{}.{}", register.name(), bit.name);
-        let response = chip(ui, cx.tokens, bit.name, on, &name);
+        let far = cx.motion.shake(|refused| register.bits_of(refused) & bit.mask != 0);
+        let response = shaken(ui, far, |ui| chip(ui, cx.tokens, bit.name, on, &name));
         let absent = bit.feature.is_some_and(|feature| !cx.machine.cpu.model.has(feature));
         let meaning = cx.tr(bit.meaning);
         let mut hint = tr!(cx, "{name} = {value}: {meaning}.", name = name, value = u8::from(on), meaning = meaning);
@@ -229,7 +242,9 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         HexField::Quiet => {}
     }
     let hint = tr!(cx, "MOV CR3: also of the same value it counts, and loads the PDPTE registers under PAE paging");
-    if button(ui, tr!(cx, "Load CR3")).on_hover_text(hint).clicked() {
+    let far = cx.motion.shake(|refused| refused == Refused::Cr3);
+    let response = shaken(ui, far, |ui| button(ui, tr!(cx, "Load CR3")));
+    if response.on_hover_text(hint).clicked() {
         load(value);
     }
 }
@@ -298,6 +313,14 @@ fn composer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         kind_ui(cx, ui);
         buttons_ui(cx, ui);
     });
+}
+
+/// A control beside its place by so many points: one whose instruction was refused shakes.
+fn shaken<T>(ui: &mut Ui, far: f32, add: impl FnOnce(&mut Ui) -> T) -> T {
+    if far == 0.0 {
+        return add(ui);
+    }
+    ui.with_visual_transform(TSTransform::from_translation(egui::vec2(far, 0.0)), add).inner
 }
 
 /// Why the last wish or the last instruction was refused.

@@ -2,21 +2,23 @@
 //! the guest's half and in the hypervisor's; and the ghost, where a stale PDPTE in memory would have
 //! led.
 
+use std::cell::RefCell;
+
 use egui::{Align2, Color32, Pos2, Shape, Stroke, Ui, pos2, vec2};
 
 use super::path::{End, Hit, Hop, Reach};
+use super::trail::{self, Taken};
 use super::{Anchor, Look, paint, words};
 use crate::app::theme::plain;
 use crate::arch::{Level, pdpte};
 
-/// Seconds that a new arrow takes to grow.
-const GROWTH: f32 = 0.4;
 /// How far from the cards arrows run where levels stand below each other, in points.
 const GUTTER: f32 = 9.0;
 
 /// The places that arrows join.
 #[derive(Default)]
 pub struct Arrows {
+    taken: RefCell<Vec<Taken>>,
     hops: Vec<(Level, Anchor)>,
     lower: Vec<(Level, Anchor, Reach)>,
     /// Where rails leave the guest's tables.
@@ -82,24 +84,25 @@ impl Arrows {
             && let Some(to) = self.at(first.level)
         {
             let manner = if first.reach == Reach::Read { Manner::Taken } else { Manner::Possible };
-            arrow(look, ui, 9, (from, to), manner, color, Side::Guest);
+            self.arrow(look, ui, (9, Side::Guest), (from, to), manner, color);
         }
         for pair in path.hops.windows(2) {
             let [from, to] = pair else { continue };
             if let (Some(a), Some(b)) = (self.at(from.level), self.at(to.level)) {
                 let manner = manner(look, from, to.reach == Reach::Read, to.reach == Reach::Cached);
-                arrow(look, ui, from.level.0, (a, b), manner, color, Side::Guest);
+                self.arrow(look, ui, (from.level.0, Side::Guest), (a, b), manner, color);
             }
         }
         if let (Some(last), End::Page { .. }, Some(page)) = (path.hops.last(), path.end, self.page)
             && let Some(from) = self.at(last.level)
         {
             let manner = manner(look, last, path.arrived, path.arrived);
-            arrow(look, ui, last.level.0, (from, page), manner, color, Side::Guest);
+            self.arrow(look, ui, (last.level.0, Side::Guest), (from, page), manner, color);
         }
         self.lower(look, ui);
         self.hits(look, ui);
         self.ghost(look, ui);
+        trail::trail_ui(look, ui, self.taken.take());
     }
 
     /// The hardware's walk through the hypervisor's tables.
@@ -115,13 +118,13 @@ impl Arrows {
         };
         for pair in self.lower.windows(2) {
             let [(level, a, from), (_, b, to)] = pair else { continue };
-            arrow(look, ui, 30 + level.0, (*a, *b), manner(*from, *to), color, Side::Lower);
+            self.arrow(look, ui, (30 + level.0, Side::Lower), (*a, *b), manner(*from, *to), color);
         }
         if let (Some((Level(1), from, reach)), Some(host)) = (self.lower.last(), self.host)
             && lower.walked(Level(1)).is_some_and(super::lower::LowerCard::leads_on)
         {
             let to = if lower.arrived { *reach } else { Reach::Ahead };
-            arrow(look, ui, 31, (*from, host), manner(*reach, to), color, Side::Lower);
+            self.arrow(look, ui, (31, Side::Lower), (*from, host), manner(*reach, to), color);
         }
     }
 
@@ -134,7 +137,7 @@ impl Arrows {
             && let Some(to) = self.at(next.level)
         {
             let manner = if path.recorded && next.reach == Reach::Read { Manner::Taken } else { Manner::No };
-            arrow(look, ui, 10 + level.0, (from, to), manner, color, Side::Guest);
+            self.arrow(look, ui, (10 + level.0, Side::Guest), (from, to), manner, color);
         }
         let target = self.host.filter(|_| look.stage.lower.is_some()).or(self.page);
         if let (Some(Hit::Tlb(_)), true, Some(hit), Some(page)) = (path.hit, path.arrived, self.tlb_hit, target) {
@@ -142,10 +145,35 @@ impl Arrows {
             let from = pos2(x, hit.top);
             let to = pos2(x, page.bottom + 2.0);
             if from.y > to.y {
-                let part = growth(ui, 20, true);
-                let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], part);
-                stroke(ui, &points, color, 2.0);
+                let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], 1.0);
+                self.taken.borrow_mut().push(Taken { key: 20, lane: trail::CACHE, points, color });
             }
+        }
+    }
+
+    fn arrow(
+        &self,
+        look: &Look<'_>,
+        ui: &Ui,
+        (key, side): (u8, Side),
+        ends: (Anchor, Anchor),
+        manner: Manner,
+        color: Color32,
+    ) {
+        let points = route(look, ends, 1.0, side);
+        let (soft, lane) = match side {
+            _ if (10..20).contains(&key) => (look.t().guest.edge, trail::CACHE),
+            Side::Guest => (look.t().guest.edge, trail::GUEST),
+            Side::Lower => (look.t().shadow.edge, trail::LOWER),
+        };
+        match manner {
+            Manner::Taken => self.taken.borrow_mut().push(Taken { key, lane, points, color }),
+            Manner::Possible => stroke(ui, &points, soft, 1.5),
+            Manner::Passed => {
+                ui.painter().extend(Shape::dashed_line(&points[..points.len() - 2], Stroke::new(1.5, color), 3.0, 4.0));
+                paint::arrow_head(ui.painter(), &points, 9.0, color);
+            }
+            Manner::No => {}
         }
     }
 
@@ -185,28 +213,6 @@ fn manner(look: &Look<'_>, from: &Hop, reached: bool, passed: bool) -> Manner {
     }
 }
 
-/// How much of an arrow is there: it grows when it appears and shrinks when time goes back.
-fn growth(ui: &Ui, key: u8, there: bool) -> f32 {
-    let time = if ui.style().animation_time > 0.0 { GROWTH } else { 0.0 };
-    let id = ui.scope_id().with(("arrow", key));
-    ui.ctx().animate_bool_with_time_and_easing(id, there, time, egui::emath::easing::cubic_in_out)
-}
-
-fn arrow(look: &Look<'_>, ui: &Ui, key: u8, ends: (Anchor, Anchor), manner: Manner, color: Color32, side: Side) {
-    let part = growth(ui, key, manner == Manner::Taken);
-    let points = |part: f32| route(look, ends, part, side);
-    let soft = if side == Side::Guest { look.t().guest.edge } else { look.t().shadow.edge };
-    if part > 0.0 {
-        stroke(ui, &points(part), color, 2.0);
-    } else if manner == Manner::Possible {
-        stroke(ui, &points(1.0), soft, 1.5);
-    } else if manner == Manner::Passed {
-        let points = points(1.0);
-        ui.painter().extend(Shape::dashed_line(&points[..points.len() - 2], Stroke::new(1.5, color), 3.0, 4.0));
-        paint::arrow_head(ui.painter(), &points, 9.0, color);
-    }
-}
-
 /// The way of an arrow: a curve between columns, or around the cards where levels are stacked.
 fn route(look: &Look<'_>, (from, to): (Anchor, Anchor), part: f32, side: Side) -> Vec<Pos2> {
     if !look.layout.stacked {
@@ -236,7 +242,7 @@ fn route(look: &Look<'_>, (from, to): (Anchor, Anchor), part: f32, side: Side) -
 }
 
 /// A line that ends in a head; the line stops short so that the head's tip stays sharp.
-fn stroke(ui: &Ui, points: &[Pos2], color: Color32, width: f32) {
+pub(super) fn stroke(ui: &Ui, points: &[Pos2], color: Color32, width: f32) {
     const HEAD: f32 = 11.0;
     let Some(tip) = points.last() else { return };
     let body: Vec<Pos2> = points.iter().copied().filter(|p| p.distance(*tip) > 0.6 * HEAD).collect();

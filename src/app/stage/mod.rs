@@ -22,6 +22,7 @@ mod ribbon; // the address and its fields
 mod root_register; // CR3, where a column is free for it
 pub mod rows; // 512 entries in a dozen lines
 mod table_card; // one table
+mod trail; // arrows in motion
 pub mod words; // short words
 
 use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};

@@ -1,8 +1,12 @@
 //! Strokes that the stage's files share: text, cards, hatching, curves.
 
-use egui::{Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, UiBuilder, Vec2, pos2,
+    vec2,
+};
 
 use crate::app::theme::{Hue, RADIUS, Tokens};
+use crate::app::time::Motion;
 
 /// Text on one line; returns what it covers.
 pub fn text(painter: &Painter, at: Pos2, align: Align2, text: impl ToString, font: FontId, color: Color32) -> Rect {
@@ -27,6 +31,38 @@ pub fn text_within(
     let rect = align.anchor_size(at, galley.size());
     painter.galley(rect.min, galley, color);
     rect
+}
+
+/// Paints a value that may be changing: while it does, `old` goes as `new` comes.
+pub fn cross_fade(motion: &Motion, ui: &mut Ui, rect: Rect, old: Option<impl FnOnce(&Ui)>, new: impl FnOnce(&Ui)) {
+    let moving = old.and_then(|old| Some((old, motion.claim()?)));
+    let Some((old, part)) = moving else { return new(ui) };
+    let mut faded = |salt: &str, opacity: f32| {
+        let place = (salt, rect.min.x as i32, rect.min.y as i32);
+        let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(place));
+        child.set_opacity(opacity);
+        child
+    };
+    old(&faded("goes", 1.0 - part));
+    new(&faded("comes", part));
+}
+
+/// As [`cross_fade`], of one text.
+pub fn text_fading(
+    motion: &Motion,
+    painter: &Painter,
+    (at, align): (Pos2, Align2),
+    (old, new): (Option<String>, String),
+    font: FontId,
+    color: Color32,
+) -> Rect {
+    match old.filter(|old| *old != new).and_then(|old| Some((old, motion.claim()?))) {
+        None => text(painter, at, align, new, font, color),
+        Some((old, part)) => {
+            text(painter, at, align, old, font.clone(), color.gamma_multiply(1.0 - part));
+            text(painter, at, align, new, font, color.gamma_multiply(part))
+        }
+    }
 }
 
 /// A rectangle in a column.

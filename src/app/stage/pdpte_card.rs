@@ -172,7 +172,13 @@ fn number_ui(
     };
     let at = pos2(rect.left() + 4.0, rect.center().y);
     let text = format!("{value:0digits$x}");
-    let shown = paint::text(ui.painter(), at, Align2::LEFT_CENTER, text, mono(m.font), color);
+    let old = look.cx.motion.from().map(|vm| {
+        let machine = vm.machine();
+        let value = if register { machine.cpu.pdptes[row.index] } else { machine.memory.read(row.gpa, 8) };
+        format!("{value:0digits$x}")
+    });
+    let place = (at, Align2::LEFT_CENTER);
+    let shown = paint::text_fading(look.cx.motion, ui.painter(), place, (old, text), mono(m.font), color);
     if changed != 0 {
         ui.painter().hline(shown.x_range(), shown.bottom() - 1.0, Stroke::new(1.5, t.changed.line));
     }

@@ -6,7 +6,7 @@ use egui::{
 };
 
 use super::letters::letters_ui;
-use super::model::{self, Entry, Row, TableCard};
+use super::model::{self, Entry, Inputs, Row, TableCard};
 use super::path::Reach;
 use super::{Anchor, Look, paint, rows, words};
 use crate::app::hover::{self, Pointed};
@@ -14,7 +14,7 @@ use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
-use crate::arch::{Gpa, Level, Mode};
+use crate::arch::{Gpa, Level, Mode, TableMemory as _};
 use crate::explain::Depth;
 use crate::tr;
 
@@ -254,7 +254,7 @@ fn run_ui(
     response.on_hover_text(tr!(look.cx, "{what}: click to list every entry", what = words));
 }
 
-fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
+fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry, rect: Rect) {
     let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with(("entry", level.0, entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
@@ -266,7 +266,9 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
         let frame = (entry.value & P != 0).then(|| entry.frame.gfn());
         hover::point_at(ui, Pointed { entry: Some(entry.gpa), frame });
     }
-    paint_entry_text(look, ui, entry, rect);
+    let old = old_entry(look, level, entry);
+    let old = old.as_ref().map(|old| |ui: &Ui| paint_entry_text(look, ui, old, rect));
+    paint::cross_fade(look.cx.motion, ui, rect, old, |ui| paint_entry_text(look, ui, entry, rect));
     paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
@@ -274,6 +276,18 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, level: Level, entry: &Entry, rect: Rect) {
     let Entry { gpa, value, frame, leaf, .. } = *entry;
     menu::entry_menu(look.cx, &response, menu::EntryTarget { level, gpa, value, frame, leaf });
     response.on_hover_ui(|ui| entry_tooltip(look, ui, level, entry));
+}
+
+/// The entry as it was in the state that time comes from, if it was another.
+fn old_entry(look: &Look<'_>, level: Level, entry: &Entry) -> Option<Entry> {
+    let vm = look.cx.motion.from()?;
+    let (machine, shift) = (vm.machine(), look.stage.mode.entry_shift());
+    if machine.cpu.mode() != look.stage.mode || machine.memory.read_entry(entry.gpa, shift) == entry.value {
+        return None;
+    }
+    let base = Gpa(entry.gpa.0 - ((entry.index as u64) << shift));
+    let inputs = Inputs { vm, machine, ..*look.inputs };
+    Some(model::entry(&inputs, &look.stage.path, level, base, model::leaf_bit(machine, level), entry.index))
 }
 
 fn entry_name(look: &Look<'_>, level: Level, entry: &Entry) -> String {
@@ -465,7 +479,10 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     painter.hline(rect.x_range(), head.bottom() + m.row, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let color = if page.changed != 0 { t.changed.text } else { t.strong };
     let at = pos2(rect.center().x, left(1.0).y);
-    paint::text(painter, at, Align2::CENTER_CENTER, format!("{:08x}", page.word), mono(m.font), color);
+    let place = Gpa(page.gpa.0 & !3);
+    let old = look.cx.motion.from().map(|vm| format!("{:08x}", vm.machine().memory.read(place, 4)));
+    let words = (old, format!("{:08x}", page.word));
+    paint::text_fading(look.cx.motion, painter, (at, Align2::CENTER_CENTER), words, mono(m.font), color);
     if !page.in_slot {
         paint::text_within(
             painter,

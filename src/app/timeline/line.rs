@@ -1,23 +1,27 @@
 //! The line of commands: marks, cursor, captions, branch stubs; click and drag scrub.
 
-use std::sync::Arc;
-
 use egui::{
-    Align2, CornerRadius, Id, Key, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, Event, Id, Key, MouseWheelUnit, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::marks::{self, Place, SIDE};
-use crate::app::theme::{PAD, plain};
-use crate::app::view::{AppCommand, ViewCx};
-use crate::engine::Outcome;
+use super::{branches, overview};
+use crate::app::theme::plain;
+use crate::app::time::{Named, TimeWish, position};
+use crate::app::view::{AppCommand, Ending, ViewCx};
 use crate::explain;
-use crate::lab::{Branch, NodeId};
-use crate::language::Language;
 use crate::tr;
 
 /// The distance between two marks that is aimed at, and the least, in points.
 const WIDE: f32 = 56.0;
 const NARROW: f32 = 32.0;
+/// So many steps are a page.
+const PAGE: isize = 10;
+/// So many commands around the cursor stay in view while it moves.
+const MARGIN: usize = 3;
+/// A wheel of a touchpad goes a step on in so many points.
+const WHEEL: f32 = 40.0;
 /// Text size of captions, in points.
 const CAPTION: f32 = 13.0;
 
@@ -34,11 +38,21 @@ struct Window {
 }
 
 impl Window {
-    fn new(cursor: usize, len: usize, x: Rangef, y: f32) -> Self {
+    /// The window that shows the cursor, as little moved as may be from the one that began with command
+    /// `before`.
+    fn new(cursor: usize, len: usize, before: Option<usize>, x: Rangef, y: f32) -> Self {
         let room = x.span() - SIDE;
         let step = (room / len.max(1) as f32).clamp(NARROW, WIDE);
         let fit = ((room / step) as usize).max(1);
-        let first = if len <= fit { 1 } else { cursor.saturating_sub(fit / 2).clamp(1, len - fit + 1) };
+        let first = match before {
+            _ if len <= fit => 1,
+            Some(before) if before <= cursor + fit && cursor < before + 2 * fit => {
+                let margin = MARGIN.min(fit / 4);
+                before.clamp((cursor + 1 + margin).saturating_sub(fit), (cursor + 1).saturating_sub(margin).max(1))
+            }
+            _ => cursor.saturating_sub(fit / 2),
+        };
+        let first = first.clamp(1, len.saturating_sub(fit) + 1);
         Self { first, end: (first + fit).min(len + 1), left: x.min + 0.5 * SIDE, step, y }
     }
 
@@ -64,21 +78,20 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let room = ui.available_rect_before_wrap();
     let x = room.x_range().shrink(4.0);
     let y = room.top() + 0.5 * SIDE + 8.0;
-    let window = Window::new(lab.cursor(), lab.len(), x, y);
+    let first = Id::unique("timeline: the first command shown");
+    let before = ui.data(|data| data.get_temp::<usize>(first));
+    let window = Window::new(lab.cursor(), lab.len(), before, x, y);
+    ui.data_mut(|data| data.insert_temp(first, window.first));
     let rect = Rect::from_x_y_ranges(x, Rangef::new(y - 0.5 * SIDE - 5.0, y + 0.5 * SIDE + 5.0));
     let response = ui.interact(rect, ui.scope_id().with("timeline"), Sense::click_and_drag());
     scrub(cx, ui, &window, &response);
+    wheel(cx, ui, rect);
     let t = cx.tokens;
     ui.painter().hline(x, y, Stroke::new(2.0, t.border));
     if window.first == 1 {
         let filled = if lab.cursor() == 0 { t.guest.line } else { t.cell_used };
         ui.painter().circle_filled(window.at(0), if lab.cursor() == 0 { 6.0 } else { 4.0 }, filled);
     }
-    for step in (window.first - 1..window.end).filter(|step| cx.session.marks.bookmark(lab.node(*step)).is_some()) {
-        let at = window.at(step) - vec2(0.0, 0.5 * SIDE + 6.0);
-        ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
-    }
-    let failed = failures(cx, ui, &window);
     for step in window.first..window.end {
         let Some(command) = lab.command(step) else { break };
         let place = match step.cmp(&lab.cursor()) {
@@ -86,15 +99,18 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             std::cmp::Ordering::Equal => Place::Current,
             std::cmp::Ordering::Greater => Place::Future,
         };
-        let failed = failed.get(step - window.first).copied().unwrap_or(false);
+        let failed = cx.history.ending(step) != Ending::Done;
         marks::mark_ui(ui, t, window.at(step), command, failed, place);
     }
     let mut below = y + 0.5 * SIDE + 7.0;
     if window.end - 1 < lab.len() || window.first > 1 {
-        overview(cx, ui, &window, Rect::from_x_y_ranges(x, Rangef::new(below, below + 5.0)));
+        let track = Rect::from_x_y_ranges(x, Rangef::new(below, below + 5.0));
+        overview::overview_ui(cx, ui, (window.first - 1, window.end - 1), track);
         below += 8.0;
     }
-    stubs(cx, ui, &window, below, x.max);
+    bookmarks(cx, ui, &window, x.max);
+    let at = |cursor: usize| (window.first - 1..window.end).contains(&cursor).then(|| window.at(cursor).x);
+    branches::branches_ui(cx, ui, at, window.step, below, x);
     caption(cx, ui, &window, below + 0.5 * CAPTION + 18.0, x);
     describe(cx, ui, &window, response);
 }
@@ -123,6 +139,94 @@ fn scrub(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: &Response) {
         cx.send(AppCommand::ToStart);
     } else if pressed(Key::End) {
         cx.send(AppCommand::ToEnd);
+    } else if pressed(Key::PageUp) {
+        cx.send(AppCommand::Time(TimeWish::By(-PAGE)));
+    } else if pressed(Key::PageDown) {
+        cx.send(AppCommand::Time(TimeWish::By(PAGE)));
+    }
+}
+
+/// The wheel over the line goes through time: down is on.
+fn wheel(cx: &ViewCx<'_>, ui: &Ui, rect: Rect) {
+    if !ui.rect_contains_pointer(rect.expand2(vec2(0.0, 12.0))) {
+        return;
+    }
+    let id = Id::unique("timeline: points of the wheel");
+    let mut points = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(0.0);
+    ui.input(|input| {
+        for event in &input.events {
+            if let Event::MouseWheel { unit, delta, modifiers, .. } = event
+                && !modifiers.command
+                && !modifiers.ctrl
+            {
+                let far = if delta.y.abs() >= delta.x.abs() { -delta.y } else { -delta.x };
+                points += match unit {
+                    MouseWheelUnit::Point => far,
+                    MouseWheelUnit::Line => far * WHEEL,
+                    MouseWheelUnit::Page => far * WHEEL * PAGE as f32,
+                };
+            }
+        }
+    });
+    let steps = (points / WHEEL).trunc();
+    ui.data_mut(|data| data.insert_temp(id, points - steps * WHEEL));
+    if steps != 0.0 {
+        cx.send(AppCommand::Time(TimeWish::By(steps as isize)));
+    }
+}
+
+/// Stars above the line, with their names where there is room.
+fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
+    let (t, lab, marks) = (cx.tokens, &cx.session.lab, &cx.session.marks);
+    let places = marks.bookmarks.iter().filter_map(|bookmark| Some((position(lab, bookmark.at)?, bookmark)));
+    let mut places: Vec<_> = places.filter(|(step, _)| (window.first - 1..window.end).contains(step)).collect();
+    places.sort_by_key(|(step, _)| *step);
+    for (i, (step, bookmark)) in places.iter().enumerate() {
+        let at = window.at(*step) - vec2(0.0, 0.5 * SIDE + 7.0);
+        ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
+        let end = places.get(i + 1).map_or(right, |(next, _)| window.at(*next).x - 10.0);
+        let room = end - at.x - 10.0;
+        let name = if room < 40.0 { String::new() } else { bookmark.name.clone() };
+        let mut job = egui::text::LayoutJob::simple_singleline(name, plain(CAPTION), t.changed.text);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(room.clamp(0.0, 220.0));
+        let galley = ui.painter().layout_job(job);
+        let named = Align2::LEFT_CENTER.anchor_size(at + vec2(9.0, 0.0), galley.size());
+        ui.painter().galley(named.min, galley, t.changed.text);
+        let rect = Rect::from_center_size(at, vec2(18.0, 14.0)).union(named);
+        let response = ui.interact(rect, ui.scope_id().with(("bookmark", bookmark.at)), Sense::click());
+        let number = cx.session.step_number(*step);
+        let words = match bookmark.name.as_str() {
+            "" => tr!(cx, "Bookmark at step {step}", step = number),
+            name => tr!(cx, "Bookmark: {name}", name = name),
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
+        crate::app::widgets::focus_ring(ui, t, &response, rect);
+        let named = Named::Bookmark(bookmark.at);
+        let wish = |wish| cx.send(AppCommand::Time(wish));
+        if response.double_clicked() {
+            wish(TimeWish::Rename(Some(named)));
+        } else if response.clicked() {
+            cx.send(AppCommand::Seek(*step));
+        }
+        if response.has_focus() {
+            let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+            if pressed(Key::F2) {
+                wish(TimeWish::Rename(Some(named)));
+            } else if pressed(Key::Delete) {
+                wish(TimeWish::ToggleBookmark(bookmark.at));
+            }
+        }
+        response.context_menu(|ui| {
+            if ui.button(tr!(cx, "Rename it")).clicked() {
+                wish(TimeWish::Rename(Some(named)));
+                ui.close();
+            }
+            if ui.button(tr!(cx, "Remove it")).clicked() {
+                wish(TimeWish::ToggleBookmark(bookmark.at));
+                ui.close();
+            }
+        });
+        response.on_hover_text(words);
     }
 }
 
@@ -156,26 +260,6 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     }
 }
 
-/// The whole path as a track, where only a part of it fits.
-fn overview(cx: &ViewCx<'_>, ui: &Ui, window: &Window, rect: Rect) {
-    let lab = &cx.session.lab;
-    let t = cx.tokens;
-    let len = lab.len() as f32;
-    let x = |step: usize| rect.left() + rect.width() * step as f32 / len;
-    let response = ui.interact(rect.expand2(vec2(0.0, 5.0)), ui.scope_id().with("whole path"), Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, tr!(cx, "The whole path")));
-    ui.painter().rect_filled(rect, CornerRadius::same(3), t.cell);
-    let shown = Rect::from_x_y_ranges(Rangef::new(x(window.first - 1), x(window.end - 1)), rect.y_range());
-    ui.painter().rect_filled(shown, CornerRadius::same(3), t.cell_used);
-    ui.painter().circle_filled(pos2(x(lab.cursor()), rect.center().y), 5.0, t.guest.line);
-    if (response.clicked() || response.dragged())
-        && let Some(pointer) = response.interact_pointer_pos()
-    {
-        let part = ((pointer.x - rect.left()) / rect.width()).clamp(0.0, 1.0);
-        cx.send(AppCommand::Seek((part * len).round() as usize));
-    }
-}
-
 /// The caption in force, in full, and a dot below each command that one begins with.
 fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef) {
     let t = cx.tokens;
@@ -196,124 +280,13 @@ fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef) {
     response.on_hover_text(caption.text.get(cx.language().id()));
 }
 
-/// The beginnings of other branches, below the commands that they go on from.
-fn stubs(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, right: f32) {
-    let t = cx.tokens;
-    let branches = branches(cx, ui);
-    let seen: Vec<&Stub> =
-        branches.stubs.iter().filter(|stub| window.shows(stub.at + 1) || stub.at + 1 == window.end).collect();
-    for (i, stub) in seen.iter().enumerate() {
-        let start = pos2(window.at(stub.at).x + 0.25 * window.step, y);
-        let end = seen[i + 1..].iter().find(|next| next.at > stub.at).map_or(right, |next| window.at(next.at).x);
-        let at = start + vec2(12.0, 0.5 * CAPTION);
-        let mut job = egui::text::LayoutJob::simple_singleline(stub.text.clone(), plain(CAPTION), t.weak);
-        job.wrap = egui::text::TextWrapping::truncate_at_width((end - at.x - PAD).max(24.0));
-        let galley = ui.painter().layout_job(job);
-        let rect = Align2::LEFT_CENTER.anchor_size(at, galley.size());
-        let response = ui.interact(rect.expand(3.0), ui.scope_id().with(("branch", stub.tip)), Sense::click());
-        let name = tr!(cx, "Go to branch: {branch}", branch = stub.text);
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-        let color = if response.hovered() || response.has_focus() { t.strong } else { t.weak };
-        if response.clicked() {
-            cx.send(AppCommand::SwitchBranch(stub.tip));
-        }
-        let elbow = vec![start - vec2(0.0, 12.0), pos2(start.x, at.y), at - vec2(3.0, 0.0)];
-        ui.painter().line(elbow, Stroke::new(1.0, t.weak));
-        ui.painter().galley_with_override_text_color(rect.min, galley, color);
-    }
-}
-
-/// The branches beside the one in view.
-#[derive(Clone, Debug, Default)]
-pub struct Branches {
-    stubs: Vec<Stub>,
-    /// Which branch is in view, by age.
-    number: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Stub {
-    at: usize,
-    text: String,
-    tip: NodeId,
-}
-
-impl Branches {
-    /// The name of the branch in view: the oldest is `main`.
-    #[must_use]
-    pub fn name(&self, language: Language) -> String {
-        if self.number == 0 { tr!(language, "main").to_owned() } else { format!("{}", self.number + 1) }
-    }
-
-    /// How many others there are.
-    #[must_use]
-    pub const fn others(&self) -> usize {
-        self.stubs.len()
-    }
-}
-
-type BranchKey = (usize, Option<NodeId>, String, Language);
-
-/// The branches, found anew only when the path has changed.
-pub fn branches(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Branches> {
-    let lab = &cx.session.lab;
-    let key: BranchKey = (lab.len(), lab.node(lab.len()), cx.session.scenario.id.clone(), cx.language());
-    let id = Id::unique("timeline: branches");
-    let cached = ui.data(|data| data.get_temp::<(BranchKey, Arc<Branches>)>(id));
-    if let Some((seen, branches)) = cached
-        && seen == key
-    {
-        return branches;
-    }
-    let all = lab.branches();
-    let in_view = |branch: &Branch| branch.shared == lab.len() && branch.len >= lab.len();
-    let number = all.iter().position(in_view).unwrap_or(0);
-    let others = all.iter().filter(|branch| !in_view(branch));
-    let stub = |branch: &Branch| {
-        let left = branch.len - branch.shared;
-        let text = match left {
-            1 => tr!(cx, "1 step on another branch").to_owned(),
-            left => tr!(cx, "{count} steps on another branch", count = left),
-        };
-        Stub { at: branch.shared, text, tip: branch.tip }
-    };
-    let branches = Arc::new(Branches { stubs: others.map(stub).collect(), number });
-    ui.data_mut(|data| data.insert_temp(id, (key, branches.clone())));
-    branches
-}
-
-type FailureKey = (Option<NodeId>, Option<NodeId>, String);
-
-/// Which of the commands shown fault or are refused, found anew only when others are shown.
-fn failures(cx: &ViewCx<'_>, ui: &Ui, window: &Window) -> Arc<Vec<bool>> {
-    let lab = &cx.session.lab;
-    let last = window.end.saturating_sub(1);
-    let key: FailureKey = (lab.node(window.first), lab.node(last), cx.session.scenario.id.clone());
-    let id = Id::unique("timeline: failures");
-    let cached = ui.data(|data| data.get_temp::<(FailureKey, Arc<Vec<bool>>)>(id));
-    if let Some((seen, failures)) = cached
-        && seen == key
-    {
-        return failures;
-    }
-    let mut vm = lab.state_at(window.first - 1);
-    let fails = |outcome: Outcome| {
-        matches!(outcome, Outcome::Faulted(_) | Outcome::Refused(_) | Outcome::SlotRefused(_) | Outcome::MapRefused(_))
-    };
-    let commands = (window.first..window.end).filter_map(|step| lab.command(step));
-    let failures: Vec<bool> = commands.map(|command| fails(vm.execute(command, &mut crate::engine::Quiet))).collect();
-    let failures = Arc::new(failures);
-    ui.data_mut(|data| data.insert_temp(id, (key, failures.clone())));
-    failures
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_short_path_fits_and_starts_at_the_left() {
-        let window = Window::new(3, 6, Rangef::new(0.0, 900.0), 0.0);
+        let window = Window::new(3, 6, None, Rangef::new(0.0, 900.0), 0.0);
         assert_eq!((window.first, window.end), (1, 7));
         assert_eq!(window.cursor_at(window.at(4).x + 3.0), 4);
         assert_eq!(window.cursor_at(-50.0), 0);
@@ -323,16 +296,34 @@ mod tests {
     #[test]
     fn a_long_path_shows_the_cursor() {
         for cursor in [0, 1, 17, 500_000, 999_999, 1_000_000] {
-            let window = Window::new(cursor, 1_000_000, Rangef::new(0.0, 900.0), 0.0);
+            let window = Window::new(cursor, 1_000_000, None, Rangef::new(0.0, 900.0), 0.0);
             assert!(window.end - window.first <= 28);
             let x = window.at(cursor).x;
             assert!((0.0..=900.0).contains(&x), "{cursor} stands at {x}");
         }
     }
 
+    /// A step moves the window by one command at most, and only where the cursor comes near an end.
+    #[test]
+    fn the_window_follows_without_jumping() {
+        let at = |cursor, before| Window::new(cursor, 1000, before, Rangef::new(0.0, 900.0), 0.0);
+        let mut first = at(500, None).first;
+        let mut moved = 0;
+        for cursor in (500..=1000).chain((0..1000).rev()) {
+            let window = at(cursor, Some(first));
+            assert!(window.first.abs_diff(first) <= 1, "at {cursor}");
+            moved += window.first.abs_diff(first);
+            let x = window.at(cursor).x;
+            assert!((0.0..=900.0).contains(&x), "{cursor} stands at {x}");
+            first = window.first;
+        }
+        assert!(moved < 1500);
+        assert!(at(40, Some(900)).first.abs_diff(40) < 30, "a jump brings the cursor to the middle");
+    }
+
     #[test]
     fn an_empty_path_has_no_marks() {
-        let window = Window::new(0, 0, Rangef::new(0.0, 900.0), 0.0);
+        let window = Window::new(0, 0, None, Rangef::new(0.0, 900.0), 0.0);
         assert_eq!(window.first, window.end);
         assert_eq!(window.cursor_at(400.0), 0);
     }

@@ -1,0 +1,166 @@
+//! The buttons: to the ends, a step each way, play, jumps, a bookmark.
+
+use egui::{Align2, Button, Color32, Rect, RichText, Shape, Stroke, Ui, Vec2, pos2, vec2};
+
+use super::button;
+use crate::app::actions::Action;
+use crate::app::theme::CONTROL;
+use crate::app::time::{TimeAction, TimeWish, bookmark_name, position};
+use crate::app::view::{AppCommand, ViewCx};
+use crate::tr;
+
+/// Below this width of the zone, in points, a step back is a sign alone.
+const WORDS: f32 = 1000.0;
+/// From this width on jumps to faults and exits have buttons of their own.
+const JUMPS: f32 = 1160.0;
+
+/// Draws the buttons.
+pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    let lab = &cx.session.lab;
+    let t = cx.tokens;
+    let room = ui.available_width();
+    let past = lab.cursor() > 0;
+    let future = lab.cursor() < lab.len() || cx.is_partial();
+    if narrow {
+        ui.spacing_mut().item_spacing.x = 4.0;
+    }
+    if button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked() {
+        cx.send(AppCommand::ToStart);
+    }
+    let back = if room < WORDS { "◀".to_owned() } else { format!("◀ {}", tr!(cx, "Back")) };
+    if button(ui, past, Button::new(back), tr!(cx, "Back one step"), tr!(cx, "One step back")).clicked() {
+        cx.send(AppCommand::StepBack);
+    }
+    let label = RichText::new(format!("{} ▶", tr!(cx, "Step"))).color(if future { t.on_primary } else { t.weak });
+    let fill = if future { t.primary } else { t.button };
+    if button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
+        cx.send(AppCommand::Step);
+    }
+    if button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path")).clicked() {
+        cx.send(AppCommand::ToEnd);
+    }
+    play(cx, ui, past || future);
+    if room >= JUMPS {
+        pair(cx, ui, tr!(cx, "fault"), TimeAction::PreviousFault, Action::NextFault);
+        pair(cx, ui, tr!(cx, "exit"), TimeAction::PreviousExit, Action::NextExit);
+    }
+    jumps(cx, ui);
+    let here = lab.node(lab.cursor());
+    let marked = cx.session.marks.bookmark(here).is_some();
+    let star = RichText::new("★").color(if marked { t.changed.text } else { t.weak });
+    let tip = match marked {
+        true => tr!(cx, "Remove the bookmark here (B)"),
+        false => tr!(cx, "Set a bookmark here (B)"),
+    };
+    if button(ui, true, Button::new(star), tip, tip).clicked() {
+        cx.send(AppCommand::ToggleBookmark);
+    }
+}
+
+/// Play or pause, and how fast.
+fn play(cx: &ViewCx<'_>, ui: &mut Ui, enabled: bool) {
+    let (name, tip) = match cx.playing {
+        true => (tr!(cx, "Pause"), tr!(cx, "Time rests (K)")),
+        false => (tr!(cx, "Let time run"), tr!(cx, "Time goes on by itself (K)")),
+    };
+    let response = button(ui, enabled, Button::new(""), name, tip);
+    let color = if enabled { cx.tokens.strong } else { cx.tokens.weak };
+    icon(ui, response.rect, cx.playing, color);
+    if response.clicked() {
+        cx.send(AppCommand::Time(TimeWish::Play(!cx.playing)));
+    }
+    let speed = cx.motion.speed();
+    let words = speed.words(cx.language());
+    let sign = RichText::new(speed.sign()).color(cx.tokens.text);
+    let tip = tr!(cx, "{speed}: slow, normal, fast in turn (Shift+K)", speed = words);
+    if button(ui, true, Button::new(sign), &words, &tip).clicked() {
+        cx.send(AppCommand::Time(TimeWish::Speed(speed.next())));
+    }
+}
+
+/// A triangle in a circle, or two bars: unlike the steps beside it.
+fn icon(ui: &Ui, rect: Rect, playing: bool, color: Color32) {
+    let (center, painter) = (rect.center(), ui.painter());
+    if playing {
+        for x in [-3.5, 3.5] {
+            let bar = Rect::from_center_size(center + vec2(x, 0.0), vec2(3.5, 12.0));
+            painter.rect_filled(bar, 1, color);
+        }
+        return;
+    }
+    painter.circle_stroke(center, 8.5, Stroke::new(1.5, color));
+    let corners = [vec2(-2.6, -4.2), vec2(4.6, 0.0), vec2(-2.6, 4.2)].map(|corner| center + corner);
+    painter.add(Shape::convex_polygon(corners.to_vec(), color, Stroke::NONE));
+}
+
+/// `◀ fault ▶`: to the last and to the next of a kind.
+fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) {
+    let font = crate::app::theme::plain(crate::app::theme::TEXT);
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), font, cx.tokens.weak);
+    let side = vec2(26.0, CONTROL);
+    let size = vec2(galley.size().x + 2.0 * side.x + 4.0, CONTROL);
+    let (frame, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+    let t = cx.tokens;
+    ui.painter().rect(frame, 6, t.button, Stroke::new(1.0, t.border), egui::StrokeKind::Inside);
+    let at = frame.center() - 0.5 * galley.size();
+    ui.painter().galley(at, galley, t.weak);
+    let ends = [(frame.min, "◀", Action::Time(back)), (pos2(frame.right() - side.x, frame.top()), "▶", on)];
+    for (min, sign, action) in ends {
+        let rect = Rect::from_min_size(min, side);
+        let response = ui.interact(rect, ui.scope_id().with((word, sign)), egui::Sense::click());
+        let text = action.text(cx.language());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &text));
+        let color = if response.hovered() || response.has_focus() { t.strong } else { t.text };
+        ui.painter().text(rect.center(), Align2::CENTER_CENTER, sign, crate::app::theme::plain(12.0), color);
+        crate::app::widgets::focus_ring(ui, t, &response, rect.shrink(2.0));
+        if response.clicked() {
+            action.send(cx);
+        }
+        response.on_hover_text(format!("{text} ({})", action.key_text(ui.ctx())));
+    }
+}
+
+/// Everywhere that time can jump to.
+fn jumps(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let menu = Button::new(format!("{} ▾", tr!(cx, "Jump"))).min_size(Vec2::splat(CONTROL));
+    let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
+        let actions = [
+            Action::NextFault,
+            Action::Time(TimeAction::PreviousFault),
+            Action::NextExit,
+            Action::Time(TimeAction::PreviousExit),
+            Action::Time(TimeAction::NextChange),
+            Action::Time(TimeAction::PreviousChange),
+            Action::NextBookmark,
+            Action::Time(TimeAction::PreviousBookmark),
+            Action::Time(TimeAction::NextBranch),
+        ];
+        for action in actions {
+            let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
+            if ui.add(Button::new(action.text(cx.language())).right_text(key)).clicked() {
+                action.send(cx);
+                ui.close();
+            }
+        }
+        let lab = &cx.session.lab;
+        let marks = &cx.session.marks;
+        let places = marks.bookmarks.iter().filter_map(|bookmark| Some((bookmark.at, position(lab, bookmark.at)?)));
+        let mut places: Vec<_> = places.collect();
+        places.sort_by_key(|(_, step)| *step);
+        if !places.is_empty() {
+            ui.separator();
+        }
+        for (at, step) in places {
+            let number = cx.session.step_number(step);
+            let text = match bookmark_name(marks, at) {
+                Some(name) => tr!(cx, "★ {name}, step {step}", name = name, step = number),
+                None => tr!(cx, "★ step {step}", step = number),
+            };
+            if ui.button(text).clicked() {
+                cx.send(AppCommand::Seek(step));
+                ui.close();
+            }
+        }
+    });
+    response.on_hover_text(tr!(cx, "To the next or last fault, exit, change, bookmark"));
+}
