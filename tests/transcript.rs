@@ -95,3 +95,24 @@ fn a_menu_leads_to_the_command_that_made_it_so() {
     window.run_steps(8);
     assert_eq!(window.state().session().lab.cursor(), 5, "MOV CR3 loaded the register");
 }
+
+#[test]
+fn the_timeline_and_the_host_frame_have_menus_by_key() {
+    let mut window = open_on(EngineName::Kvm2007, SIZES.desktop, Theme::Dark, 4);
+    window.query_all_by_label_contains("Time: step 4").next().expect("the timeline").focus();
+    window.run_steps(4);
+    window.key_press(Key::Menu);
+    window.run_steps(6);
+    window.get_by_label("Bookmark it");
+    window.key_press(Key::Escape);
+    window.run_steps(6);
+    window.query_all_by_label_contains("Host frame at HPA").next().expect("the host frame").focus();
+    window.run_steps(4);
+    window.key_press_modifiers(Modifiers::SHIFT, Key::F10);
+    window.run_steps(6);
+    let steps = window.state().session().lab.len();
+    window.get_by_label("Map the composed address here").click();
+    window.run_steps(8);
+    let lab = &window.state().session().lab;
+    assert!(lab.cursor() == 5 && lab.len() != steps, "an ordinary command on a branch of its own");
+}

@@ -4,7 +4,7 @@ use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::theme::CONTROL;
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
-use super::{entry_editor, lesson, log, why};
+use super::{entry_editor, lesson, log, store_row, why};
 use crate::word;
 
 const TABS: [(Tab, &str); 4] = [
@@ -43,17 +43,21 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             why::why_ui(cx, ui);
             ui.add_space(10.0);
             entry_editor::entry_editor_ui(cx, ui);
+            store_row::store_row_ui(cx, ui);
         }),
         // In a low window the card would begin below the fold: its title stands above, the rest has a tab.
         Tab::Inspect if !why::has_room(ui) => scrolled(ui, "inspect", |ui| {
             why::why_strip_ui(cx, ui);
             ui.add_space(8.0);
             entry_editor::entry_editor_ui(cx, ui);
+            store_row::store_row_ui(cx, ui);
         }),
         Tab::Inspect => scrolled(ui, "inspect", |ui| {
             entry_editor::entry_editor_ui(cx, ui);
             ui.add_space(10.0);
             why::why_ui(cx, ui);
+            ui.add_space(4.0);
+            store_row::store_row_ui(cx, ui);
         }),
         Tab::Why => scrolled(ui, "why", |ui| why::why_tab_ui(cx, ui)),
         Tab::Log => log::log_ui(cx, ui),

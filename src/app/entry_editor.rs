@@ -74,7 +74,6 @@ impl Subject {
 pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
     subject_ui(cx, ui);
-    super::store_row::store_row_ui(cx, ui);
 }
 
 fn subject_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

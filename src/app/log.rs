@@ -2,10 +2,10 @@
 
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
-use super::menu;
 use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
+use super::{hover, menu};
 use crate::explain;
 use crate::machine::Event;
 use crate::tr;
@@ -63,6 +63,14 @@ fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
         ui.painter().rect_filled(mark, 1, color);
     }
     focus_ring(ui, cx.tokens, &response, rect);
+    let about = event.and_then(|index| hover::Pointed::of_event(events.get(index)?));
+    if let Some(about) = about {
+        if response.hovered() {
+            hover::point_at(ui, about);
+        } else if about.answers(&hover::pointed_at(ui)) {
+            ui.painter().rect_filled(rect, RADIUS_SMALL, cx.tokens.button_hover.gamma_multiply(0.6));
+        }
+    }
     menu::event_menu(cx, &response, step, event, &text);
     if response.on_hover_text(text).clicked() {
         cx.send(AppCommand::Seek(step));

@@ -11,8 +11,11 @@ use super::widgets::{button, heading};
 use crate::explain;
 use crate::tr;
 
-/// So many events are told in the pane, the last one at the bottom.
+/// So many lines are told in the pane, the last one at the bottom; in a low window fewer.
 const LINES: usize = 5;
+const FEW_LINES: usize = 2;
+/// Below this height, in points, a window is low.
+const LOW: f32 = 480.0;
 
 /// What led to the state shown: the event of a micro-step, or the command and how it ended.
 #[must_use]
@@ -58,22 +61,24 @@ pub fn live_ui(cx: &ViewCx<'_>, ui: &Ui) {
 /// The pane above the log: the last events in words, and the whole log for the clipboard.
 pub fn pane_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
+    let lines = if ui.available_height() < LOW { FEW_LINES } else { LINES };
     heading(ui, t, tr!(cx, "Transcript"));
     let frame = Frame::new().fill(t.stage).stroke(Stroke::new(1.0, t.border)).corner_radius(CornerRadius::same(RADIUS));
     frame.inner_margin(Margin::same(10)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 3.0;
         let last = cx.shown.saturating_sub(1);
-        for at in cx.shown.saturating_sub(LINES)..last {
+        for at in cx.shown.saturating_sub(lines)..last {
             ui.label(RichText::new(event(cx, at)).color(t.weak));
         }
         ui.label(RichText::new(line(cx)).font(theme::plain(theme::TEXT)).color(t.strong));
     });
     ui.horizontal_wrapped(|ui| {
-        if button(ui, tr!(cx, "Copy log as text")).clicked() {
+        let named = |response: egui::Response, name: &str| response.accessible_name(name).clicked();
+        if named(button(ui, tr!(cx, "Copy text")), tr!(cx, "Copy log as text")) {
             ui.ctx().copy_text(cx.session.log_text(cx.language()));
         }
-        if button(ui, tr!(cx, "Copy log as JSON Lines")).clicked() {
+        if named(button(ui, tr!(cx, "Copy JSON Lines")), tr!(cx, "Copy log as JSON Lines")) {
             ui.ctx().copy_text(cx.session.log_json());
         }
     });

@@ -111,6 +111,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             card(cx, ui, |ui| {
                 ui.label(RichText::new(&answer.why.title).font(theme::bold(15.0)).color(cx.tokens.shadow.text));
                 body_ui(cx, ui, &answer.why);
+                sources_ui(cx, ui, &answer.why);
             });
             ui.add_space(10.0);
         }
@@ -216,6 +217,7 @@ fn command_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.label(RichText::new(title).font(theme::bold(15.0)).color(title_color(cx)));
     body_ui(cx, ui, &answer.why);
     fixes_ui(cx, ui, &answer.fixes);
+    sources_ui(cx, ui, &answer.why);
 }
 
 fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
@@ -225,6 +227,10 @@ fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
             cause_ui(cx, ui, number + 1, cause);
         }
     });
+}
+
+/// Where to look it up: the manual, and the functions of the kernel.
+fn sources_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
     if cx.is_partial() {
         return;
     }
@@ -326,7 +332,7 @@ fn next_name(text: &str) -> Option<(usize, usize)> {
 fn fixes_ui(cx: &ViewCx<'_>, ui: &mut Ui, fixes: &[Fix]) {
     let Some((first, others)) = fixes.split_first() else { return };
     let l = cx.language();
-    ui.label(RichText::new(tr!(l, "The smallest change that would make it succeed")).color(cx.tokens.weak));
+    ui.label(RichText::new(tr!(l, "The smallest change that helps")).color(cx.tokens.weak));
     let give = |fix: &Fix, response: egui::Response| {
         let name = tr!(l, "Do it and try again: {change}", change = fix.text);
         if response.on_hover_text(&name).accessible_name(name).clicked() {

@@ -8,6 +8,7 @@ use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder
 use super::arrows::Arrows;
 use super::cached::{StructureCard, StructureRow, TlbRow};
 use super::{Anchor, Look, paint, reloads, words};
+use crate::app::hover;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, Mode};
@@ -210,9 +211,14 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     let painter = ui.painter();
     painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let inner = rect.shrink2(vec2(1.0, 0.0));
+    let about = line.select.and_then(hover::Pointed::of_selection);
+    if let Some(about) = about.filter(|_| response.hovered()) {
+        hover::point_at(ui, about);
+    }
+    let answers = about.is_some_and(|about| about.answers(&hover::pointed_at(ui)));
     if line.hit {
         painter.rect_filled(inner, 0, t.hit.tint);
-    } else if response.hovered() {
+    } else if response.hovered() || answers {
         painter.rect_filled(inner, 0, t.button_hover.gamma_multiply(0.6));
     }
     if line.stale {

@@ -5,6 +5,7 @@ use egui::{Align2, CornerRadius, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui
 
 use super::path::{End, Hit, Reach};
 use super::{Look, paint, words};
+use crate::app::hover::{self, Pointed};
 use crate::app::theme::{RADIUS, bold, mono, plain};
 use crate::arch::{Level, Mode};
 use crate::tr;
@@ -129,7 +130,19 @@ fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     let (t, m) = (look.t(), look.m());
     let rect = field.rect;
     let painter = ui.painter();
-    let edge = if field.lit { t.guest.edge } else { t.border };
+    let hop = field.level.and_then(|level| look.stage.path.hop(level));
+    let about = Pointed { entry: hop.map(|hop| hop.gpa), frame: None };
+    if hop.is_some() && ui.rect_contains_pointer(rect) {
+        hover::point_at(ui, about);
+    }
+    let answers = hop.is_some() && about.answers(&hover::pointed_at(ui));
+    let edge = if answers {
+        t.guest.line
+    } else if field.lit {
+        t.guest.edge
+    } else {
+        t.border
+    };
     painter.rect(rect, CornerRadius::same(RADIUS), t.card, Stroke::new(1.0, edge), StrokeKind::Inside);
     let mid = rect.center().y;
     let index = match field.level {

@@ -246,6 +246,14 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
         let stroke = Stroke::new(2.0, cx.tokens.guest.line);
         ui.painter().rect_stroke(response.rect.expand(2.0), CornerRadius::same(6), stroke, egui::StrokeKind::Inside);
     }
+    // The menu is about the step under the pointer, which comes into focus with it.
+    if let (true, Some(pointer)) = (response.secondary_clicked(), response.interact_pointer_pos()) {
+        cx.send(AppCommand::Seek(window.cursor_at(pointer.x)));
+    }
+    if let (Some(command), cursor) = (cx.command(), lab.cursor()) {
+        let words = explain::command(command, cx.language());
+        crate::app::menu::event_menu(cx, &response, cursor, None, &words);
+    }
     let Some(pointer) = response.hover_pos() else { return };
     let step = window.cursor_at(pointer.x);
     let near = (pointer.x - window.at(step).x).abs() <= 0.5 * SIDE;
