@@ -484,6 +484,7 @@ fn rules_of_2_6_20_alone_are_named_so() {
 fn functions_belong_to_the_era() {
     for (engine, wanted) in [
         (EngineName::Native, ""),
+        (EngineName::Kvm2006, "Linux 2.6.20-rc3: "),
         (EngineName::Kvm2007, "Linux 2.6.20: "),
         (EngineName::KvmNow, "Linux 6.8: "),
         (EngineName::Ept, "Linux 6.8: handle_ept_violation(), kvm_tdp_page_fault()"),

@@ -39,7 +39,10 @@ struct Answer {
 
 /// Explanations of the state shown: kept until the lab moves, for their history is searched.
 #[derive(Debug, Default)]
-pub struct Memo(RefCell<Vec<((Language, Depth, Subject), Rc<Answer>)>>);
+pub struct Memo(RefCell<Vec<(Key, Rc<Answer>)>>);
+
+/// What an answer depends on, besides the state shown.
+type Key = (Language, Depth, Subject);
 
 impl Memo {
     /// Forgets everything.
@@ -47,7 +50,7 @@ impl Memo {
         self.0.borrow_mut().clear();
     }
 
-    fn get(&self, key: (Language, Depth, Subject), make: impl FnOnce() -> Answer) -> Rc<Answer> {
+    fn get(&self, key: Key, make: impl FnOnce() -> Answer) -> Rc<Answer> {
         if let Some((_, answer)) = self.0.borrow().iter().find(|(known, _)| *known == key) {
             return Rc::clone(answer);
         }

@@ -243,7 +243,7 @@ impl Chain<'_> {
             value = hex(hop.value)
         );
         self.push_to(hop.target(), text);
-        self.causes.extend(since_entry(question, &hop, u64::MAX & !(crate::arch::entry::A | D)));
+        self.causes.extend(since_entry(question, &hop, !(crate::arch::entry::A | D)));
     }
 
     fn translation(&mut self, at: usize) {
@@ -625,7 +625,7 @@ impl Chain<'_> {
         let next = self.question.events.get(at + 1);
         let refuses =
             !matches!(next, Some(Event::ShadowRead { .. } | Event::TlbFill { .. } | Event::Translated { .. }));
-        if (absent || refuses) && !self.story() && !(self.said.shadow_miss && !self.deep()) {
+        if (absent || refuses) && !self.story() && (self.deep() || !self.said.shadow_miss) {
             self.said.shadow_miss = true;
             let text = if absent {
                 tr!(l, "The shadow entry was missing: level {level}, index {index}.", level = level, index = index)

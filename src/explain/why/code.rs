@@ -1,6 +1,6 @@
 //! The functions of the kernel that did it, by the engine's era.
 //!
-//! Names of 2.6.20 stand in `drivers/kvm/{mmu.c,paging_tmpl.h,kvm_main.c,vmx.c}`, those of 6.8 in
+//! Names of 2.6.20 and its third candidate stand in `drivers/kvm/{mmu.c,paging_tmpl.h,kvm_main.c,vmx.c}`, those of 6.8 in
 //! `arch/x86/kvm/{x86.c,mmu/mmu.c,mmu/paging_tmpl.h,mmu/spte.c,vmx/vmx.c,svm/svm.c}`. `FNAME()` is the macro
 //! that makes one function for each size of guest entry.
 
@@ -15,7 +15,9 @@ use crate::machine::{Command, Event};
 enum Era {
     /// No hypervisor.
     None,
-    /// Up to Linux 2.6.20.
+    /// Linux 2.6.20-rc3, before the series.
+    Before,
+    /// Linux 2.6.20.
     Old,
     /// Linux 6.x, shadow paging.
     Now,
@@ -28,7 +30,8 @@ enum Era {
 const fn era(engine: EngineName) -> Era {
     match engine {
         EngineName::Native => Era::None,
-        EngineName::Kvm2006 | EngineName::KvmPdpt | EngineName::Kvm2007 => Era::Old,
+        EngineName::Kvm2006 => Era::Before,
+        EngineName::KvmPdpt | EngineName::Kvm2007 => Era::Old,
         EngineName::KvmNow => Era::Now,
         EngineName::Ept => Era::Ept,
         EngineName::Npt => Era::Npt,
@@ -37,11 +40,10 @@ const fn era(engine: EngineName) -> Era {
 
 /// The functions behind a command, as one line; empty where no hypervisor took part.
 pub fn of_command(question: &Question<'_>, command: &Command) -> String {
-    let engine = question.before.engine();
-    let era = era(engine);
+    let era = era(question.before.engine());
     let mut names: Vec<&'static str> = Vec::new();
     for at in super::reading_order(question.events) {
-        for name in of_event(era, engine, command, &question.events[at], question.events) {
+        for name in of_event(era, command, &question.events[at], question.events) {
             if !names.contains(name) {
                 names.push(name);
             }
@@ -53,6 +55,9 @@ pub fn of_command(question: &Question<'_>, command: &Command) -> String {
 /// The functions that decide about a shadow entry.
 pub fn of_spte(question: &Question<'_>, value: u64, level: u8) -> String {
     let era = era(question.before.engine());
+    if era == Era::Before {
+        return line(era, &["FNAME(fetch)()", "set_pte_common()"]);
+    }
     let names: &[&'static str] = match (era, level, value & P != 0, value & RW != 0) {
         (Era::Old, 1, true, false) => &["set_pte_common()", "rmap_write_protect()"],
         (Era::Old, 1, ..) => &["FNAME(fetch)()", "set_pte_common()"],
@@ -71,18 +76,46 @@ fn line(era: Era, names: &[&str]) -> String {
     }
     let kernel = match era {
         Era::None => return String::new(),
+        Era::Before => "Linux 2.6.20-rc3",
         Era::Old => "Linux 2.6.20",
         Era::Now | Era::Ept | Era::Npt => "Linux 6.8",
     };
     format!("{kernel}: {}", names.join(", "))
 }
 
-fn of_event(era: Era, engine: EngineName, command: &Command, event: &Event, all: &[Event]) -> &'static [&'static str] {
+/// Before the series: no cache of shadow pages, no write protection, INVLPG intercepted.
+fn before_the_series(command: &Command, event: &Event, all: &[Event]) -> &'static [&'static str] {
+    match event {
+        Event::VmExit { reason: ExitReason::CrAccess } => match command {
+            Command::MovCr0 { .. } => &["set_cr0()"],
+            Command::MovCr3 { .. } => &["set_cr3()"],
+            Command::MovCr4 { .. } => &["set_cr4()"],
+            Command::WrmsrEfer { .. } => &["set_efer()"],
+            _ => &[],
+        },
+        Event::VmExit { reason: ExitReason::Invlpg } => &["paging64_inval_page()"],
+        Event::VmExit { reason: ExitReason::Mmio } | Event::Emulate { .. } => &["emulate_instruction()"],
+        Event::VmExit { reason: ExitReason::PageFault } if all.contains(&Event::Inject) => &["FNAME(init_walker)()"],
+        Event::VmExit { reason: ExitReason::PageFault } => &["FNAME(page_fault)()"],
+        Event::Inject if command.access().is_some() => &["inject_page_fault()"],
+        Event::Inject => &["inject_gp()"],
+        Event::SpteSet { why: SpteWhy::Fill | SpteWhy::Mmio, .. } => &["FNAME(fetch)()", "set_pte_common()"],
+        Event::SpteSet { why: SpteWhy::Write, .. } => &["FNAME(fix_write_pf)()"],
+        Event::SpteSet { why: SpteWhy::Read, .. } => &["fix_read_pf()"],
+        Event::ShadowNew { .. } => &["kvm_mmu_alloc_page()"],
+        Event::ShadowZap { .. } => &["release_pt_page_64()"],
+        Event::DirtyLog { .. } => &["kvm_dev_ioctl_get_dirty_log()"],
+        Event::Memslot { .. } => &["kvm_dev_ioctl_set_memory_region()"],
+        _ => &[],
+    }
+}
+
+fn of_event(era: Era, command: &Command, event: &Event, all: &[Event]) -> &'static [&'static str] {
     match (event, era) {
         (_, Era::None) => &[],
+        (_, Era::Before) => before_the_series(command, event, all),
         (Event::VmExit { reason: ExitReason::CrAccess }, _) => of_control(era, command),
         (Event::PdpteLoad { .. } | Event::PdpteReject { .. }, Era::Old | Era::Now | Era::Ept) => &["load_pdptrs()"],
-        (Event::VmExit { reason: ExitReason::Invlpg }, Era::Old) => &["paging64_invlpg()"],
         (Event::VmExit { reason: ExitReason::Invlpg }, _) => match command {
             Command::Invpcid { .. } => &["kvm_handle_invpcid()"],
             _ => &["kvm_mmu_invlpg()"],
@@ -101,11 +134,11 @@ fn of_event(era: Era, engine: EngineName, command: &Command, event: &Event, all:
             &["handle_ept_violation()", "kvm_tdp_page_fault()"]
         }
         (Event::VmExit { reason: ExitReason::PageFault }, Era::Npt) => &["npf_interception()", "kvm_tdp_page_fault()"],
-        (Event::VmExit { reason: ExitReason::PageFault }, Era::Old) => match all.iter().any(|e| *e == Event::Inject) {
+        (Event::VmExit { reason: ExitReason::PageFault }, Era::Old) => match all.contains(&Event::Inject) {
             true => &["FNAME(walk_addr)()"],
             false => &["FNAME(page_fault)()"],
         },
-        (Event::VmExit { reason: ExitReason::PageFault }, Era::Now) => match all.iter().any(|e| *e == Event::Inject) {
+        (Event::VmExit { reason: ExitReason::PageFault }, Era::Now) => match all.contains(&Event::Inject) {
             true => &["FNAME(walk_addr_generic)()", "permission_fault()"],
             false => &["FNAME(page_fault)()"],
         },
@@ -126,7 +159,7 @@ fn of_event(era: Era, engine: EngineName, command: &Command, event: &Event, all:
         (Event::SpteSet { why: SpteWhy::Mmio, .. }, _) => &["make_mmio_spte()"],
         (Event::ShadowNew { .. }, Era::Old) => &["kvm_mmu_get_page()"],
         (Event::ShadowNew { .. }, _) => &["kvm_mmu_get_shadow_page()"],
-        (Event::WriteProtect { .. }, Era::Old) if engine != EngineName::Kvm2006 => &["rmap_write_protect()"],
+        (Event::WriteProtect { .. }, Era::Old) => &["rmap_write_protect()"],
         (Event::WriteProtect { .. }, _) => &["kvm_vcpu_write_protect_gfn()"],
         (Event::Emulate { .. }, Era::Old) => &["kvm_mmu_pre_write()"],
         (Event::Emulate { .. }, _) => &["kvm_mmu_track_write()"],

@@ -315,10 +315,10 @@ fn denied(question: &Question<'_>, hops: &[Hop], rule: &str) -> Vec<Cause> {
         "execute" => entry(entries().find(|hop| hop.value & XD != 0), XD, &|hop| {
             denial(l, hop, hops, tr!(l, "XD = 1: it forbids execution"))
         }),
-        "smep" | "smap" => entry(entries().last(), US, &|_| {
+        "smep" | "smap" => entry(entries().next_back(), US, &|_| {
             tr!(l, "U/S = 1 in every entry of the path: this is a user page.").to_owned()
         }),
-        _ => entry(entries().last(), 0xf << entry::KEY_SHIFT, &|hop| {
+        _ => entry(entries().next_back(), 0xf << entry::KEY_SHIFT, &|hop| {
             tr!(
                 l,
                 "{entry} gives the page protection key {key}.",
