@@ -16,9 +16,11 @@ use egui_kittest::kittest::Queryable as _;
 use mmuscope::app::platform::{Arrival, Inbox, Outgoing, Platform, Purpose};
 use mmuscope::app::view::{Overlay, Tab};
 use mmuscope::app::{App, Options, Theme};
+use mmuscope::arch::address::Num;
 use mmuscope::arch::{Gpa, Gva};
 use mmuscope::language::Language;
 use mmuscope::machine::Command;
+use mmuscope::machine::command::Size;
 use mmuscope::scenario::autosave::{InMemory, Ring, Storage, StorageError};
 use mmuscope::scenario::{Scenario, Session, Shared, Step, StepKind};
 use support::{Cpu, SIZES};
@@ -666,5 +668,43 @@ fn presets_are_reached_in_two_clicks() {
         window.query_all_by_label_contains(preset.title.get("en")).last().expect("a row").click();
         window.run();
         assert_eq!(window.state().session().scenario.id, preset.scenario().expect("a scenario").id);
+    }
+}
+
+#[test]
+fn work_in_a_lesson_is_found_again_in_its_step() {
+    let world = World::new();
+    let mut window = world.example();
+    let lesson = mmuscope::lesson::by_id("one-table").expect("it is there");
+    window.state_mut().open_lesson(lesson, Some(3)).expect("it begins");
+    give(&mut window, Command::Poke { pa: Gpa(0x3000), val: Num(0x83), size: Size::WORD });
+    world.pass(3000);
+    window.run();
+    let before = told(window.state().session());
+    world.kill(window);
+    let mut window = world.example();
+    press(&mut window, "Restore it");
+    let app = window.state();
+    let player = app.lesson().expect("the lesson is in front");
+    assert_eq!((player.session.lesson().id.as_str(), player.session.at()), ("one-table", 3));
+    assert_eq!(told(app.session()), before);
+    // Redone, the step begins as it does.
+    assert!(player.session.first_own_command() < before.1.len());
+}
+
+#[test]
+fn windows_add_to_each_others_progress() {
+    let world = World::new();
+    let (mut one, mut other) = (world.example(), world.example());
+    for (window, id) in [(&mut one, "one-table"), (&mut other, "two-levels")] {
+        let lesson = mmuscope::lesson::by_id(id).expect("it is there");
+        window.state_mut().open_lesson(lesson, Some(1)).expect("it begins");
+        window.run();
+        world.pass(3000);
+        window.state_mut().keep_all();
+    }
+    let third = world.example();
+    for id in ["one-table", "two-levels"] {
+        assert!(third.state().progress().get(id).is_some(), "{id}");
     }
 }

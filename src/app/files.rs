@@ -76,6 +76,8 @@ pub struct Files {
     pub(super) trouble: Option<String>,
     /// The card of the first run was seen.
     pub(super) welcomed: bool,
+    /// Somebody forgot progress on purpose: the next writing adds nothing to it.
+    pub(super) forgot: bool,
     /// The import that is being prepared.
     pub(super) import: Option<Draft>,
     /// Readings of imports so far.
@@ -97,6 +99,7 @@ impl Files {
             offer: None,
             trouble: None,
             welcomed: false,
+            forgot: false,
             import: None,
             tickets: 0,
             link: None,

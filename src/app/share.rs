@@ -8,12 +8,14 @@ use super::compare::engines::chosen;
 use super::view::{Composer, Page, Screen, Selection, Tab, ViewState};
 use crate::arch::{AccessKind, Gfn, Gpa, Gva};
 use crate::engine::EngineConfig;
+use crate::lesson::{self, Lesson};
 use crate::scenario::{self, LinkError, View};
 
 /// Names in `more`.
 const SELECTION: &str = "selection";
 const ACCESS: &str = "access";
 const PAGE: &str = "page";
+const LESSON: &str = "lesson";
 const ENGINES: &str = "engines";
 
 /// The view as a link holds it.
@@ -140,7 +142,26 @@ fn selection_in(text: &str) -> Option<Selection> {
     }
 }
 
+/// The lesson that a state was kept in, and the step, from 0.
+#[must_use]
+pub fn lesson_of(view: &View) -> Option<(&'static Lesson, usize)> {
+    let (_, place) = view.more.iter().find(|(name, _)| name == LESSON)?;
+    let (id, step) = place.split_once(' ')?;
+    let (lesson, step) = (lesson::by_id(id)?, step.parse().ok()?);
+    (step < lesson.steps.len()).then_some((lesson, step))
+}
+
 impl App {
+    /// What the window shows, as the autosave ring holds it: with the step of the lesson in front.
+    #[must_use]
+    pub fn kept_view(&self) -> View {
+        let mut view = self.shown_view();
+        if let Some(player) = self.session.player().filter(|player| !player.session.in_sandbox()) {
+            view.more.push((LESSON.to_owned(), format!("{} {}", player.session.lesson().id, player.session.at())));
+        }
+        view
+    }
+
     /// What the window shows, as a link holds it.
     #[must_use]
     pub fn shown_view(&self) -> View {

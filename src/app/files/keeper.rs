@@ -103,6 +103,15 @@ struct Mark {
     marks: Marks,
 }
 
+/// Progress together with what lies in the storage: another window may have gone on meanwhile.
+fn with_that_of_others(storage: &dyn Storage, mine: String) -> String {
+    let kept = storage.get(PROGRESS).and_then(|bytes| String::from_utf8(bytes).ok());
+    let mut both = Progress::default();
+    let merged =
+        both.import("progress", &mine).is_ok() && kept.is_some_and(|kept| both.import("progress", &kept).is_ok());
+    if merged { both.export() } else { mine }
+}
+
 /// Keeps what is done.
 pub struct Keeper {
     kept: Arc<Mutex<Kept>>,
@@ -206,7 +215,7 @@ impl App {
 
     /// The state of what is in front, as the ring keeps it.
     pub(in crate::app) fn shared(&self) -> Shared {
-        Shared::of(&self.session, &self.shown_view(), self.view.language.id())
+        Shared::of(&self.session, &self.kept_view(), self.view.language.id())
     }
 
     fn mark(&self) -> Mark {
@@ -296,7 +305,7 @@ impl App {
 
     fn write_settings(&mut self) {
         let settings = self.settings();
-        let Files { platform, inbox, keeper, .. } = &mut self.files;
+        let Files { platform, inbox, keeper, forgot, .. } = &mut self.files;
         let Some(keeper) = keeper else { return };
         let new: Vec<(&str, String)> =
             settings.iter().filter(|pair| !keeper.settings.contains(pair)).cloned().collect();
@@ -304,9 +313,12 @@ impl App {
             return;
         }
         (keeper.settings, keeper.last) = (settings, Some(platform.now()));
-        let inbox = inbox.clone();
+        let (inbox, forgot) = (inbox.clone(), std::mem::take(forgot));
         keeper.with_ring(&**platform, move |kept| {
-            for (key, value) in new {
+            for (key, mut value) in new {
+                if key == PROGRESS && !forgot {
+                    value = with_that_of_others(&*kept.ring.storage(), value);
+                }
                 if let Err(error) = kept.ring.storage_mut().put(key, value.as_bytes()) {
                     inbox.put(Arrival::Answer(Answer::Unkept(error.to_string())));
                 }

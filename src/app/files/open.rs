@@ -10,7 +10,7 @@ use crate::app::platform::{Purpose, Sentence};
 use crate::app::share;
 use crate::language::Language;
 use crate::lesson::{self, Lesson};
-use crate::scenario::{self, MAX_FILE_BYTES, Scenario, Session, Shared};
+use crate::scenario::{self, MAX_FILE_BYTES, Scenario, Session, Shared, View};
 use crate::word;
 
 /// What the text on the clipboard is called.
@@ -102,7 +102,9 @@ impl App {
     pub fn open_shared(&mut self, shared: Shared) -> Result<(), String> {
         let (view, language) = (shared.view.clone(), Language::by_id(&shared.language));
         let session = shared.open().map_err(|error| error.to_string())?;
-        self.open(session);
+        if let Some(session) = self.carry_on(&view, session) {
+            self.open(session);
+        }
         if let Some(language) = language {
             self.speak(language);
         }
@@ -111,6 +113,35 @@ impl App {
             self.focus.show(count as usize);
         }
         Ok(())
+    }
+
+    /// Goes on in the step of a lesson that a state was kept in, with what had been done there. Gives the
+    /// session back where the program knows no such step, or it begins otherwise now.
+    fn carry_on(&mut self, view: &View, session: Session) -> Option<Session> {
+        let Some((lesson, step)) = share::lesson_of(view) else { return Some(session) };
+        let Ok(fresh) =
+            lesson::Session::resume(lesson.clone(), lesson::LessonRecord::default()).and_then(|mut fresh| {
+                fresh.go(step)?;
+                Ok(fresh)
+            })
+        else {
+            return Some(session);
+        };
+        let fresh = fresh.current();
+        let same = fresh.scenario == session.scenario && session.lab.log().starts_with(fresh.lab.log());
+        if !same {
+            return Some(session);
+        }
+        self.keep_before_opening();
+        if self.open_lesson(lesson, Some(step)).is_err() {
+            return Some(session);
+        }
+        if let Some(player) = self.session.player_mut() {
+            *player.session.current_mut() = session;
+        }
+        self.start_changed();
+        self.nothing_done_yet();
+        None
     }
 
     pub(super) fn open_shared_or_say(&mut self, shared: Shared) {

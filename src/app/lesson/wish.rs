@@ -176,10 +176,12 @@ impl App {
         let language = self.view.language;
         match wish {
             LessonWish::Forget(id) => {
+                self.files.forgot = true;
                 self.progress.reset(&id);
                 self.close_lessons(Some(&id));
             }
             LessonWish::ForgetAll => {
+                self.files.forgot = true;
                 self.progress.reset_all();
                 self.close_lessons(None);
             }
