@@ -32,6 +32,7 @@ pub use menu::{file_menu, share_ui};
 pub use notes::notes_ui;
 pub use states::{ago, states_ui};
 pub use welcome::{Beginning, welcome_ui};
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) use wish::FIRST_SIZE;
 pub use wish::FileWish;
 
