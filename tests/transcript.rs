@@ -116,3 +116,27 @@ fn the_timeline_and_the_host_frame_have_menus_by_key() {
     let lab = &window.state().session().lab;
     assert!(lab.cursor() == 5 && lab.len() != steps, "an ordinary command on a branch of its own");
 }
+
+#[test]
+fn an_entry_and_a_table_of_the_list_have_menus_by_key() {
+    let mut window = open(SIZES.desktop, Theme::Dark, 1);
+    window.query_all_by_label_contains("PD 0x6000").next().expect("the table in the list").focus();
+    window.run_steps(4);
+    window.key_press_modifiers(Modifiers::SHIFT, Key::F10);
+    window.run_steps(6);
+    window.get_by_label("Show its page").click();
+    window.run_steps(6);
+    let selection = window.state().view().selection;
+    assert!(matches!(selection, Selection::Page(gfn) if gfn.0 == 6), "{selection:?}");
+    let entry = window
+        .query_all_by_label_contains("PTE 1: ")
+        .find(|node| node.accesskit_node().label().is_some_and(|label| label.starts_with("PTE 1: ")));
+    entry.expect("the entry of the page").focus();
+    window.run_steps(4);
+    window.key_press(Key::Menu);
+    window.run_steps(6);
+    window.get_by_label("Clear A").click();
+    window.run_steps(6);
+    let memory = &window.state().session().lab.machine().memory;
+    assert_eq!(memory.read(mmuscope::arch::Gpa(0x7008), 8), 0x2_b007, "an ordinary store of the guest");
+}

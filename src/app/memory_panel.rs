@@ -11,7 +11,7 @@ use super::tables::{MAX_TABLES, Reach, Structures, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
-use super::{audit, engines};
+use super::{audit, engines, menu};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -116,6 +116,18 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
         Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn), mapped.contains(&gfn))),
         None => response,
     };
+    // The menu stays with the page that it was opened on, wherever the pointer goes.
+    let opened = response.id.with("page of the menu");
+    if let (true, Some(gfn)) = (response.secondary_clicked(), pointed) {
+        ui.data_mut(|data| data.insert_temp(opened, gfn));
+    }
+    let selected = match cx.view.selection {
+        Selection::Page(gfn) => Some(gfn),
+        _ => None,
+    };
+    if let Some(gfn) = ui.data(|data| data.get_temp::<Gfn>(opened)).or(selected) {
+        menu::page_menu(cx, &response, gfn);
+    }
     if response.clicked()
         && let Some(gfn) = pointed
     {
@@ -241,6 +253,7 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         if response.hovered() {
             hover::point_at(ui, Pointed { entry: None, frame: Some(table.base.gfn()) });
         }
+        menu::table_menu(cx, &response, crate::arch::Level(table.level), table.base);
         if response.on_hover_text(table_hint(cx, table)).clicked() {
             cx.send(AppCommand::Select(selection));
         }

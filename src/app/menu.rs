@@ -7,7 +7,7 @@ use super::actions::Action;
 use super::stage::lower::TableId;
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::address::Num;
-use crate::arch::entry::{A, D, P, RW, US};
+use crate::arch::entry::{A, D, P, RW, US, XD};
 use crate::arch::{Gfn, Gpa, Gva, Level, Mode};
 use crate::engine::AnyVm;
 use crate::engine::shadow::{PageId, SpteRef};
@@ -95,8 +95,13 @@ pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
         item(cx, ui, tr!(cx, "Edit its bits"), AppCommand::Select(Selection::Entry { level: level.0, gpa }));
         let mode = cx.machine.cpu.mode();
         let size = Size::new(mode.entry_size()).unwrap_or(Size::WORD);
-        let flags = [(P, "P"), (RW, "R/W"), (US, "U/S")];
-        let count = if mode == Mode::Pae && level == crate::arch::pdpte::LEVEL { 1 } else { flags.len() };
+        let flags = [(P, "P"), (RW, "R/W"), (US, "U/S"), (A, "A"), (D, "D"), (XD, "XD")];
+        let count = match mode {
+            Mode::Pae if level == crate::arch::pdpte::LEVEL => 1,
+            // An entry of 4 bytes has no bit 63.
+            Mode::Off | Mode::Bits32 => flags.len() - 1,
+            _ => flags.len(),
+        };
         for (bit, name) in &flags[..count] {
             let text = match value & bit != 0 {
                 true => tr!(cx, "Clear {flag}", flag = name),
