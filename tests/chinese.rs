@@ -178,7 +178,7 @@ fn every_scenario_at_its_end_and_the_pages_of_a_telephone() {
     }
     for engine in [EngineName::Native, EngineName::KvmNow, EngineName::Ept] {
         let mut window = chinese(read("the-register-remembers"), engine, SIZES.phone, 3);
-        for page in ["页面: 处理器", "页面: 内存", "页面: 页表", "页面: 为什么"] {
+        for page in ["页: 处理器", "页: 内存", "页: 页表", "页: 为什么"] {
             click(&mut window, page);
             forgotten.look(&window, page);
         }
