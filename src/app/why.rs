@@ -26,6 +26,8 @@ enum Subject {
     Command(usize),
     /// A shadow entry of the state shown.
     Spte(SpteRef, usize),
+    /// How the command in focus ended, so many of its events shown.
+    Title(usize),
     /// An event of the command in focus, by its place.
     Event(usize),
 }
@@ -80,7 +82,7 @@ pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     let text = match cx.command() {
         Some(_) if cx.is_partial() => micro_step(cx),
-        Some(_) => answer(cx).why.title.clone(),
+        Some(_) => title(cx),
         None => tr!(cx, "Nothing has happened yet.").to_owned(),
     };
     let width = ui.available_width() - 34.0;
@@ -180,7 +182,11 @@ fn answer(cx: &ViewCx<'_>) -> Rc<Answer> {
 /// How the command in focus ended, in one sentence.
 #[must_use]
 pub fn title(cx: &ViewCx<'_>) -> String {
-    answer(cx).why.title.clone()
+    let told = cx.explanations.get((cx.language(), cx.view.depth, Subject::Title(cx.shown)), || {
+        let title = ask(cx, false, explain::title);
+        Answer { why: Why { title, ..Why::default() }, fixes: Vec::new() }
+    });
+    told.why.title.clone()
 }
 
 /// An event of the command in focus in one sentence, where it has one.

@@ -10,7 +10,7 @@ use crate::machine::Event;
 /// Commands of the first window; each further one is four times as long.
 const FIRST: usize = 64;
 /// So many commands are looked at, at most.
-const BUDGET: usize = 6000;
+const BUDGET: usize = 2500;
 
 /// Since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -117,6 +117,12 @@ impl Question<'_> {
     }
 }
 
+/// The one sentence about a command: no history is searched for it.
+#[must_use]
+pub fn title(question: &Question<'_>) -> String {
+    question.command().map(|command| conclusion::conclude(question, command).title).unwrap_or_default()
+}
+
 /// Explains a command.
 #[must_use]
 pub fn why(question: &Question<'_>) -> Why {
