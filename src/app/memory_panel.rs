@@ -51,13 +51,18 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
         }
         engines_ui(cx, ui);
-        compare_ui(cx, ui);
-        // A low window has no room for the heading; the chips speak for themselves.
-        if least == MIN_ROWS[0] {
+        // A low window has no room for the heading; the chips speak for themselves. The bar, too, leads
+        // to the comparison, so there its button stands last.
+        let tall = least == MIN_ROWS[0];
+        if tall {
+            compare_ui(cx, ui);
             ui.add_space(GROUP);
             heading(ui, cx.tokens, tr!(cx, "Translation caches"));
         }
         caches_ui(cx, ui);
+        if !tall {
+            compare_ui(cx, ui);
+        }
     });
 }
 
