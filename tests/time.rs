@@ -256,6 +256,19 @@ fn keys_undo_and_redo() {
     assert!(said(&window, "There is nothing to do again"));
 }
 
+/// By buttons alone, as on a telephone.
+#[test]
+fn a_menu_undoes() {
+    let mut window = open(SIZES.phone, Theme::Dark, 1);
+    press(&mut window, Key::C);
+    assert_eq!(window.state().session().lab.branches().len(), 2);
+    window.get_by_label("Time ▾").click();
+    window.run();
+    window.get_by_label_contains("Undo the last edit").click();
+    window.run();
+    assert_eq!(window.state().session().lab.branches().len(), 1);
+}
+
 /// Ctrl+Z in a field is the field's own.
 #[test]
 fn a_field_keeps_its_own_undo() {

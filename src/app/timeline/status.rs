@@ -60,7 +60,7 @@ fn micro_step(cx: &ViewCx<'_>, ui: &mut Ui) {
     let branch = lab.branch_in_view().map_or(0.0, |start| {
         let words = format!("· {} {}", tr!(cx, "branch"), branch_name(cx.session, start, cx.language()));
         let list = if lab.branch_count() > 1 { CONTROL + GAP } else { 0.0 };
-        width(ui, &words).min(width(ui, &tr!(cx, "branch")) + 90.0) + list + 2.0 * GAP
+        width(ui, &words).min(width(ui, tr!(cx, "branch")) + 90.0) + list + 2.0 * GAP
     });
     let text = if width(ui, &long) + buttons + branch <= ui.available_width() { &long } else { &short };
     if width(ui, text) + buttons > ui.available_width() {

@@ -122,7 +122,7 @@ fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) 
 
 /// Everywhere that time can jump to.
 fn jumps(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let menu = Button::new(format!("{} ▾", tr!(cx, "Jump"))).min_size(Vec2::splat(CONTROL));
+    let menu = Button::new(format!("{} ▾", tr!(cx, "Time"))).min_size(Vec2::splat(CONTROL));
     let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
         let actions = [
             Action::NextFault,
@@ -161,6 +161,24 @@ fn jumps(cx: &ViewCx<'_>, ui: &mut Ui) {
                 ui.close();
             }
         }
+        ui.separator();
+        // For those who have no keys: every edit can be made by buttons.
+        let edits = [
+            (TimeAction::Undo, cx.can_undo),
+            (TimeAction::Redo, cx.can_redo),
+            (TimeAction::NameBookmark, true),
+            (TimeAction::NameBranch, lab.branch_in_view().is_some()),
+            (TimeAction::DeleteBranch, lab.branch_count() > 1),
+            (TimeAction::ReduceMotion, true),
+        ];
+        for (action, enabled) in edits {
+            let action = Action::Time(action);
+            let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
+            if ui.add_enabled(enabled, Button::new(action.text(cx.language())).right_text(key)).clicked() {
+                action.send(cx);
+                ui.close();
+            }
+        }
     });
-    response.on_hover_text(tr!(cx, "To the next or last fault, exit, change, bookmark"));
+    response.on_hover_text(tr!(cx, "Jumps, bookmarks, undo and redo, names"));
 }
