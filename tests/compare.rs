@@ -31,7 +31,12 @@ fn session(name: &str) -> Session {
 
 /// A scenario in the Compare view, its cursor after so many commands.
 fn compare(name: &str, size: [f32; 2], at: usize) -> Window {
-    let mut window = open_scenario(session(name), size, Theme::Light, at);
+    compare_in(name, size, at, Theme::Light)
+}
+
+/// The same in a theme.
+fn compare_in(name: &str, size: [f32; 2], at: usize, theme: Theme) -> Window {
+    let mut window = open_scenario(session(name), size, theme, at);
     window.key_press_modifiers(Modifiers::SHIFT, Key::C);
     window.run();
     assert_eq!(window.state().view().screen, Screen::Compare);
@@ -387,4 +392,20 @@ fn a_link_leads_to_the_same_engines() {
     other.state_mut().open_link(&bare.expect("a link")).expect("a link that opens");
     other.run();
     assert_eq!(other.state().view().screen, Screen::Explore);
+}
+
+#[test]
+fn pictures() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    let mut take = |name: &str, mut window: Window| results.add(window.try_snapshot(format!("compare_{name}")));
+    let end = usize::MAX;
+    take("partial_page_light", compare_in("partial-page-pdpt", SIZES.desktop, end, Theme::Light));
+    take("partial_page_dark", compare_in("partial-page-pdpt", SIZES.laptop, 600, Theme::Dark));
+    take("register_projector", compare_in("the-register-remembers", SIZES.laptop, 4, Theme::Projector));
+    take("switch_high_contrast", compare_in("process-switch-2007", SIZES.desktop, 11, Theme::HighContrast));
+    take("switch_phone", compare_in("process-switch-2007", SIZES.phone, 10, Theme::Light));
+    let mut chinese = compare_in("the-register-remembers", SIZES.desktop, 5, Theme::Light);
+    chinese.state_mut().speak(mmuscope::language::Language::Zh);
+    chinese.run();
+    take("register_chinese", chinese);
 }

@@ -115,3 +115,19 @@ fn depths_show_more_or_less() {
     assert!(texts.contains(&"0002_b027".to_owned()), "{texts:?}");
     assert!(texts.iter().any(|text| text.starts_with("7f102 role 0x") || text.starts_with("7f102 · 0x")), "{texts:?}");
 }
+
+#[test]
+fn pictures() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (name, size, theme) in [
+        ("light", SIZES.desktop, Theme::Light),
+        ("dark", SIZES.laptop, Theme::Dark),
+        ("phone", SIZES.phone, Theme::Light),
+    ] {
+        let mut window = open_on(EngineName::Kvm2007, size, theme, 4);
+        for _ in 0..8 {
+            press(&mut window, Modifiers::NONE, Key::Minus);
+        }
+        results.add(window.try_snapshot(format!("stage_from_afar_{name}")));
+    }
+}
