@@ -19,7 +19,7 @@ use crate::{tr, word};
 
 /// CR2 is shown where at least so much room is left of the composer, in points.
 const CR2_FROM: f32 = 160.0;
-/// Width of the composer, in points.
+/// Width of the composer until its words are known, in points.
 const COMPOSER_WIDTH: f32 = 622.0;
 
 /// A control bit of the strip: its register, its mask, its name and what it does.
@@ -304,15 +304,24 @@ fn buttons_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 /// The composer as one block of known width, so that it can stand at the right and still be read,
-/// and reached with Tab, from the left.
+/// and reached with Tab, from the left: as wide as its words were in the pass before.
 fn composer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let size = egui::vec2(COMPOSER_WIDTH, theme::CONTROL);
-    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+    let id = egui::Id::unique(("composer: width", cx.language().id()));
+    let known = ui.data(|data| data.get_temp::<f32>(id));
+    let size = egui::vec2(known.unwrap_or(COMPOSER_WIDTH), theme::CONTROL);
+    let block = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
+        let left = ui.cursor().left();
         address_ui(cx, ui);
         kind_ui(cx, ui);
         buttons_ui(cx, ui);
+        ui.cursor().left() - ui.spacing().item_spacing.x - left
     });
+    let width = block.inner.ceil();
+    if known != Some(width) {
+        ui.data_mut(|data| data.insert_temp(id, width));
+        ui.ctx().request_repaint();
+    }
 }
 
 /// A control beside its place by so many points: one whose instruction was refused shakes.
