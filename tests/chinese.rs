@@ -158,7 +158,7 @@ fn everything_that_can_be_selected() {
         forgotten.look(&window, &format!("selected {name}"));
     }
     let mut window = chinese(read("the-register-remembers"), EngineName::Native, SIZES.desktop, 2);
-    for name in ["CR0.PG", "5 级", "CR4.SMEP", "装入 CR3"] {
+    for name in ["CR0.PG", "5 级", "CR4.SMEP", "载入 CR3"] {
         click(&mut window, name);
         forgotten.look(&window, &format!("pressed {name}"));
     }
@@ -217,10 +217,10 @@ fn the_language_is_switched_in_the_bar_and_back() {
     window.get_by_label("语言：EN").click();
     let _settled = window.run_ok();
     assert_eq!(window.state().view().language, Language::En);
-    assert!(window.query_by_label("Load CR3").is_some() && window.query_by_label("装入 CR3").is_none());
+    assert!(window.query_by_label("Load CR3").is_some() && window.query_by_label("载入 CR3").is_none());
     window.get_by_label("Language: 中文").click();
     let _settled = window.run_ok();
-    assert!(window.query_by_label("装入 CR3").is_some());
+    assert!(window.query_by_label("载入 CR3").is_some());
 }
 
 /// Scenarios and presets say in both languages whatever they say.
