@@ -278,9 +278,14 @@ impl Lab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Gva;
-    use crate::machine::Command;
-    use crate::scenario::Session;
+    use crate::arch::{CpuModel, Gva};
+    use crate::engine::{AnyVm, EngineName};
+    use crate::machine::{Command, Machine};
+
+    /// A machine without paging to which nothing has happened.
+    fn empty() -> Lab {
+        Lab::new(AnyVm::new(Machine::new(CpuModel::default(), 16 << 20), EngineName::Native.into()))
+    }
 
     fn give(lab: &mut Lab, page: u64) {
         lab.execute(Command::Invlpg { va: Gva(page << 12) });
@@ -288,7 +293,7 @@ mod tests {
 
     /// 0 1 2 3, after 1: 4 5, after 4: 6.
     fn tree() -> Lab {
-        let mut lab = Session::empty().lab;
+        let mut lab = empty();
         for page in 0..4 {
             give(&mut lab, page);
         }
