@@ -31,6 +31,7 @@ const ZH: &[&str] = &[
     include_str!("../assets/strings/zh/files.json"),
     include_str!("../assets/strings/zh/lessons.json"),
     include_str!("../assets/strings/zh/commands.json"),
+    include_str!("../assets/strings/zh/web.json"),
 ];
 
 impl Language {

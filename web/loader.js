@@ -1,6 +1,9 @@
 // Loads the program with its progress shown, opens the machine on the canvas, and says in words
 // what keeps it from running. The open lab is `window.lab`, for the console and for tests.
 
+import { isEmbedded, serve } from "./host.js";
+import { follow, open as openPlace, wanted } from "./place.js";
+
 const MOST_LINES = 60;
 
 const byId = (id) => document.getElementById(id);
@@ -51,11 +54,13 @@ async function fetchProgram() {
   return new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
 }
 
-/** Says an event to screen readers. */
-function say(sentence) {
-  const line = document.createElement("p");
-  line.textContent = sentence;
-  transcript.append(line);
+/** Says something to screen readers. */
+function say(sentences) {
+  for (const sentence of sentences.split("\n")) {
+    const line = document.createElement("p");
+    line.textContent = sentence;
+    transcript.append(line);
+  }
   while (transcript.childElementCount > MOST_LINES) {
     transcript.firstElementChild.remove();
   }
@@ -76,19 +81,26 @@ function watch(lab) {
   });
 }
 
-/** What the page's address asks for: `#lesson=ID&step=N`, or a share link. */
-function wanted() {
-  const fields = new URLSearchParams(location.hash.slice(1));
-  const options = {};
-  if (fields.has("lesson")) {
-    options.lesson = fields.get("lesson");
-    if (fields.has("step")) {
-      options.step = Number(fields.get("step"));
-    }
-  } else if (fields.has("m")) {
-    options.link = location.hash;
+/** How the machine begins, apart from what is to be opened in it. */
+function options() {
+  const fields = new URLSearchParams(location.search);
+  const given = (name, known) => (known.includes(fields.get(name)) ? { [name]: fields.get(name) } : {});
+  return {
+    ...(isEmbedded() ? { view: "embed" } : {}),
+    ...given("lang", ["en", "zh"]),
+    ...given("theme", ["dark", "light", "high-contrast", "projector"]),
+  };
+}
+
+/** Starts the machine on what the address asks for; where that cannot be, without it, and says why. */
+async function start(Lab) {
+  try {
+    return await Lab.start(canvas, { ...options(), ...wanted() });
+  } catch {
+    const lab = await Lab.start(canvas, options());
+    openPlace(lab);
+    return lab;
   }
-  return options;
 }
 
 async function open() {
@@ -99,10 +111,17 @@ async function open() {
   const { default: init, Lab } = await import("./mmuscope.js");
   await init({ module_or_path: program });
   byId("status").textContent = "Starting";
-  const lab = await Lab.start(canvas, wanted());
-  lab.on("event", (_json, sentence) => say(sentence));
+  const lab = await start(Lab);
+  lab.on("say", say);
+  lab.on("focus", (name) => {
+    byId("focus").textContent = name;
+  });
   watch(lab);
+  follow(lab);
   window.lab = lab;
+  if (isEmbedded()) {
+    serve(lab);
+  }
   shell.hidden = true;
   document.documentElement.dataset.started = "true";
 }

@@ -85,6 +85,7 @@ impl App {
             }
             AppCommand::OpenPreset(id) => self.open_preset(&id),
             AppCommand::CopyLink => self.copy_link(ctx),
+            AppCommand::OpenFull => self.open_full(ctx),
             AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
             AppCommand::SetLanguage(language) => self.speak(language),
             AppCommand::SetTextScale(scale) => {

@@ -9,7 +9,7 @@ use super::processor_strip::Rows;
 use super::theme::{PAD, Tokens};
 use super::view::{AppCommand, Page, Screen, ViewCx};
 use super::widgets::segmented;
-use super::{bar, compare, cost_meter, drawer, memory_panel, processor_strip, stage, timeline};
+use super::{bar, compare, cost_meter, drawer, host, memory_panel, processor_strip, stage, timeline};
 use crate::tr;
 
 /// Windows less wide than this, in points, are laid out as pages: the stage would have no room.
@@ -57,15 +57,25 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
         TWO_ROWS.. => (244.0, 328.0),
         _ => (236.0, 300.0),
     };
-    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, false));
+    bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
     fixed(Panel::bottom("time"), TIME, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
-    let memory =
-        fixed(Panel::left("memory"), left, zone(t, PAD, 10.0)).show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
-    spot_zone(cx, ui, &["memory", "engines"], memory.response.rect);
+    // A frame in another page has no room to spare: the tables are what it is for.
+    if !cx.embedded {
+        let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
+        let memory = panel.show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
+        spot_zone(cx, ui, &["memory", "engines"], memory.response.rect);
+    }
     fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
     let ground = Frame::new().fill(t.stage);
     CentralPanel::default().frame(ground).show(ui, |ui| stage::stage_ui(cx, ui));
+}
+
+fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    fixed(Panel::top("bar"), BAR, zone(cx.tokens, PAD, 0.0)).show(ui, |ui| match cx.embedded {
+        true => host::bar_ui(cx, ui),
+        false => bar::bar_ui(cx, ui, narrow),
+    });
 }
 
 fn strip_panel(cx: &ViewCx<'_>, ui: &mut Ui, fits: bool) {
@@ -95,7 +105,7 @@ fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
 
 fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
-    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, true));
+    bar_panel(cx, ui, true);
     fixed(Panel::top("pages"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });

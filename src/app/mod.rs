@@ -17,6 +17,7 @@ pub mod files; // in and out, and what is kept
 mod fonts; // the two faces
 pub mod headless; // pictures without a window
 pub mod history; // how every command of the path ended
+pub mod host; // what the program around the app asks of it
 mod hover; // what the pointer is on
 mod keyboard; // keys that work everywhere
 mod layout; // where the zones lie
@@ -88,6 +89,8 @@ pub struct Options {
     pub welcome: bool,
     /// Whether everything of the window is to be where it was at first.
     pub reset_layout: bool,
+    /// Whether it lies in a frame of another page.
+    pub embedded: bool,
 }
 
 /// A colour theme.
@@ -107,6 +110,17 @@ pub enum Theme {
 impl Theme {
     /// Every theme, in the order in which they are offered.
     pub const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::HighContrast, Self::Projector];
+
+    /// Its code in options and files.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high-contrast",
+            Self::Projector => "projector",
+        }
+    }
 
     /// Its name.
     #[must_use]
@@ -153,6 +167,7 @@ pub struct App {
     play: Play,
     search: Option<ChangeSearch>,
     explanations: why::Memo,
+    embedded: bool,
     tx: CommandSender,
 }
 
@@ -195,6 +210,7 @@ impl App {
             play,
             search: None,
             explanations,
+            embedded: options.embedded,
             tx,
         }
     }
@@ -334,6 +350,7 @@ impl App {
             runs: &self.runs,
             explanations: &self.explanations,
             tokens: theme::tokens(ctx),
+            embedded: self.embedded,
             tx: &self.tx,
         }
     }

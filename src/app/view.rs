@@ -70,6 +70,8 @@ pub struct ViewCx<'a> {
     pub explanations: &'a super::why::Memo,
     /// The colours of the theme.
     pub tokens: &'static Tokens,
+    /// Whether the app lies in a frame of another page.
+    pub embedded: bool,
     /// Where to send what should be done.
     pub tx: &'a CommandSender,
 }
@@ -246,6 +248,8 @@ pub enum AppCommand {
     Show(Screen),
     /// Something of the Compare view.
     Compare(CompareWish),
+    /// Opens what is shown in a page of its own.
+    OpenFull,
     /// Something of the lessons.
     Lesson(LessonWish),
     /// Something of files and autosaves.

@@ -131,8 +131,8 @@ test("options that cannot be give a sentence", async () => {
     [{ lesson: "first" }, /^unknown lesson `first`/],
     [{ lesson: "one-table", step: 99 }, /^`step` must be a number from 1 to \d+$/],
     [{ link: "#m=1.AA" }, "this link is not complete: its end is missing"],
-    [{ theme: "pink" }, '`theme` must be "dark" or "light" in this version'],
-    [{ view: "present" }, '`view` must be "full" in this version'],
+    [{ theme: "pink" }, '`theme` must be "dark" or "light" or "high-contrast" or "projector" in this version'],
+    [{ view: "present" }, '`view` must be "full" or "embed" in this version'],
     ["scenario", "the options of Lab.start must be an object"],
     [{ scenario: 7 }, /^scenario:1:\d+: invalid type: integer/],
     [{ scenario: "{" }, /^scenario:1:1: EOF while parsing/],
@@ -154,7 +154,7 @@ test("options that cannot be give a sentence", async () => {
       return error.message;
     }
   });
-  assert.equal(name, "nothing is called `evnt`: known are event, goal, progress, error");
+  assert.equal(name, "unknown event `evnt`: did you mean `event`?");
 });
 
 test("a listener may call back and may fail", async () => {

@@ -17,8 +17,9 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-// Chromium's own remark on reading the canvas back, which it must where no graphics device is.
-const OF_SOFTWARE_GL = /GL Driver Message .*GPU stall due to ReadPixels/;
+// Chromium's own remarks on speed: on reading the canvas back, which it must where no graphics device is, and
+// on eframe's letters of the system for what our fonts lack (the name of another language).
+const REMARKS = /GL Driver Message .*GPU stall due to ReadPixels|Multiple readback operations using getImageData/;
 const SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
 /** A browser with an empty profile; without WebGL if `webgl` is false. */
@@ -33,13 +34,17 @@ export async function tab(browser) {
   const complaints = [];
   const requests = [];
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type()) && !OF_SOFTWARE_GL.test(message.text())) {
+    if (["error", "warning"].includes(message.type()) && !REMARKS.test(message.text())) {
       complaints.push(`${message.type()}: ${message.text()}`);
     }
   });
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error}`));
   page.on("request", (request) => requests.push(request.url()));
-  await page.addInitScript(() => {
+  await page.addInitScript((origin) => {
+    // Nobody here comes for the first time: the card of the first run stays away.
+    if (window === window.parent && location.href.startsWith(origin)) {
+      localStorage.setItem("mmuscope.welcomed", "MQ");
+    }
     window.drawCalls = 0;
     for (const kind of [WebGLRenderingContext, WebGL2RenderingContext]) {
       const draw = kind.prototype.drawElements;
@@ -48,18 +53,23 @@ export async function tab(browser) {
         return draw.apply(this, parameters);
       };
     }
-  });
+  }, PAGE);
   return { page, complaints, requests };
 }
 
-/** A tab with the machine open in it. */
-export async function openMachine(browser) {
+/** A tab with the machine open in it, on what an address names: `#lesson=one-table&step=2`, `?lang=zh`. */
+export async function openMachine(browser, place = "") {
   const opened = await tab(browser);
-  await opened.page.goto(PAGE);
-  await opened.page.waitForFunction(() => window.lab !== undefined || !document.getElementById("failure").hidden);
-  const failure = opened.page.locator("#failure");
-  assert.ok(await failure.isHidden(), await failure.textContent());
+  await opened.page.goto(PAGE + place);
+  await started(opened.page);
   return opened;
+}
+
+/** Waits until the machine of a page is open. */
+export async function started(page) {
+  await page.waitForFunction(() => window.lab !== undefined || document.getElementById("failure")?.hidden === false);
+  const failure = page.locator("#failure");
+  assert.ok(await failure.isHidden(), await failure.textContent());
 }
 
 /** The state of the lab that the page has opened. */

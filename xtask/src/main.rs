@@ -18,11 +18,14 @@ The project's own commands.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  web                  Build the page into dist/ and hold its size to the budget
-  serve [--port PORT]  Build the page and serve it on 127.0.0.1 (port 8080; 0 takes a free one)
-  test                 Format, lints, all tests, the page, the page in a browser
-  browser-test         Build the page and drive it in Chromium
-  help                 Print this
+  web                   Build the page into dist/ and hold its size to the budget
+  serve [--port PORT]   Build the page and serve it on 127.0.0.1 (port 8080; 0 takes a free one)
+  test                  Format, lints, all tests, the page, the page in a browser
+  browser-test [WORD..] Build the page and drive it in Chromium; only the tests whose files are named so
+  browser-bench         Build the page and measure its frames in Chromium
+  help                  Print this
+
+With --dev, web, serve and browser-test build the page quickly: large, slow, for daily work.
 ";
 
 /// What a command returns: nothing, or one sentence that says what is wrong.
@@ -30,13 +33,16 @@ type Outcome<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let dev = arguments.iter().any(|word| word == "--dev");
+    let build = if dev { web::Build::Dev } else { web::Build::Real };
+    let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--dev").collect();
     let outcome = match words.as_slice() {
-        ["web"] => web::build().map(drop),
-        ["serve"] => serve::serve(serve::DEFAULT_PORT),
-        ["serve", "--port", port] => port_number(port).and_then(serve::serve),
-        ["test"] => test::everything(),
-        ["browser-test"] => browser::test(),
+        ["web"] => web::build(build).map(drop),
+        ["serve"] => serve::serve(build, serve::DEFAULT_PORT),
+        ["serve", "--port", port] => port_number(port).and_then(|port| serve::serve(build, port)),
+        ["test"] if !dev => test::everything(),
+        ["browser-test", names @ ..] => browser::test(build, names),
+        ["browser-bench"] if !dev => browser::bench(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

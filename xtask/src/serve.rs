@@ -15,8 +15,8 @@ pub const DEFAULT_PORT: u16 = 8080;
 const MAX_REQUEST: u64 = 16 << 10;
 
 /// Builds the page and serves it until it is stopped.
-pub fn serve(port: u16) -> Outcome {
-    let dist = web::build()?;
+pub fn serve(build: web::Build, port: u16) -> Outcome {
+    let dist = web::build(build)?;
     let (listener, address) = listen(port)?;
     println!("http://{address}/  (stop with Ctrl C)");
     accept(&listener, &dist);

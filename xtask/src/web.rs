@@ -15,9 +15,38 @@ const BUDGET: usize = 2_200_000;
 /// The program on the page, and the name of its script.
 const NAME: &str = "mmuscope";
 
+/// How the page is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// Small and fast, within the budget: what is published.
+    Real,
+    /// Built quickly, for daily work.
+    Dev,
+}
+
+impl Build {
+    /// Cargo's profile.
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Real => "web",
+            Self::Dev => "dev",
+        }
+    }
+
+    /// Where Cargo puts it.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Real => "web",
+            Self::Dev => "debug",
+        }
+    }
+}
+
 /// What lies beside the program: from, to.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 7] = [
     ("web/loader.js", "loader.js"),
+    ("web/place.js", "place.js"),
+    ("web/host.js", "host.js"),
     ("web/style.css", "style.css"),
     ("web/icon.svg", "icon.svg"),
     ("assets/fonts/NotoSansSC-Lessons.otf", "mmuscope-zh.otf"),
@@ -25,16 +54,21 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// Builds the page and returns the folder that it lies in.
-pub fn build() -> Outcome<PathBuf> {
+pub fn build(build: Build) -> Outcome<PathBuf> {
     need::wasm_target()?;
-    run(cargo().args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", "web", "--target", need::WASM]))?;
+    let profile = build.profile();
+    run(cargo().args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", profile, "--target", need::WASM]))?;
     let dist = root().join("dist");
     empty(&dist)?;
-    let wasm = bind(&dist)?;
+    let wasm = bind(&dist, build)?;
     for (from, to) in FILES {
         copy(&root().join(from), &dist.join(to))?;
     }
     write_index(&dist, wasm.len())?;
+    if build == Build::Dev {
+        println!("dist/ holds a page for daily work: {} bytes", wasm.len());
+        return Ok(dist);
+    }
     let script = compress(&dist.join(format!("{NAME}.js")))?;
     let program = compress(&dist.join(format!("{NAME}_bg.wasm")))?;
     println!("dist/{NAME}_bg.wasm  {} bytes, {program} with gzip (budget {BUDGET})", wasm.len());
@@ -47,9 +81,9 @@ pub fn build() -> Outcome<PathBuf> {
 }
 
 /// Writes script, types and program into `dist`; returns the program's bytes.
-fn bind(dist: &Path) -> Outcome<Vec<u8>> {
+fn bind(dist: &Path, build: Build) -> Outcome<Vec<u8>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let input = root().join(target).join(need::WASM).join("web").join(format!("{NAME}.wasm"));
+    let input = root().join(target).join(need::WASM).join(build.folder()).join(format!("{NAME}.wasm"));
     let mut bindgen = Bindgen::new();
     bindgen.input_path(input).typescript(true).remove_name_section(true).remove_producers_section(true);
     bindgen.web(true).and_then(|bindgen| bindgen.generate(dist)).map_err(|e| format!("wasm-bindgen: {e:#}"))?;
