@@ -1,21 +1,49 @@
 //! How every command of the path ended: kept beside the lab so that no view replays it all.
 //!
 //! Only a few bytes a command are kept; the events of the few that are on the screen come from the
-//! lab.
+//! lab. What a command did is told once and stays with its place in the tree of time, so that a change costs
+//! what is new, and a branch that was seen before nothing.
 
 use super::view::Ending;
-use crate::engine::{Outcome, Quiet};
-use crate::lab::Lab;
+use crate::engine::{Engine, Outcome, Quiet, Sink, Vm};
+use crate::lab::{Lab, NodeId};
 use crate::machine::{Command, Event};
+
+/// What a command did, in short.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    ending: Ending,
+    /// It led to the hypervisor.
+    exits: bool,
+    events: u32,
+}
+
+/// Tells one command by its events, and keeps none of them.
+#[derive(Debug)]
+struct Teller(Told);
+
+impl Sink for Teller {
+    const ON: bool = true;
+
+    fn event<E: Engine>(&mut self, _: &Vm<E>, event: Event) {
+        self.0.events += 1;
+        self.0.exits |= matches!(event, Event::VmExit { .. });
+        if self.0.ending == Ending::Done {
+            self.0.ending = Ending::of(std::slice::from_ref(&event));
+        }
+    }
+}
 
 /// The endings of the commands of the path in view.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    commands: Vec<Command>,
-    endings: Vec<Ending>,
-    /// Whether each command led to the hypervisor.
-    exits: Vec<bool>,
-    /// For each command, how many lines of a log come before it; one more for the end.
+    /// The lab that it is of.
+    lab: Option<u64>,
+    /// The path.
+    path: Vec<NodeId>,
+    /// What is known of every command that was ever in view, by its place in the lab's log.
+    told: Vec<Option<Told>>,
+    /// For each command of the path, how many lines of a log come before it; one more for the end.
     lines: Vec<usize>,
 }
 
@@ -28,59 +56,82 @@ impl History {
         history
     }
 
-    /// Brings the history up to the lab's path. What both have in common is kept: equal commands
-    /// from an equal start end equally.
+    /// Brings the history up to the lab's path.
     pub fn follow(&mut self, lab: &Lab) {
-        let common = self.commands.iter().zip(lab.commands()).take_while(|(a, b)| a == b).count();
-        self.commands.truncate(common);
-        self.endings.truncate(common);
-        self.exits.truncate(common);
-        self.lines.truncate(common + 1);
-        if self.lines.is_empty() {
-            self.lines.push(0);
+        if self.lab != Some(lab.identity()) {
+            match lab.succeeds().filter(|(was, _)| self.lab == Some(*was)) {
+                Some((_, kept)) => {
+                    self.told.truncate(kept as usize);
+                    let known = self.path.partition_point(|id| *id < kept);
+                    self.path.truncate(known);
+                    self.lines.truncate(known + 1);
+                }
+                None => *self = Self { lines: vec![0], ..Self::default() },
+            }
+            self.lab = Some(lab.identity());
         }
-        if common == lab.len() {
+        // A command has one past: where two paths agree, they agree in all that is before.
+        let path = lab.path();
+        let within = &self.path[..self.path.len().min(path.len())];
+        let common = bisect(within.len(), |at| within[at] == path[at]);
+        self.path.truncate(common);
+        self.lines.truncate(common + 1);
+        self.told.resize(lab.log().len(), None);
+        let known = common + bisect(path.len() - common, |at| self.told[path[common + at] as usize].is_some());
+        self.tell(lab, known);
+        self.path.extend_from_slice(&path[common..]);
+        let mut line = self.line_count();
+        for id in &path[common..] {
+            line += 1 + self.told[*id as usize].map_or(0, |told| told.events as usize);
+            self.lines.push(line);
+        }
+    }
+
+    /// Tells the commands of the path after the first `known`.
+    fn tell(&mut self, lab: &Lab, known: usize) {
+        if known == lab.len() {
             return;
         }
-        let (mut vm, mut events) = (lab.state_at(common), Vec::<Event>::new());
-        for command in lab.commands().skip(common) {
-            events.clear();
-            vm.execute(command, &mut events);
-            self.commands.push(command.clone());
-            self.endings.push(Ending::of(&events));
-            self.exits.push(events.iter().any(|event| matches!(event, Event::VmExit { .. })));
-            self.lines.push(self.line_count() + 1 + events.len());
+        let mut vm = lab.state_at(known);
+        for (id, command) in lab.path().iter().zip(lab.commands()).skip(known) {
+            let mut teller = Teller(Told { ending: Ending::Done, exits: false, events: 0 });
+            vm.execute(command, &mut teller);
+            self.told[*id as usize] = Some(teller.0);
         }
+    }
+
+    fn told(&self, step: usize) -> Option<&Told> {
+        self.told.get(*self.path.get(step.checked_sub(1)?)? as usize)?.as_ref()
     }
 
     /// How command `step` (counted from 1) ended.
     #[must_use]
     pub fn ending(&self, step: usize) -> Ending {
-        step.checked_sub(1).and_then(|index| self.endings.get(index)).copied().unwrap_or(Ending::Done)
+        self.told(step).map_or(Ending::Done, |told| told.ending)
     }
 
     /// The first command after `step` that faulted or was refused.
     #[must_use]
     pub fn next_stop(&self, step: usize) -> Option<usize> {
-        (step + 1..=self.endings.len()).find(|step| self.ending(*step) != Ending::Done)
+        (step + 1..=self.path.len()).find(|step| self.ending(*step) != Ending::Done)
     }
 
     /// The first command after `step` that led to the hypervisor.
     #[must_use]
     pub fn next_exit(&self, step: usize) -> Option<usize> {
-        (step + 1..=self.exits.len()).find(|step| self.exits[step - 1])
+        (step + 1..=self.path.len()).find(|step| self.told(*step).is_some_and(|told| told.exits))
     }
 
     /// The last command before `step` that faulted or was refused.
     #[must_use]
     pub fn last_stop(&self, step: usize) -> Option<usize> {
-        (1..step.min(self.endings.len() + 1)).rev().find(|step| self.ending(*step) != Ending::Done)
+        (1..step.min(self.path.len() + 1)).rev().find(|step| self.ending(*step) != Ending::Done)
     }
 
     /// The last command before `step` that led to the hypervisor.
     #[must_use]
     pub fn last_exit(&self, step: usize) -> Option<usize> {
-        (1..step.min(self.exits.len() + 1)).rev().find(|step| self.exits[step - 1])
+        (1..step.min(self.path.len() + 1)).rev().find(|step| self.told(*step).is_some_and(|told| told.exits))
     }
 
     /// How many lines a log has: one for each command and one for each event.
@@ -104,10 +155,24 @@ impl History {
     }
 }
 
+/// How many of the first `len` places hold, where all that hold come first.
+fn bisect(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 /// Carries out commands up to the first that is refused.
 pub fn run_until_refused(lab: &mut Lab, commands: Vec<Command>) {
     for command in commands {
-        if let Outcome::Refused(_) = lab.execute_with(command, &mut Quiet) {
+        if let Outcome::Refused(_) = lab.execute_in_view(command, &mut Quiet) {
             return;
         }
     }
@@ -141,5 +206,46 @@ mod tests {
         history.follow(&lab);
         assert_eq!(history.next_stop(0), None);
         assert_eq!(history.line(history.line_count() - 1).0, 2);
+    }
+
+    /// After whatever happens in the tree of time, following tells what telling anew tells.
+    #[test]
+    fn following_is_telling_anew() {
+        let mut lab = Session::empty().lab;
+        let mut history = History::of(&lab);
+        let mut state = 3u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        let mut places = Vec::new();
+        for _ in 0..300 {
+            match below(9) {
+                0 => lab.seek(below(lab.len() + 1)),
+                1 if !lab.log().is_empty() => {
+                    let tips = lab.branches();
+                    lab.switch_to(tips[below(tips.len())].tip);
+                }
+                2 => {
+                    lab.execute(Command::MovCr0 { val: Num(1 << 29), compat: false });
+                }
+                3 => lab = lab.clone(),
+                4 if !places.is_empty() => {
+                    let place = places.swap_remove(below(places.len()));
+                    places.retain(|other: &crate::lab::Place| other.given <= place.given);
+                    lab.take_back(&place);
+                }
+                5 => places.push(lab.place()),
+                _ => run_until_refused(&mut lab, vec![Command::Invlpg { va: Gva(below(4) as u64) }]),
+            }
+            history.follow(&lab);
+            let anew = History::of(&lab);
+            assert_eq!((&history.path, &history.lines), (&anew.path, &anew.lines));
+            for step in 0..=lab.len() + 1 {
+                assert_eq!(history.ending(step), anew.ending(step));
+                assert_eq!(history.next_exit(step), anew.next_exit(step));
+            }
+        }
+        assert!(lab.branches().len() > 3);
     }
 }

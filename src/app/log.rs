@@ -1,12 +1,16 @@
 //! The log: every command of the path and every event of it. A click goes there.
 
-use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
+use std::ops::Range;
+use std::sync::Arc;
+
+use egui::{Align2, Color32, Id, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
 use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
 use super::{hover, menu};
 use crate::explain;
+use crate::lab::NodeId;
 use crate::machine::Event;
 use crate::tr;
 
@@ -29,15 +33,33 @@ pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         area = area.vertical_scroll_offset((line as f32 * ROW - ui.available_height() / 2.0).max(0.0));
     }
     area.show_rows(ui, ROW, cx.history.line_count(), |ui, lines| {
-        let mut known = (usize::MAX, Vec::new());
+        let (first, _) = cx.history.line(lines.start);
+        let (last, _) = cx.history.line(lines.end - 1);
+        let known = events_of(cx, ui, first..last + 1);
         for line in lines {
             let (step, _) = cx.history.line(line);
-            if known.0 != step {
-                known = (step, cx.session.lab.events_of(step));
-            }
-            line_ui(cx, ui, line, &known.1);
+            line_ui(cx, ui, line, known.get(step - first).map_or(&[], Vec::as_slice));
         }
     });
+}
+
+type EventsKey = (u64, Range<usize>, Option<NodeId>);
+type EventsOfEach = Arc<Vec<Vec<Event>>>;
+
+/// What the commands in view did, found anew only when others are in view.
+fn events_of(cx: &ViewCx<'_>, ui: &Ui, steps: Range<usize>) -> EventsOfEach {
+    let lab = &cx.session.lab;
+    let key: EventsKey = (lab.identity(), steps.clone(), lab.node(steps.end - 1));
+    let id = Id::unique("log: events in view");
+    let cached = ui.data(|data| data.get_temp::<(EventsKey, EventsOfEach)>(id));
+    if let Some((seen, events)) = cached
+        && seen == key
+    {
+        return events;
+    }
+    let events = Arc::new(lab.events_of_each(steps));
+    ui.data_mut(|data| data.insert_temp(id, (key, events.clone())));
+    events
 }
 
 /// The line of the event that led to the state shown.

@@ -1,13 +1,10 @@
 //! The left panel: a map of guest memory, the paging structures in it, the engine and its caches.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
 use super::actions::Action;
 use super::hover::{self, Pointed};
-use super::stage::path::pdptes_in_force;
-use super::tables::{MAX_TABLES, Reach, Structures, Table};
+use super::tables::{COLUMNS, MAX_TABLES, Reach, Table};
 use super::theme::{self, CHIP, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
@@ -20,8 +17,6 @@ use crate::tr;
 
 /// Room between two groups, in points.
 const GROUP: f32 = 8.0;
-/// Frames in a row of the map.
-const COLUMNS: u64 = 16;
 /// Least width of the column of frame numbers, in points.
 const LABELS: f32 = 36.0;
 /// So many rows of the map are shown at most; the rest is said in a line.
@@ -30,16 +25,18 @@ const MAX_ROWS: usize = 12;
 const TALL: f32 = 520.0;
 const MIN_ROWS: [u64; 2] = [6, 2];
 
+/// So many rows of the list of tables are there wherever it is scrolled to.
+const ROWS_ALWAYS: usize = 24;
+
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let found = Structures::of(cx.machine, &pdptes_in_force(cx.machine, cx.session.engine()));
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
-        map_ui(cx, ui, &found, least);
+        map_ui(cx, ui, least);
         ui.add_space(GROUP);
         heading(ui, cx.tokens, tr!(cx, "Tables"));
-        ui.scope(|ui| tables_ui(cx, ui, &found.tables));
+        ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
         ui.add_space(GROUP);
         let broken = ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = CHIP;
@@ -70,29 +67,16 @@ fn size_text(bytes: u64) -> String {
     if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
-/// The rows of the map: the first ones, and those in which a page was ever written, is mapped or
-/// holds a table.
-fn rows(cx: &ViewCx<'_>, frames: &BTreeMap<Gfn, Table>, mapped: &BTreeSet<Gfn>, least: u64) -> Vec<u64> {
-    let written = cx.machine.memory.pages().map(|(gfn, _)| gfn);
-    let mut rows: Vec<u64> = written.chain(frames.keys().copied()).map(|gfn| gfn.0 / COLUMNS).collect();
-    rows.extend(mapped.iter().map(|gfn| gfn.0 / COLUMNS));
-    rows.extend(0..least);
-    rows.sort_unstable();
-    rows.dedup();
-    rows
-}
-
-fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
-    let (frames, mapped) = (found.by_frame(), &found.mapped);
-    let rows = rows(cx, &frames, mapped, least);
-    let shown = &rows[..rows.len().min(MAX_ROWS)];
+fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
+    let found = cx.structures;
+    let (shown, more) = found.rows(least, MAX_ROWS);
     let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 24.0);
     let row_height = (pitch + 4.0).max(18.0);
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let name =
-        tr!(cx, "Page map: {tables} tables, {pages} pages mapped", tables = found.tables.len(), pages = mapped.len());
+    let (tables, pages) = (found.tables().len(), found.mapped_count());
+    let name = tr!(cx, "Page map: {tables} tables, {pages} pages mapped", tables = tables, pages = pages);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let frame_at = |pos: egui::Pos2| {
         let (x, y) = ((pos.x - rect.left() - labels) / pitch, (pos.y - rect.top()) / row_height);
@@ -109,8 +93,8 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
             let left = rect.left() + labels + pitch * column as f32;
             let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
             let gfn = Gfn(row * COLUMNS + column);
-            let used = mapped.contains(&gfn) || cx.machine.memory.page(gfn).is_some();
-            paint_cell(cx, ui, cell, gfn, frames.get(&gfn), used);
+            let used = found.is_mapped(gfn) || cx.machine.memory.page(gfn).is_some();
+            paint_cell(cx, ui, cell, gfn, found.table_in(gfn), used);
         }
     }
     let pointed = response.hover_pos().and_then(frame_at);
@@ -118,7 +102,7 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
         hover::point_at(ui, Pointed { entry: None, frame: Some(gfn) });
     }
     let response = match pointed {
-        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, frames.get(&gfn), mapped.contains(&gfn))),
+        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, found.table_in(gfn), found.is_mapped(gfn))),
         None => response,
     };
     // The menu stays with the page that it was opened on, wherever the pointer goes.
@@ -136,13 +120,13 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &Structures, least: u64) {
     if response.clicked()
         && let Some(gfn) = pointed
     {
-        cx.send(AppCommand::Select(match frames.get(&gfn) {
+        cx.send(AppCommand::Select(match found.table_in(gfn) {
             Some(table) => Selection::Table { level: table.level, base: table.base },
             None => Selection::Page(gfn),
         }));
     }
-    if rows.len() > shown.len() {
-        caption(ui, cx.tokens, tr!(cx, "and {count} more rows", count = rows.len() - shown.len()));
+    if more > 0 {
+        caption(ui, cx.tokens, tr!(cx, "and {count} more rows", count = more));
     }
 }
 
@@ -244,7 +228,11 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     if found.is_empty() {
         caption(ui, cx.tokens, tr!(cx, "Paging is off: no tables"));
     }
-    for table in found {
+    for (index, table) in found.iter().enumerate() {
+        if !near_view(ui, index) {
+            ui.add_space(theme::ROW);
+            continue;
+        }
         let selection = Selection::Table { level: table.level, base: table.base };
         let (left, right) = (table.name(), table_note(cx, table));
         let color = (table.reach != Reach::Walks).then_some(cx.tokens.stale.text);
@@ -255,6 +243,9 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         let selected = selected || hover::pointed_at(ui).frame == Some(table.base.gfn());
         let row = ListRow { left: &left, right: &right, color, selected };
         let response = row.show(ui, cx.tokens);
+        if response.gained_focus() {
+            response.scroll_to_me(None);
+        }
         if response.hovered() {
             hover::point_at(ui, Pointed { entry: None, frame: Some(table.base.gfn()) });
         }
@@ -266,6 +257,13 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     if found.len() >= MAX_TABLES {
         caption(ui, cx.tokens, tr!(cx, "The first {count} tables", count = MAX_TABLES));
     }
+}
+
+/// Whether the next row of a list is in view, or so near that the keyboard can go on to it. The first rows
+/// are there always, and a short list as a whole.
+fn near_view(ui: &Ui, index: usize) -> bool {
+    let next = Rect::from_min_size(ui.cursor().min, Vec2::new(1.0, theme::ROW));
+    index < ROWS_ALWAYS || ui.clip_rect().expand(2.0 * theme::ROW).y_range().contains(next.center().y)
 }
 
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

@@ -61,6 +61,7 @@ use comparison::Comparison;
 use files::Files;
 use history::History;
 use lesson::Desk;
+use tables::Structures;
 use time::motion::Way;
 use time::undo::Undo;
 use time::{ChangeSearch, Motion, Play};
@@ -156,6 +157,7 @@ impl From<egui::Theme> for Theme {
 pub struct App {
     session: Desk,
     progress: Progress,
+    structures: Structures,
     history: History,
     comparison: Comparison,
     runs: compare::Runs,
@@ -192,13 +194,13 @@ impl App {
         }
         comparison.follow(&session);
         let (session, progress) = (Desk::new(session), Progress::default());
-        let runs = compare::Runs::default();
-        let files = Files::bare(ctx);
+        let (runs, files, structures) = (compare::Runs::default(), Files::bare(ctx), Structures::default());
         let (undo, motion, play, tx) = (Undo::default(), Motion::default(), Play::default(), CommandSender::default());
         let explanations = why::Memo::default();
         Self {
             session,
             progress,
+            structures,
             history,
             comparison,
             runs,
@@ -257,6 +259,11 @@ impl App {
         })
     }
 
+    /// Asks for something as a view would.
+    pub fn wish(&self, wish: AppCommand) {
+        self.tx.send(wish);
+    }
+
     /// Opens another session in place of this one, which goes to the autosave ring first; undo brings
     /// it back.
     pub fn open(&mut self, session: Session) {
@@ -310,6 +317,8 @@ impl App {
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         self.take_input(ui.ctx());
         self.motion.tick(ui.ctx());
+        let machine = self.focus.vm(self.session.lab.vm()).machine();
+        self.structures.follow(machine, &stage::path::pdptes_in_force(machine, self.session.engine()));
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
@@ -341,6 +350,7 @@ impl App {
             before_vm: self.focus.before(),
             events: self.focus.events(),
             shown: self.focus.shown(),
+            structures: &self.structures,
             history: &self.history,
             comparison: &self.comparison,
             motion: &self.motion,

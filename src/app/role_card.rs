@@ -75,7 +75,7 @@ fn facts(cx: &ViewCx<'_>, id: PageId, page: &ShadowPage) -> Vec<(&'static str, S
         (tr!(cx, "parents"), parents(cx, page)),
     ];
     let leaf = role.level == 1;
-    let used = page.spt.iter().filter(|entry| spte::is_present(**entry)).count();
+    let used = page.spt.iter_set().filter(|(_, entry)| spte::is_present(*entry)).count();
     facts.push((if leaf { tr!(cx, "pages mapped") } else { tr!(cx, "tables linked") }, used.to_string()));
     if page.invalid {
         facts.push(("invalid", "1".to_owned()));

@@ -13,6 +13,7 @@ use super::files::{ExportKind, FileWish, Files};
 use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
 use super::stage::lower::TableId;
+use super::tables::Structures;
 use super::theme::Tokens;
 use super::time::{Motion, Named, TimeWish};
 use crate::arch::{AccessKind, Gfn, Gpa, Gva, Mode};
@@ -52,6 +53,8 @@ pub struct ViewCx<'a> {
     pub events: &'a [Event],
     /// How many of `events` have happened in the state shown.
     pub shown: usize,
+    /// The paging structures of the machine to show.
+    pub structures: &'a Structures,
     /// How every command of the path ended.
     pub history: &'a History,
     /// The same commands on every engine.
@@ -504,9 +507,10 @@ impl Focus {
     #[must_use]
     pub fn at_cursor(lab: &Lab) -> Self {
         let cursor = lab.cursor();
-        let micro = lab.micro_steps(cursor);
+        let before = lab.state_at(cursor.saturating_sub(1));
+        let micro = lab.micro_steps_from(before.clone(), cursor);
         let events: Vec<Event> = micro.iter().map(|step| step.event.clone()).collect();
-        Self { before: lab.state_at(cursor.saturating_sub(1)), shown: events.len(), micro, events }
+        Self { before, shown: events.len(), micro, events }
     }
 
     /// The machine before the command, under its engine.

@@ -284,6 +284,11 @@ impl AnyVm {
         each!(self, vm => &vm.machine)
     }
 
+    /// The machine, to put other memory in place of its own.
+    pub(crate) const fn machine_mut(&mut self) -> &mut Machine {
+        each!(self, vm => &mut vm.machine)
+    }
+
     /// The engine that runs it.
     #[must_use]
     pub fn engine(&self) -> EngineName {
@@ -306,7 +311,7 @@ impl AnyVm {
     }
 
     /// About how many bytes `self` takes in addition to `older`, a state of the same engine with
-    /// which it shares the rest.
+    /// which it shares the rest, guest memory apart.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
         let engine = match (self, older) {

@@ -206,6 +206,8 @@ impl Lab {
         }
         self.in_view = self.branch_through(place.tip);
         self.snapshots.forget_from(first as NodeId, &self.start);
+        let was = std::mem::take(&mut self.identity);
+        self.succeeds = Some((was.0, first as NodeId));
         taken
     }
 

@@ -9,6 +9,9 @@ mod micro;
 pub mod mode_switch;
 mod snapshots;
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::engine::{AnyVm, Outcome, Quiet, Sink};
 use crate::machine::{Command, Event, Machine};
 
@@ -38,9 +41,29 @@ pub struct Node {
 #[error("command {0} of the log does not follow any command before it")]
 pub struct BrokenLog(usize);
 
+/// The name of a tree of time. A copy of a lab grows apart from it, so it has a name of its own.
+#[derive(Debug)]
+struct Identity(u64);
+
+impl Default for Identity {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 /// A machine with its past and its other futures.
 #[derive(Clone, Debug)]
 pub struct Lab {
+    identity: Identity,
+    /// The tree that this one was before commands were taken back, and how many of its commands are here still.
+    succeeds: Option<(u64, NodeId)>,
     start: AnyVm,
     vm: AnyVm,
     nodes: Vec<Node>,
@@ -66,7 +89,22 @@ impl Lab {
     pub fn new(start: AnyVm) -> Self {
         let (vm, snapshots) = (start.clone(), Snapshots::new(&start));
         let (nodes, depths, tips, path) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { start, vm, nodes, depths, tips, in_view: None, deleted: 0, path, cursor: 0, snapshots, before: None }
+        let (identity, succeeds) = (Identity::default(), None);
+        Self {
+            identity,
+            succeeds,
+            start,
+            vm,
+            nodes,
+            depths,
+            tips,
+            in_view: None,
+            deleted: 0,
+            path,
+            cursor: 0,
+            snapshots,
+            before: None,
+        }
     }
 
     /// A lab with a log: every command that was given, in that order, the last command of the
@@ -99,9 +137,29 @@ impl Lab {
         let cursor = self.cursor;
         self.snapshots = Snapshots::new(&start);
         (self.vm, self.cursor, self.before) = (start.clone(), 0, None);
-        self.start = start;
+        (self.start, self.identity, self.succeeds) = (start, Identity::default(), None);
         self.seek(usize::MAX);
         self.seek(cursor);
+    }
+
+    /// A number for this tree of time: while it is the same, a [`NodeId`] names the same command with the same
+    /// past in the same start state, and the tree has only grown.
+    #[must_use]
+    pub const fn identity(&self) -> u64 {
+        self.identity.0
+    }
+
+    /// Where commands were taken back: the number of the tree that this one was before, and how many of its
+    /// commands, the first ones, are here still.
+    #[must_use]
+    pub const fn succeeds(&self) -> Option<(u64, NodeId)> {
+        self.succeeds
+    }
+
+    /// The path in view, as nodes.
+    #[must_use]
+    pub fn path(&self) -> &[NodeId] {
+        &self.path
     }
 
     /// Every command that was ever given, by [`NodeId`].
@@ -187,6 +245,14 @@ impl Lab {
         outcome
     }
 
+    /// As [`Lab::execute_with`]; the state before the command stays at hand for views, as after a jump.
+    pub fn execute_in_view<S: Sink>(&mut self, command: Command, sink: &mut S) -> Outcome {
+        let before = Box::new(self.vm.clone());
+        let outcome = self.execute_with(command, sink);
+        self.before = Some(before);
+        outcome
+    }
+
     /// Adds a command that was just carried out to the log; memory had so many pages before it.
     #[inline]
     fn append(&mut self, command: Command, pages: usize) {
@@ -246,17 +312,15 @@ impl Lab {
             return;
         }
         self.before = None;
-        match self.snapshots.nearest(&self.path, step) {
-            Some((_, done, _)) if step > self.cursor && self.cursor >= done => {}
-            Some((node, done, vm)) => {
-                (self.vm, self.cursor) = (AnyVm::clone(vm), done);
-                self.snapshots.stand_at(Some(node), &self.start);
-            }
-            None if step > self.cursor => {}
-            None => {
-                (self.vm, self.cursor) = (self.start.clone(), 0);
-                self.snapshots.stand_at(None, &self.start);
-            }
+        let nearest = self.snapshots.nearest(&self.path, step);
+        let on_the_way = step > self.cursor && nearest.is_none_or(|(_, done)| self.cursor >= done);
+        if !on_the_way {
+            let kept = nearest.and_then(|(node, done)| Some((node, done, self.snapshots.restore(node)?)));
+            self.snapshots.stand_at(kept.as_ref().map(|(node, _, _)| *node), &self.start);
+            (self.vm, self.cursor) = match kept {
+                Some((_, done, vm)) => (vm, done),
+                None => (self.start.clone(), 0),
+            };
         }
         while self.cursor < step {
             if self.cursor + 1 == step {
@@ -285,11 +349,15 @@ impl Lab {
 
     fn nearest_state(&self, step: usize) -> (usize, AnyVm) {
         let snapshot = self.snapshots.nearest(&self.path, step);
-        let kept = snapshot.map_or((0, &self.start), |(_, done, vm)| (done, &**vm));
+        let kept = snapshot.map_or(0, |(_, done)| done);
         let before = self.before.as_deref().map(|vm| (self.cursor.saturating_sub(1), vm));
-        let known = [Some(kept), before, Some((self.cursor, &self.vm))].into_iter().flatten();
-        let nearest = known.filter(|(done, _)| *done <= step).max_by_key(|(done, _)| *done);
-        nearest.map_or_else(|| (0, self.start.clone()), |(done, vm)| (done, vm.clone()))
+        let at_hand = [Some((0, &self.start)), before, Some((self.cursor, &self.vm))].into_iter().flatten();
+        let nearest = at_hand.filter(|(done, _)| *done <= step && *done >= kept).max_by_key(|(done, _)| *done);
+        if let Some((done, vm)) = nearest {
+            return (done, vm.clone());
+        }
+        let restored = snapshot.and_then(|(node, done)| Some((done, self.snapshots.restore(node)?)));
+        restored.unwrap_or_else(|| (0, self.start.clone()))
     }
 
     /// What command `step` of the path (counted from 1) did.
@@ -302,11 +370,29 @@ impl Lab {
         events
     }
 
+    /// What commands `steps` of the path did (the first counted from 1), found in one replay.
+    #[must_use]
+    pub fn events_of_each(&self, steps: Range<usize>) -> Vec<Vec<Event>> {
+        let mut vm = self.state_at(steps.start.saturating_sub(1));
+        let happened = |command: &Command| {
+            let mut events = Vec::new();
+            vm.execute(command, &mut events);
+            events
+        };
+        steps.filter_map(|step| self.command(step)).map(happened).collect()
+    }
+
     /// What command `step` of the path did, event by event, each with the state after it.
     #[must_use]
     pub fn micro_steps(&self, step: usize) -> Vec<MicroStep> {
+        self.micro_steps_from(self.state_at(step.saturating_sub(1)), step)
+    }
+
+    /// As [`Lab::micro_steps`], from the state before the command.
+    #[must_use]
+    pub fn micro_steps_from(&self, before: AnyVm, step: usize) -> Vec<MicroStep> {
         let Some(command) = self.command(step) else { return Vec::new() };
-        let (mut recorder, mut vm) = (micro::Recorder::default(), self.state_at(step - 1));
+        let (mut recorder, mut vm) = (micro::Recorder::default(), before);
         vm.execute(command, &mut recorder);
         recorder.finish(vm)
     }

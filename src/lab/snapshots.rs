@@ -1,15 +1,19 @@
 //! The states that a lab keeps, so that any point of its time is one of them and a short replay.
 //!
 //! How many are kept follows what they cost. The replay between two of them is bounded by an
-//! estimate of its work; the memory that all of them take by a budget. Where the budget does not
-//! suffice, the distance grows by half and those that stand closer go.
+//! estimate of its work, the copying of what it touches included; the memory that all of them take by a
+//! budget. Where the budget does not suffice, one goes for each that comes: the one that stands closest
+//! between its neighbours.
+//!
+//! Guest memory is kept as a whole in few of them; the others have the words that differ.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::NodeId;
 use crate::engine::AnyVm;
-use crate::machine::{Command, Cost};
+use crate::machine::memory::Delta;
+use crate::machine::{Command, Cost, Memory};
 
 /// Work between two snapshots of a branch while there is room: about a quarter of a millisecond to
 /// a millisecond of replay.
@@ -20,6 +24,13 @@ const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 512 <<
 
 /// Commands are looked at in groups of so many, so that a command that costs little stays cheap.
 const LOOK_EVERY: usize = 16;
+
+/// Words and pages of memory that a snapshot may differ in from the one that is kept as a whole: some
+/// hundreds of microseconds to put in place.
+const MOST_CHANGES: usize = 32_768;
+
+/// Bytes that are copied in the time of a unit of work.
+const COPIED: u64 = 64;
 
 /// Work of everything that the counters of a run tell, in units of a command that the TLB answers
 /// (some 20 ns): a read by the walker, an exit, a shadow page made or zapped with all its entries.
@@ -42,9 +53,12 @@ impl Point {
     }
 }
 
+/// A state. Its machine has the memory of an anchor, with `delta` still to be applied.
 #[derive(Clone, Debug)]
 struct Kept {
     vm: Arc<AnyVm>,
+    anchor: u32,
+    delta: Arc<Delta>,
     /// The snapshot before it on its branch.
     below: Option<NodeId>,
     point: Point,
@@ -52,10 +66,22 @@ struct Kept {
     bytes: usize,
 }
 
+/// Guest memory as a whole.
+#[derive(Clone, Debug)]
+struct Anchor {
+    memory: Memory,
+    /// How many snapshots go by it.
+    users: usize,
+    /// What it takes beside the anchor before it.
+    bytes: usize,
+}
+
 /// The snapshots of a lab.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshots {
     kept: BTreeMap<NodeId, Kept>,
+    /// By age. The first is the start's.
+    anchors: BTreeMap<u32, Anchor>,
     interval: u64,
     budget: usize,
     bytes: usize,
@@ -63,17 +89,22 @@ pub(super) struct Snapshots {
     base: Point,
     /// Work since then that no counter tells.
     uncounted: u64,
+    /// How much work a hundred units that were counted have been lately, with what was copied.
+    percent: u64,
 }
 
 impl Snapshots {
     pub(super) fn new(start: &AnyVm) -> Self {
+        let memory = start.machine().memory.clone();
         let mut snapshots = Self {
             kept: BTreeMap::new(),
+            anchors: BTreeMap::from([(0, Anchor { memory, users: 1, bytes: 0 })]),
             interval: FIRST_INTERVAL,
             budget: BUDGET,
             bytes: 0,
             base: Point::default(),
             uncounted: 0,
+            percent: 100,
         };
         snapshots.stand_at(None, start);
         snapshots
@@ -112,21 +143,63 @@ impl Snapshots {
     fn look(&mut self, node: NodeId, step: usize, start: &AnyVm, vm: &AnyVm) {
         let counted = counted(&vm.machine().cost);
         let since = (step - self.base.step) as u64 + counted.saturating_sub(self.base.counted) + self.uncounted;
-        if since < self.interval {
+        if since * self.percent < self.interval * 100 {
             return;
         }
-        let point = Point { node: Some(node), step, counted, work: self.base.work + since };
         let below = self.base.node;
-        (self.base, self.uncounted) = (point, 0);
-        if self.kept.contains_key(&node) {
+        if let Some(kept) = self.kept.get(&node) {
+            (self.base, self.uncounted) = (kept.point, 0);
             return;
         }
-        let bytes = vm.bytes_beside(self.state(below, start));
-        self.kept.insert(node, Kept { vm: Arc::new(vm.clone()), below, point, bytes });
-        self.bytes += bytes;
+        let copied = self.keep(node, below, start, vm) as u64 / COPIED;
+        let work = since + copied;
+        self.percent = (work * 100 / since.max(1)).clamp(100, 1000);
+        let point = Point { node: Some(node), step, counted, work: self.base.work + work };
+        (self.base, self.uncounted) = (point, 0);
+        if let Some(kept) = self.kept.get_mut(&node) {
+            kept.point = point;
+        }
         while self.bytes > self.budget && self.kept.len() > 1 {
-            self.interval += self.interval / 2;
-            self.thin(start);
+            self.drop_one(start);
+        }
+    }
+
+    /// Keeps a state, its place in time still to be said; says how many bytes a replay up to here has copied.
+    fn keep(&mut self, node: NodeId, below: Option<NodeId>, start: &AnyVm, vm: &AnyVm) -> usize {
+        let memory = &vm.machine().memory;
+        let under = below.and_then(|below| self.kept.get(&below));
+        let mut anchor = under.map_or(0, |under| under.anchor);
+        let mut delta = self.anchors.get(&anchor).map(|anchor| anchor.memory.delta_to(memory)).unwrap_or_default();
+        let known = under.map_or(0, |under| under.delta.len());
+        let pages = delta.touched().min(delta.len().saturating_sub(known));
+        let copied = pages * size_of::<crate::machine::memory::Page>();
+        let mut delta_bytes = delta.bytes_beside(under.map(|under| &*under.delta));
+        if delta.len() > MOST_CHANGES {
+            anchor = self.anchors.last_key_value().map_or(0, |(last, _)| last + 1);
+            (delta, delta_bytes) = (Delta::default(), 0);
+            self.anchors.insert(anchor, Anchor { memory: memory.clone(), users: 0, bytes: 0 });
+            self.weigh_anchor(anchor);
+        }
+        let mut whole = vm.clone();
+        if let Some(anchor) = self.anchors.get_mut(&anchor) {
+            anchor.users += 1;
+            whole.machine_mut().memory = anchor.memory.clone();
+        }
+        let engine = vm.bytes_beside(self.state(below, start));
+        let bytes = engine + delta_bytes;
+        self.bytes += bytes;
+        let (vm, delta, point) = (Arc::new(whole), Arc::new(delta), Point::default());
+        self.kept.insert(node, Kept { vm, anchor, delta, below, point, bytes });
+        engine + copied
+    }
+
+    /// Says what an anchor takes beside the one before it.
+    fn weigh_anchor(&mut self, number: u32) {
+        let before = self.anchors.range(..number).next_back().map(|(_, before)| before.memory.clone());
+        if let (Some(before), Some(anchor)) = (before, self.anchors.get_mut(&number)) {
+            let bytes = anchor.memory.bytes_beside(&before);
+            self.bytes = self.bytes - anchor.bytes + bytes;
+            anchor.bytes = bytes;
         }
     }
 
@@ -134,47 +207,78 @@ impl Snapshots {
         node.and_then(|node| self.kept.get(&node)).map_or(start, |kept| &kept.vm)
     }
 
-    /// Drops what stands closer to the snapshot below it than the interval.
+    /// Drops the snapshot without which the replay to those above it stays shortest.
     #[cold]
-    fn thin(&mut self, start: &AnyVm) {
-        let all = std::mem::take(&mut self.kept);
-        // Where a dropped one leads: to the snapshot that is kept below it.
-        let mut dropped: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
-        self.bytes = 0;
-        // A snapshot's number is above that of the one below it, so that one is decided already.
-        for (node, mut kept) in all {
-            kept.below = kept.below.and_then(|below| dropped.get(&below).copied().unwrap_or(Some(below)));
-            let work_below = kept.below.and_then(|below| self.kept.get(&below)).map_or(0, |below| below.point.work);
-            if kept.point.work - work_below < self.interval {
-                dropped.insert(node, kept.below);
-                continue;
+    fn drop_one(&mut self, start: &AnyVm) {
+        let work_at = |node: Option<NodeId>| node.and_then(|node| self.kept.get(&node)).map_or(0, |k| k.point.work);
+        // For each snapshot, the work to the farthest one right above it.
+        let mut above: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for kept in self.kept.values() {
+            if let Some(below) = kept.below {
+                let farthest = above.entry(below).or_default();
+                *farthest = kept.point.work.max(*farthest);
             }
-            kept.bytes = kept.vm.bytes_beside(self.state(kept.below, start));
-            self.bytes += kept.bytes;
-            self.kept.insert(node, kept);
         }
-        if let Some(kept) = self.base.node.and_then(|node| dropped.get(&node)) {
-            // Work goes on being counted from the one that is kept.
-            let was = self.base;
-            let kept = kept.and_then(|node| self.kept.get(&node));
-            self.base = kept.map_or_else(|| Point::start(start), |kept| kept.point);
-            let told = (was.step - self.base.step) as u64 + was.counted.saturating_sub(self.base.counted);
-            self.uncounted += (was.work - self.base.work).saturating_sub(told);
+        let gap = |node: NodeId, kept: &Kept| {
+            let end = above.get(&node).copied().unwrap_or(kept.point.work + self.interval);
+            end.saturating_sub(work_at(kept.below))
+        };
+        let all = self.kept.iter().filter(|(node, _)| Some(**node) != self.base.node);
+        let Some((gap, node)) = all.map(|(node, kept)| (gap(*node, kept), *node)).min() else { return };
+        self.interval = self.interval.max(gap / 2);
+        let Some(dropped) = self.kept.remove(&node) else { return };
+        self.bytes -= dropped.bytes;
+        let others: Vec<NodeId> =
+            self.kept.iter().filter(|(_, kept)| kept.below == Some(node)).map(|(other, _)| *other).collect();
+        for other in others {
+            let Some(mut kept) = self.kept.remove(&other) else { continue };
+            kept.below = dropped.below;
+            let under = kept.below.and_then(|below| self.kept.get(&below));
+            let known = under.filter(|under| under.anchor == kept.anchor).map(|under| &*under.delta);
+            let bytes = kept.vm.bytes_beside(self.state(kept.below, start)) + kept.delta.bytes_beside(known);
+            self.bytes = self.bytes - kept.bytes + bytes;
+            kept.bytes = bytes;
+            self.kept.insert(other, kept);
+        }
+        self.leave_anchor(dropped.anchor);
+    }
+
+    fn leave_anchor(&mut self, number: u32) {
+        let Some(anchor) = self.anchors.get_mut(&number) else { return };
+        anchor.users -= 1;
+        if anchor.users == 0 {
+            self.bytes -= anchor.bytes;
+            self.anchors.remove(&number);
+            if let Some((next, _)) = self.anchors.range(number..).next() {
+                self.weigh_anchor(*next);
+            }
         }
     }
 
-    /// The last snapshot at or before `step` of a path.
-    pub(super) fn nearest(&self, path: &[NodeId], step: usize) -> Option<(NodeId, usize, &Arc<AnyVm>)> {
+    /// The last snapshot at or before `step` of a path, and how many commands lead to it.
+    pub(super) fn nearest(&self, path: &[NodeId], step: usize) -> Option<(NodeId, usize)> {
         let last = path.get(step.checked_sub(1)?)?;
         let on_path = |(node, kept): &(&NodeId, &Kept)| path.get(kept.point.step - 1) == Some(*node);
         let (node, kept) = self.kept.range(..=*last).rev().find(on_path)?;
-        Some((*node, kept.point.step, &kept.vm))
+        Some((*node, kept.point.step))
+    }
+
+    /// The state of a snapshot.
+    pub(super) fn restore(&self, node: NodeId) -> Option<AnyVm> {
+        let kept = self.kept.get(&node)?;
+        let mut vm = AnyVm::clone(&kept.vm);
+        vm.machine_mut().memory.apply(&kept.delta);
+        Some(vm)
     }
 
     /// Drops the states after commands of this number and above: their numbers will mean others.
     pub(super) fn forget_from(&mut self, first: NodeId, start: &AnyVm) {
         let dropped = self.kept.split_off(&first);
-        self.bytes -= dropped.values().map(|kept| kept.bytes).sum::<usize>();
+        for kept in dropped.into_values() {
+            self.bytes -= kept.bytes;
+            self.leave_anchor(kept.anchor);
+        }
+        self.newest = self.newest.min(first.checked_sub(1));
         if self.base.node.is_some_and(|node| node >= first) {
             self.stand_at(None, start);
         }

@@ -1,8 +1,8 @@
 //! Guest-physical memory: sparse over 52 bits, shared between snapshots until written.
 //!
-//! Pages stand in a [`Sparse`] array by frame number: a walk finds a word below 4 GiB in three
+//! Pages stand in a [`Sparse`] array by frame number: a walk finds a word below 16 GiB in five
 //! loads, a clone is two reference counts, the first write to a page afterwards copies that page and
-//! the leaf of the array that holds it.
+//! the way to it in the array.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::arch::address::{MAX_PHYSICAL_WIDTH, PAGE_SIZE, bits};
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa};
 
-use super::sparse::Sparse;
+use super::sparse::{LEAF_SLOTS, Slots, Sparse};
 
 const WORDS: usize = (PAGE_SIZE / 8) as usize;
 
@@ -50,6 +50,39 @@ pub struct WordDiff {
     pub old: u64,
     /// Its value in the second.
     pub new: u64,
+}
+
+/// What makes one memory of an older one: words of pages that both have, and pages that only it has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delta {
+    /// In the order of their addresses.
+    words: Vec<(Gpa, u64)>,
+    pages: Vec<(Gfn, Arc<Page>)>,
+    /// How many pages the words are in.
+    touched: usize,
+}
+
+impl Delta {
+    /// How many words and pages there are: what it costs to apply.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len() + self.pages.len()
+    }
+
+    /// How many pages it touches.
+    pub(crate) fn touched(&self) -> usize {
+        self.touched + self.pages.len()
+    }
+
+    /// About how many bytes it takes beside another of the same older memory.
+    pub(crate) fn bytes_beside(&self, other: Option<&Self>) -> usize {
+        let known = |gfn: Gfn, page: &Arc<Page>| {
+            let pages = other.map_or(&[][..], |other| &other.pages);
+            let at = pages.binary_search_by_key(&gfn, |(gfn, _)| *gfn);
+            at.is_ok_and(|at| Arc::ptr_eq(&pages[at].1, page))
+        };
+        let own = self.pages.iter().filter(|(gfn, page)| !known(*gfn, page)).count();
+        size_of_val(&*self.words) + size_of_val(&*self.pages) + own * (size_of::<Page>() + 2 * size_of::<usize>())
+    }
 }
 
 /// The place of a frame: no address has more than [`MAX_PHYSICAL_WIDTH`] bits.
@@ -140,14 +173,72 @@ impl Memory {
         self.pages.shared_bytes_beside(&older.pages)
     }
 
+    /// Whether the two share everything.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.pages.is_same(&other.pages)
+    }
+
+    /// The pages that the two do not share, those that only one has included.
+    pub fn unshared<'a>(&'a self, newer: &'a Self) -> impl Iterator<Item = (Gfn, Option<&'a Page>, Option<&'a Page>)> {
+        self.pages.unshared(&newer.pages).flat_map(|(first, old, new)| {
+            let at = |slots: Option<&'a Slots<Arc<Page>>>, i: usize| slots.and_then(|slots| slots[i].as_deref());
+            (0..LEAF_SLOTS).filter_map(move |i| match (at(old, i), at(new, i)) {
+                (None, None) => None,
+                (Some(a), Some(b)) if std::ptr::eq(a, b) => None,
+                (old, new) => Some((Gfn(first + i as u64), old, new)),
+            })
+        })
+    }
+
     /// The words in which `newer` differs from `self`, by address. Shared pages cost nothing.
     #[must_use]
     pub fn diff(&self, newer: &Self) -> Vec<WordDiff> {
         let mut found = Vec::new();
-        for gfn in self.pages.unshared(&newer.pages) {
-            diff_pages(Gfn(gfn), self.pages.get(gfn), newer.pages.get(gfn), &mut found);
+        for (gfn, old, new) in self.unshared(newer) {
+            for i in 0..WORDS {
+                let (old, new) = (old.map_or(0, |page| page.0[i]), new.map_or(0, |page| page.0[i]));
+                if old != new {
+                    found.push(WordDiff { gpa: gfn.base().offset(8 * i as u64), old, new });
+                }
+            }
         }
         found
+    }
+
+    /// What makes `newer` of this memory, from which it came.
+    #[must_use]
+    pub(crate) fn delta_to(&self, newer: &Self) -> Delta {
+        let (mut words, mut pages, mut touched) = (Vec::new(), Vec::new(), 0);
+        for (first, old, new) in self.pages.unshared(&newer.pages) {
+            for (slot, page) in new.into_iter().flatten().enumerate() {
+                let (Some(page), gfn) = (page, Gfn(first + slot as u64)) else { continue };
+                match old.and_then(|old| old[slot].as_ref()) {
+                    None => pages.push((gfn, Arc::clone(page))),
+                    Some(old) if Arc::ptr_eq(old, page) => {}
+                    Some(old) => {
+                        touched += 1;
+                        let changed = old.0.iter().zip(&page.0).enumerate().filter(|(_, (old, new))| old != new);
+                        words.extend(changed.map(|(i, (_, new))| (gfn.base().offset(8 * i as u64), *new)));
+                    }
+                }
+            }
+        }
+        Delta { words, pages, touched }
+    }
+
+    /// Makes the newer memory of the older one.
+    pub(crate) fn apply(&mut self, delta: &Delta) {
+        for (gfn, page) in &delta.pages {
+            *self.pages.slot_mut(place(*gfn)) = Some(Arc::clone(page));
+        }
+        self.page_count += delta.pages.len();
+        for words in delta.words.chunk_by(|(a, _), (b, _)| a.gfn() == b.gfn()) {
+            let page = self.page_mut(words[0].0.gfn());
+            for (gpa, value) in words {
+                page.0[(gpa.0 >> 3) as usize & (WORDS - 1)] = *value;
+            }
+        }
     }
 
     pub(crate) fn hash_into(&self, hasher: &mut Xxh3) {
@@ -158,24 +249,6 @@ impl Memory {
                 bytes.copy_from_slice(&word.to_le_bytes());
             }
             hasher.update(&bytes);
-        }
-    }
-}
-
-fn diff_pages(gfn: Gfn, old: Option<&Arc<Page>>, new: Option<&Arc<Page>>, found: &mut Vec<WordDiff>) {
-    let same = match (old, new) {
-        (None, None) => true,
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        _ => false,
-    };
-    if same {
-        return;
-    }
-    let word = |page: Option<&Arc<Page>>, i: usize| page.map_or(0, |page| page.0[i]);
-    for i in 0..WORDS {
-        let (old, new) = (word(old, i), word(new, i));
-        if old != new {
-            found.push(WordDiff { gpa: gfn.base().offset(8 * i as u64), old, new });
         }
     }
 }
@@ -226,6 +299,22 @@ mod tests {
         assert_eq!(diff.len(), 2);
         assert_eq!(diff[0], WordDiff { gpa: Gpa(0x3000), old: 1, new: 2 });
         assert!(memory.diff(&memory.clone()).is_empty());
+    }
+
+    #[test]
+    fn a_delta_makes_the_newer_memory() {
+        let mut old = Memory::default();
+        (0..40).for_each(|i| old.write_u64(Gpa(i << 12 | 8), i));
+        let mut new = old.clone();
+        for (gpa, value) in [(0x3008, 7), (0x3ff8, 9), (0x5008, 0), (0x80_0000, 4), (0x9_0000_0010, 5)] {
+            new.write_u64(Gpa(gpa), value);
+        }
+        let delta = old.delta_to(&new);
+        assert_eq!((delta.len(), delta.touched()), (5, 4));
+        assert!(delta.bytes_beside(Some(&delta)) < delta.bytes_beside(None));
+        old.apply(&delta);
+        assert!(old.diff(&new).is_empty());
+        assert_eq!(old.page_count(), new.page_count());
     }
 
     #[test]

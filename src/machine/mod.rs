@@ -13,6 +13,7 @@ pub mod psc;
 pub mod role;
 pub mod slots;
 pub mod sparse;
+pub mod table;
 pub mod tlb;
 
 use std::sync::Arc;
@@ -196,12 +197,12 @@ impl Machine {
         self.cpu.mode() == Mode::Pae && self.cpu.pdptes[index] != self.pdptes_in_memory()[index]
     }
 
-    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest, memory apart.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
         let tlb = if Arc::ptr_eq(&self.tlb, &older.tlb) { 0 } else { size_of::<Tlb>() };
         let psc = if Arc::ptr_eq(&self.psc, &older.psc) { 0 } else { self.psc.len() * size_of::<PscEntry>() };
-        self.memory.bytes_beside(&older.memory) + self.slots.bytes_beside(&older.slots) + tlb + psc
+        self.slots.bytes_beside(&older.slots) + tlb + psc
     }
 
     /// A hash of everything that decides how the machine goes on: registers, PDPTE registers,

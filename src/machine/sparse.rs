@@ -1,24 +1,32 @@
 //! A sparse array whose copies share what neither has changed.
 //!
-//! Slots hang in leaves of 256. Leaves of low indices stand in a vector, so that a slot is three
-//! loads away; the others in a tree. All of it is behind `Arc`s: a clone is two reference counts,
-//! the first change afterwards copies one leaf and the vector of leaves.
+//! Slots hang in leaves of 16, leaves in nodes of 64. Nodes of low indices stand in a vector, so that a
+//! slot is four loads away; the others in a tree. All of it is behind `Arc`s: a clone is two reference
+//! counts, the first change afterwards copies a leaf, its node and the vector. Leaves are small
+//! because a replay from a snapshot copies each leaf that it touches, with a reference count for each slot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const LEAF_SHIFT: u32 = 8;
-const LEAF_SLOTS: usize = 1 << LEAF_SHIFT;
-/// Leaves in the vector: 2^20 slots.
-const LOW_LEAVES: u64 = 1 << (20 - LEAF_SHIFT);
+const LEAF_SHIFT: u32 = 4;
+const NODE_SHIFT: u32 = 6;
+/// Slots in a leaf.
+pub const LEAF_SLOTS: usize = 1 << LEAF_SHIFT;
+/// Leaves in a node.
+const NODE_LEAVES: usize = 1 << NODE_SHIFT;
+/// Nodes in the vector at most: 2^22 slots.
+const LOW_NODES: u64 = 1 << (22 - NODE_SHIFT - LEAF_SHIFT);
 
-type Leaf<T> = Arc<[Option<T>; LEAF_SLOTS]>;
+/// The slots of a leaf.
+pub type Slots<T> = [Option<T>; LEAF_SLOTS];
+type Leaf<T> = Arc<Slots<T>>;
+type Node<T> = Arc<[Option<Leaf<T>>; NODE_LEAVES]>;
 
 /// The array. A slot that was never set is `None`.
 #[derive(Clone, Debug)]
 pub struct Sparse<T> {
-    low: Arc<[Option<Leaf<T>>]>,
-    high: Arc<BTreeMap<u64, Leaf<T>>>,
+    low: Arc<[Option<Node<T>>]>,
+    high: Arc<BTreeMap<u64, Node<T>>>,
 }
 
 impl<T> Default for Sparse<T> {
@@ -27,8 +35,18 @@ impl<T> Default for Sparse<T> {
     }
 }
 
-const fn split(index: u64) -> (u64, usize) {
-    (index >> LEAF_SHIFT, index as usize & (LEAF_SLOTS - 1))
+/// A leaf: the index of its first slot, and what each of two arrays has there.
+pub type Unshared<'a, T> = (u64, Option<&'a Slots<T>>, Option<&'a Slots<T>>);
+
+/// Node, leaf in it, slot in that.
+const fn split(index: u64) -> (u64, usize, usize) {
+    let leaf = (index >> LEAF_SHIFT) as usize & (NODE_LEAVES - 1);
+    (index >> (LEAF_SHIFT + NODE_SHIFT), leaf, index as usize & (LEAF_SLOTS - 1))
+}
+
+/// The index of a leaf's first slot.
+const fn first_of(node: u64, leaf: usize) -> u64 {
+    (node << NODE_SHIFT | leaf as u64) << LEAF_SHIFT
 }
 
 impl<T> Sparse<T> {
@@ -36,69 +54,93 @@ impl<T> Sparse<T> {
     #[must_use]
     #[inline]
     pub fn get(&self, index: u64) -> Option<&T> {
-        let (leaf, slot) = split(index);
-        self.leaf(leaf)?[slot].as_ref()
+        let (node, leaf, slot) = split(index);
+        self.node(node)?[leaf].as_ref()?[slot].as_ref()
     }
 
     #[inline]
-    fn leaf(&self, leaf: u64) -> Option<&Leaf<T>> {
-        match self.low.get(leaf as usize) {
-            Some(leaf) => leaf.as_ref(),
-            None => self.high_leaf(leaf),
+    fn node(&self, node: u64) -> Option<&Node<T>> {
+        match self.low.get(node as usize) {
+            Some(node) => node.as_ref(),
+            None => self.high_node(node),
         }
     }
 
     /// Out of line, so that it costs the low indices nothing.
     #[cold]
-    fn high_leaf(&self, leaf: u64) -> Option<&Leaf<T>> {
-        self.high.get(&leaf)
+    fn high_node(&self, node: u64) -> Option<&Node<T>> {
+        self.high.get(&node)
     }
 
     /// The slots that are set, by index.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let low = self.low.iter().enumerate().filter_map(|(i, leaf)| Some((i as u64, leaf.as_ref()?)));
-        low.chain(self.high.iter().map(|(i, leaf)| (*i, leaf))).flat_map(|(index, leaf)| {
-            let slots = leaf.iter().enumerate();
-            slots.filter_map(move |(slot, value)| Some((index << LEAF_SHIFT | slot as u64, value.as_ref()?)))
+        let low = self.low.iter().enumerate().filter_map(|(i, node)| Some((i as u64, node.as_ref()?)));
+        low.chain(self.high.iter().map(|(i, node)| (*i, node))).flat_map(|(index, node)| {
+            let leaves = node.iter().enumerate().filter_map(|(i, leaf)| Some((i, leaf.as_ref()?)));
+            leaves.flat_map(move |(i, leaf)| {
+                let slots = leaf.iter().enumerate();
+                slots.filter_map(move |(slot, value)| Some((first_of(index, i) + slot as u64, value.as_ref()?)))
+            })
         })
     }
 
-    /// The indices at which the two may differ, by whole leaves: those that they do not share.
-    pub fn unshared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u64> + 'a {
-        let same = Arc::ptr_eq(&self.low, &other.low) && Arc::ptr_eq(&self.high, &other.high);
-        let mut leaves: Vec<u64> = if same { Vec::new() } else { self.leaves().chain(other.leaves()).collect() };
-        leaves.sort_unstable();
-        leaves.dedup();
-        leaves.retain(|leaf| match (self.leaf(*leaf), other.leaf(*leaf)) {
-            (Some(a), Some(b)) => !Arc::ptr_eq(a, b),
-            _ => true,
+    /// Whether the two share everything.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.low, &other.low) && Arc::ptr_eq(&self.high, &other.high)
+    }
+
+    /// Where the two may differ: the leaves that they do not share.
+    pub fn unshared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Unshared<'a, T>> {
+        let mut nodes: Vec<u64> = Vec::new();
+        if !Arc::ptr_eq(&self.low, &other.low) {
+            nodes.extend(0..self.low.len().max(other.low.len()) as u64);
+        }
+        if !Arc::ptr_eq(&self.high, &other.high) {
+            nodes.extend(self.high.keys().chain(other.high.keys()).copied());
+            nodes.sort_unstable();
+            nodes.dedup();
+        }
+        let nodes = nodes.into_iter().filter_map(|index| match (self.node(index), other.node(index)) {
+            (None, None) => None,
+            (Some(a), Some(b)) if Arc::ptr_eq(a, b) => None,
+            (a, b) => Some((index, a, b)),
         });
-        leaves.into_iter().flat_map(|leaf| (0..LEAF_SLOTS as u64).map(move |slot| leaf << LEAF_SHIFT | slot))
+        nodes.flat_map(|(index, a, b)| {
+            (0..NODE_LEAVES).filter_map(move |leaf| {
+                let a = a.and_then(|node| node[leaf].as_ref());
+                let b = b.and_then(|node| node[leaf].as_ref());
+                match (a, b) {
+                    (None, None) => None,
+                    (Some(a), Some(b)) if Arc::ptr_eq(a, b) => None,
+                    (a, b) => Some((first_of(index, leaf), a.map(|a| &**a), b.map(|b| &**b))),
+                }
+            })
+        })
     }
 
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest;
     /// `of` says it of a slot that both may have.
     pub fn bytes_beside(&self, older: &Self, of: impl Fn(&T, Option<&T>) -> usize) -> usize {
-        let low = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&*self.low) };
-        let high = if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * size_of::<(u64, usize)>() };
-        if low + high == 0 {
-            return 0;
+        let mut bytes = if Arc::ptr_eq(&self.low, &older.low) { 0 } else { size_of_val(&*self.low) };
+        bytes += if Arc::ptr_eq(&self.high, &older.high) { 0 } else { self.high.len() * 2 * size_of::<u64>() };
+        let mut last = None;
+        for (first, own, other) in self.unshared(older) {
+            let Some(own) = own else { continue };
+            let (node, _, _) = split(first);
+            if last.replace(node) != Some(node) {
+                bytes += COUNTS + size_of::<[Option<Leaf<T>>; NODE_LEAVES]>();
+            }
+            let slots = own.iter().enumerate().filter_map(|(slot, value)| Some((slot, value.as_ref()?)));
+            let slots = slots.map(|(slot, value)| of(value, other.and_then(|other| other[slot].as_ref())));
+            bytes += COUNTS + size_of_val(own) + slots.sum::<usize>();
         }
-        let leaves = self.leaves().filter_map(|index| Some((self.leaf(index)?, older.leaf(index))));
-        let own =
-            leaves.filter(|(leaf, other)| other.is_none_or(|other| !Arc::ptr_eq(leaf, other))).map(|(leaf, other)| {
-                let slots = leaf.iter().enumerate().filter_map(|(slot, value)| Some((slot, value.as_ref()?)));
-                let slots = slots.map(|(slot, value)| of(value, other.and_then(|other| other[slot].as_ref())));
-                size_of_val(&**leaf) + slots.sum::<usize>()
-            });
-        low + high + own.sum::<usize>()
-    }
-
-    fn leaves(&self) -> impl Iterator<Item = u64> {
-        let low = self.low.iter().enumerate().filter_map(|(i, leaf)| leaf.as_ref().map(|_| i as u64));
-        low.chain(self.high.keys().copied())
+        bytes
     }
 }
+
+/// What an `Arc` takes beside its content.
+const COUNTS: usize = 2 * size_of::<usize>();
 
 impl<T> Sparse<Arc<T>> {
     /// As [`Sparse::bytes_beside`], of slots that are shared themselves and own nothing else.
@@ -106,7 +148,7 @@ impl<T> Sparse<Arc<T>> {
     pub fn shared_bytes_beside(&self, older: &Self) -> usize {
         self.bytes_beside(older, |new, old| match old {
             Some(old) if Arc::ptr_eq(new, old) => 0,
-            _ => size_of::<T>(),
+            _ => COUNTS + size_of::<T>(),
         })
     }
 }
@@ -114,19 +156,20 @@ impl<T> Sparse<Arc<T>> {
 impl<T: Clone> Sparse<T> {
     /// The slot of an index, to change it.
     pub fn slot_mut(&mut self, index: u64) -> &mut Option<T> {
-        let (leaf, slot) = split(index);
-        let empty = || Arc::new([const { None }; LEAF_SLOTS]);
-        let leaf = if leaf < LOW_LEAVES {
-            let leaf = leaf as usize;
-            if self.low.len() <= leaf {
+        let (node, leaf, slot) = split(index);
+        let no_leaves = || Arc::new([const { None }; NODE_LEAVES]);
+        let node = if node < LOW_NODES {
+            let node = node as usize;
+            if self.low.len() <= node {
                 let mut longer = self.low.to_vec();
-                longer.resize(leaf + 1, None);
+                longer.resize((node + 1).next_power_of_two(), None);
                 self.low = longer.into();
             }
-            Arc::make_mut(&mut self.low)[leaf].get_or_insert_with(empty)
+            Arc::make_mut(&mut self.low)[node].get_or_insert_with(no_leaves)
         } else {
-            Arc::make_mut(&mut self.high).entry(leaf).or_insert_with(empty)
+            Arc::make_mut(&mut self.high).entry(node).or_insert_with(no_leaves)
         };
+        let leaf = Arc::make_mut(node)[leaf].get_or_insert_with(|| Arc::new([const { None }; LEAF_SLOTS]));
         &mut Arc::make_mut(leaf)[slot]
     }
 
@@ -158,8 +201,8 @@ mod tests {
         assert_eq!(a.remove(1 << 40), Some(1 << 40));
         assert_eq!((a.get(256), b.get(256)), (Some(&7), Some(&256)));
         assert_eq!((a.get(1 << 40), b.get(1 << 40)), (None, Some(&(1 << 40))));
-        let unshared: Vec<u64> = a.unshared(&b).collect();
-        assert!(unshared.contains(&256) && unshared.contains(&(1 << 40)) && !unshared.contains(&0));
+        let unshared: Vec<u64> = a.unshared(&b).map(|(first, _, _)| first).collect();
+        assert_eq!(unshared, [256, 1 << 40]);
         assert_eq!(b.iter().map(|(i, _)| i).collect::<Vec<_>>(), [0, 255, 256, 1 << 19, 1 << 40]);
     }
 }

@@ -126,7 +126,8 @@ impl Player {
 fn level_of(lab: &Lab, base: u64) -> u8 {
     let machine = lab.machine();
     let is_it = |table: &&Table| table.base.0 & !0xfff == base & !0xfff;
-    let now = Structures::of(machine, &machine.cpu.pdptes).tables;
+    let found = Structures::of(machine, &machine.cpu.pdptes);
+    let now = found.tables();
     if let Some(found) = now.iter().find(is_it) {
         return found.level;
     }
@@ -143,7 +144,7 @@ fn level_of(lab: &Lab, base: u64) -> u8 {
     if !roots.contains(&start) {
         roots.push(start);
     }
-    let from_root = |cr3: u64| Structures::from_root(machine, cr3).tables.iter().find(is_it).map(|table| table.level);
+    let from_root = |cr3: u64| Structures::from_root(machine, cr3).tables().iter().find(is_it).map(|table| table.level);
     let before = roots.into_iter().find_map(from_root);
     before.or(now.first().map(|table| table.level)).unwrap_or(pdpte::LEVEL.0)
 }

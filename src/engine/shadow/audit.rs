@@ -66,17 +66,17 @@ fn entry_name(page: &ShadowPage, index: u16, l: Language) -> String {
 fn leaves(vm: &Vm<Shadow>) -> impl Iterator<Item = (SpteRef, u64, &ShadowPage)> {
     let pages = vm.engine.pool.iter().filter(|(_, page)| page.role.level == 1);
     pages.flat_map(|(id, page)| {
-        let entries = page.spt.iter().enumerate().filter(|(_, spte)| **spte != 0);
-        entries.map(move |(index, spte)| (SpteRef { page: id, index: index as u16 }, *spte, page))
+        let entries = page.spt.iter_set();
+        entries.map(move |(index, spte)| (SpteRef { page: id, index: index as u16 }, spte, page))
     })
 }
 
 fn upper_entries(vm: &Vm<Shadow>) -> impl Iterator<Item = (SpteRef, PageId, &ShadowPage)> {
     let pages = vm.engine.pool.iter().filter(|(_, page)| page.role.level > 1);
     pages.flat_map(|(id, page)| {
-        let entries = page.spt.iter().enumerate().filter(|(_, spte)| spte::is_present(**spte));
+        let entries = page.spt.iter_set().filter(|(_, spte)| spte::is_present(*spte));
         entries.map(move |(index, spte)| {
-            (SpteRef { page: id, index: index as u16 }, PageId::of_frame(spte::frame(*spte)), page)
+            (SpteRef { page: id, index: index as u16 }, PageId::of_frame(spte::frame(spte)), page)
         })
     })
 }

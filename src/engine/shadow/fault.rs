@@ -195,7 +195,7 @@ fn fix_read_pf<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, walk: &GuestWalk, sink
         let xd = if walk.rights.xd { entry::XD } else { 0 };
         let new = (old | US) & !RW & !entry::XD | xd;
         if vm.engine.has(Switches::FIX_READ_KEEPS_RMAP) {
-            vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = new;
+            vm.engine.pool.page_mut(at.page).spt.set(usize::from(at.index), new);
         } else {
             fetch::replace(vm, at, new, SpteWhy::Read, sink);
         }

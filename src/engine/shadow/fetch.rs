@@ -70,7 +70,7 @@ fn child<S: Sink>(
     let id = get_page(vm, gfn, role, Some(at), sink);
     let mark = if role.direct { spte::PS_MARK } else { 0 };
     let new = id.frame().base().0 | spte::TABLE | mark;
-    vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = new;
+    vm.engine.pool.page_mut(at.page).spt.set(usize::from(at.index), new);
     said_set(vm, at, old, new, SpteWhy::Table, sink);
     id
 }
@@ -248,7 +248,7 @@ pub fn replace<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, new: u64, why: SpteWhy
         vm.engine.rmap.remove(spte::frame(old), at);
         vm.emit(sink, |_| Event::RmapRemove { hfn: spte::frame(old) });
     }
-    vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = new;
+    vm.engine.pool.page_mut(at.page).spt.set(usize::from(at.index), new);
     if is && (!was || moved) {
         vm.engine.rmap.add(spte::frame(new), at);
         vm.emit(sink, |_| Event::RmapAdd { hfn: spte::frame(new) });

@@ -115,7 +115,8 @@ fn shadow_walk<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, access: &Access, sink: &m
         Root::None | Root::Dummy => {}
         Root::Long(page) => hw.root = Gpa(page.frame().base().0),
         Root::Pdpt { page, first } => {
-            pdptes.copy_from_slice(&engine.pool.page(page).spt[usize::from(first)..usize::from(first) + 4]);
+            let spt = &engine.pool.page(page).spt;
+            pdptes = std::array::from_fn(|i| spt[usize::from(first) + i]);
         }
         Root::Pae(slots) => pdptes = slots,
     }

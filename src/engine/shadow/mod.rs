@@ -6,6 +6,7 @@
 mod audit;
 mod fault;
 mod fetch;
+mod few;
 mod hw;
 mod page;
 mod policy;
@@ -30,7 +31,8 @@ use super::{AnyVm, ControlWrite, Engine, EngineConfig, ShadowFacts, Sink, Switch
 
 pub use crate::machine::role::{AccessBits, Role};
 pub use audit::{Broken, audit};
-pub use page::{PageId, Parents, Pool, ShadowPage, SpteRef};
+pub use few::Few;
+pub use page::{LEVELS, PageId, Parents, Pool, ShadowPage, SpteRef};
 pub use policy::{Pdpt, Policy};
 pub use rmap::Rmap;
 pub use root::{PrevRoot, Root};

@@ -10,11 +10,16 @@ use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa, Hfn};
 use crate::machine::role::Role;
 use crate::machine::sparse::Sparse;
+use crate::machine::table::Entries;
+
+use super::few::Few;
 
 /// The host frame of the first shadow page.
 pub const FIRST_SHADOW_FRAME: u64 = 0x7f100;
-/// Entries of a shadow page.
-pub const ENTRIES: usize = 512;
+pub use crate::machine::table::ENTRIES;
+
+/// Levels of shadow pages, and one for a level 0 that none has.
+pub const LEVELS: usize = 6;
 
 /// A shadow page, by its place in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,58 +50,7 @@ pub struct SpteRef {
 
 /// The entries that point to a shadow page: one pointer, or chains once there are more
 /// (`multimapped`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Parents {
-    /// Nothing points to it.
-    #[default]
-    None,
-    /// One entry.
-    One(SpteRef),
-    /// A chain of entries.
-    Chain(Vec<SpteRef>),
-}
-
-impl Parents {
-    /// The entries, in the order in which they were linked.
-    #[must_use]
-    pub fn as_slice(&self) -> &[SpteRef] {
-        match self {
-            Self::None => &[],
-            Self::One(parent) => std::slice::from_ref(parent),
-            Self::Chain(parents) => parents,
-        }
-    }
-
-    /// Adds an entry.
-    pub fn add(&mut self, parent: SpteRef) {
-        *self = match std::mem::take(self) {
-            Self::None => Self::One(parent),
-            Self::One(first) => Self::Chain(vec![first, parent]),
-            Self::Chain(mut parents) => {
-                parents.push(parent);
-                Self::Chain(parents)
-            }
-        };
-    }
-
-    /// Removes an entry.
-    pub fn remove(&mut self, parent: SpteRef) {
-        *self = match std::mem::take(self) {
-            Self::One(first) if first == parent => Self::None,
-            Self::Chain(mut parents) => {
-                if let Some(at) = parents.iter().position(|p| *p == parent) {
-                    parents.swap_remove(at);
-                }
-                match parents.as_slice() {
-                    [] => Self::None,
-                    [only] => Self::One(*only),
-                    _ => Self::Chain(parents),
-                }
-            }
-            other => other,
-        };
-    }
-}
+pub type Parents = Few<SpteRef>;
 
 /// A set of entries of a shadow page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -134,7 +88,7 @@ pub struct ShadowPage {
     /// What it is.
     pub role: Role,
     /// The entries.
-    pub spt: [u64; ENTRIES],
+    pub spt: Entries,
     /// Entries of other shadow pages that point here.
     pub parents: Parents,
     /// How many root slots hold it.
@@ -161,7 +115,7 @@ impl ShadowPage {
         Self {
             gfn,
             role,
-            spt: [0; ENTRIES],
+            spt: Entries::default(),
             parents: Parents::None,
             root_count: 0,
             global: true,
@@ -182,6 +136,9 @@ impl ShadowPage {
     }
 }
 
+/// Bytes of a page without its entries.
+const HEADER: usize = size_of::<ShadowPage>() + 2 * size_of::<usize>();
+
 /// The shadow pages of a guest.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -192,7 +149,9 @@ pub struct Pool {
     touched: u32,
     capacity: u32,
     live: u32,
-    buckets: Sparse<Arc<Vec<PageId>>>,
+    /// How many of them are of each level.
+    live_of: [u32; LEVELS],
+    buckets: Sparse<Few<PageId>>,
     bucket_mask: u64,
     head: Option<PageId>,
     tail: Option<PageId>,
@@ -210,6 +169,7 @@ impl Pool {
             touched: 0,
             capacity,
             live: 0,
+            live_of: [0; LEVELS],
             buckets: Sparse::default(),
             bucket_mask,
             head: None,
@@ -229,11 +189,24 @@ impl Pool {
         self.live
     }
 
+    /// How many pages of a level are in use.
+    #[must_use]
+    pub fn live_of(&self, level: u8) -> usize {
+        self.live_of.get(usize::from(level)).map_or(0, |live| *live as usize)
+    }
+
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
         let free = if Arc::ptr_eq(&self.free, &older.free) { 0 } else { self.free.len() * size_of::<PageId>() };
-        self.pages.shared_bytes_beside(&older.pages) + self.buckets.shared_bytes_beside(&older.buckets) + free
+        let pages = self.pages.bytes_beside(&older.pages, |new, old| match old {
+            Some(old) if Arc::ptr_eq(new, old) => 0,
+            old => {
+                let chain = new.parents.bytes_beside(old.map(|old| &old.parents));
+                HEADER + new.spt.bytes_beside(old.map(|old| &old.spt)) + chain
+            }
+        });
+        pages + self.buckets.bytes_beside(&older.buckets, Few::bytes_beside) + free
     }
 
     /// A page in use.
@@ -293,7 +266,7 @@ impl Pool {
 
     /// The pages that shadow a guest table in this frame; direct and invalid pages do not.
     pub fn of_gfn(&self, gfn: Gfn) -> impl Iterator<Item = PageId> + '_ {
-        let bucket = self.buckets.get(self.bucket(gfn)).map_or(&[][..], |bucket| bucket.as_slice());
+        let bucket = self.buckets.get(self.bucket(gfn)).map_or(&[][..], Few::as_slice);
         bucket.iter().copied().filter(move |id| {
             let page = self.page(*id);
             page.gfn == gfn && !page.role.direct && !page.invalid
@@ -304,7 +277,7 @@ impl Pool {
     #[must_use]
     pub fn find(&self, gfn: Gfn, role: Role) -> Option<PageId> {
         let bucket = self.buckets.get(self.bucket(gfn))?;
-        bucket.iter().copied().find(|id| {
+        bucket.as_slice().iter().copied().find(|id| {
             let page = self.page(*id);
             page.gfn == gfn && page.role == role && !page.invalid
         })
@@ -321,17 +294,20 @@ impl Pool {
             PageId(self.touched - 1)
         });
         self.live += 1;
+        self.live_of[usize::from(role.level)] += 1;
         self.pages.set(u64::from(id.0), Arc::new(ShadowPage::new(gfn, role)));
         self.link_at_head(id);
-        Arc::make_mut(self.buckets.slot_mut(self.bucket(gfn)).get_or_insert_default()).push(id);
+        self.buckets.slot_mut(self.bucket(gfn)).get_or_insert_default().add(id);
         id
     }
 
     /// Gives a page back. Its entries are all zero by then.
     pub fn release(&mut self, id: PageId) {
         self.unlink(id);
-        let bucket = self.bucket(self.page(id).gfn);
+        let page = self.page(id);
+        let (bucket, level) = (self.bucket(page.gfn), usize::from(page.role.level));
         self.leave_bucket(id, bucket);
+        self.live_of[level] -= 1;
         self.pages.remove(u64::from(id.0));
         Arc::make_mut(&mut self.free).push(id);
         self.live -= 1;
@@ -343,13 +319,13 @@ impl Pool {
         self.page_mut(id).gfn = gfn;
         if from != to {
             self.leave_bucket(id, from);
-            Arc::make_mut(self.buckets.slot_mut(to).get_or_insert_default()).push(id);
+            self.buckets.slot_mut(to).get_or_insert_default().add(id);
         }
     }
 
     fn leave_bucket(&mut self, id: PageId, bucket: u64) {
         if let Some(ids) = self.buckets.slot_mut(bucket) {
-            Arc::make_mut(ids).retain(|other| *other != id);
+            ids.remove_in_order(id);
         }
     }
 

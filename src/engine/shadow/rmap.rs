@@ -3,35 +3,36 @@
 //!
 //! 2.6.20 tracks entries that are present and writable; later kernels every present leaf.
 
-use std::sync::Arc;
-
 use super::page::{Parents, SpteRef};
 use crate::arch::Hfn;
 use crate::machine::sparse::Sparse;
 
 /// One pointer, or a chain, for each frame.
 #[derive(Clone, Debug, Default)]
-pub struct Rmap(Sparse<Arc<Parents>>);
+pub struct Rmap(Sparse<Parents>);
 
 impl Rmap {
     /// The entries that map a frame, in the order in which they were added.
     #[must_use]
     pub fn of(&self, frame: Hfn) -> &[SpteRef] {
-        self.0.get(frame.0).map_or(&[], |entries| entries.as_slice())
+        self.0.get(frame.0).map_or(&[], Parents::as_slice)
     }
 
     /// Adds an entry.
     pub fn add(&mut self, frame: Hfn, at: SpteRef) {
-        Arc::make_mut(self.0.slot_mut(frame.0).get_or_insert_default()).add(at);
+        self.0.slot_mut(frame.0).get_or_insert_default().add(at);
     }
 
     /// Removes an entry.
     pub fn remove(&mut self, frame: Hfn, at: SpteRef) {
-        if let Some(entries) = self.0.slot_mut(frame.0) {
-            let entries = Arc::make_mut(entries);
+        if self.0.get(frame.0).is_none() {
+            return;
+        }
+        let slot = self.0.slot_mut(frame.0);
+        if let Some(entries) = slot {
             entries.remove(at);
             if *entries == Parents::None {
-                self.0.remove(frame.0);
+                *slot = None;
             }
         }
     }
@@ -39,7 +40,7 @@ impl Rmap {
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
-        self.0.shared_bytes_beside(&older.0)
+        self.0.bytes_beside(&older.0, Parents::bytes_beside)
     }
 
     /// Every frame with its entries.

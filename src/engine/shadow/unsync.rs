@@ -4,7 +4,7 @@
 //! The processor may answer from stale translations until the guest invalidates them; shadows of
 //! leaf tables use the same licence. Upper tables stay write-protected.
 
-use super::page::{ENTRIES, PageId, SpteRef};
+use super::page::{PageId, SpteRef};
 use super::{Shadow, fetch, flush_tlb, spte, write, zap};
 use crate::arch::entry::P;
 use crate::arch::{Gfn, Gva};
@@ -99,7 +99,8 @@ pub fn sync_transient<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, sink: &mut S) {
 
 fn sync_entries<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, sink: &mut S) -> bool {
     let mut reduced = false;
-    for index in 0..ENTRIES as u16 {
+    let set: Vec<u16> = vm.engine.pool.page(id).spt.iter_set().map(|(index, _)| index as u16).collect();
+    for index in set {
         reduced |= sync_spte(vm, SpteRef { page: id, index }, sink);
     }
     reduced

@@ -296,8 +296,8 @@ pub fn slot_remove_write_access<S: Sink>(vm: &mut Vm<Shadow>, base: Gfn, sink: &
     let in_slot = |spte: u64| spte::frame(spte).0.wrapping_sub(first.0) < frames;
     let mut found = Vec::new();
     for (page, shadow) in vm.engine.pool.iter().filter(|(_, shadow)| shadow.role.level == 1) {
-        for (index, spte) in shadow.spt.iter().enumerate() {
-            if spte::is_writable(*spte) && in_slot(*spte) {
+        for (index, spte) in shadow.spt.iter_set() {
+            if spte::is_writable(spte) && in_slot(spte) {
                 found.push(SpteRef { page, index: index as u16 });
             }
         }

@@ -1,7 +1,7 @@
 //! Taking shadow pages away: single ones, all of a frame, the oldest when room is short
 //! (2.6.20 mmu.c `kvm_mmu_zap_page`, `kvm_mmu_unprotect_page`, `kvm_mmu_free_some_pages`).
 
-use super::page::{ENTRIES, PageId, SpteRef};
+use super::page::{PageId, SpteRef};
 use super::{Shadow, fetch, flush_tlb, root, spte, unsync};
 use crate::arch::Gfn;
 use crate::engine::{Sink, Switches, Vm};
@@ -85,7 +85,7 @@ pub fn unlink_child<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, why: SpteWhy, sin
     let old = vm.engine.pool.spte(at);
     let child = PageId::of_frame(spte::frame(old));
     vm.engine.pool.page_mut(child).parents.remove(at);
-    vm.engine.pool.page_mut(at.page).spt[usize::from(at.index)] = 0;
+    vm.engine.pool.page_mut(at.page).spt.set(usize::from(at.index), 0);
     unsync::forget_child(vm, at);
     fetch::said_clear(vm, at, old, why, sink);
 }
@@ -94,7 +94,8 @@ pub fn unlink_child<S: Sink>(vm: &mut Vm<Shadow>, at: SpteRef, why: SpteWhy, sin
 fn unlink_children<S: Sink>(vm: &mut Vm<Shadow>, id: PageId, sink: &mut S) -> bool {
     let level = vm.engine.pool.page(id).role.level;
     let mut present = false;
-    for index in 0..ENTRIES as u16 {
+    let set: Vec<u16> = vm.engine.pool.page(id).spt.iter_set().map(|(index, _)| index as u16).collect();
+    for index in set {
         let at = SpteRef { page: id, index };
         let old = vm.engine.pool.spte(at);
         if old == 0 {

@@ -12,6 +12,7 @@ use crate::engine::{Sink, Switches, Vm};
 use crate::machine::event::{Event, ExitReason};
 use crate::machine::slots::Slot;
 use crate::machine::sparse::Sparse;
+use crate::machine::table::{ENTRIES, Entries};
 
 /// Whose format and rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,6 @@ pub enum Kind {
 
 /// The widest guest-physical address that four levels translate.
 const FOUR_LEVEL_WIDTH: u8 = 48;
-const ENTRIES: usize = 512;
 /// The host frame of the first nested table.
 const FIRST_TABLE_FRAME: u64 = 0x6f100;
 const FRAME: u64 = bits(12, 51);
@@ -112,15 +112,13 @@ pub struct Found {
     pub dirty: bool,
 }
 
-type Table = [u64; ENTRIES];
-
 /// The nested tables. Table 0 is the root.
 #[derive(Clone, Debug)]
 pub struct Nested {
     kind: Kind,
     /// 4, or 5 where guest-physical addresses are wider than 48 bits (6.8 `kvm_mmu_get_tdp_level`).
     levels: u8,
-    tables: Sparse<Arc<Table>>,
+    tables: Sparse<Arc<Entries>>,
     count: u64,
 }
 
@@ -129,7 +127,7 @@ impl Nested {
     #[must_use]
     pub fn new(kind: Kind, width: u8) -> Self {
         let mut tables = Sparse::default();
-        tables.set(0, Arc::new([0; ENTRIES]));
+        tables.set(0, Arc::default());
         Self { kind, levels: if width > FOUR_LEVEL_WIDTH { 5 } else { 4 }, tables, count: 1 }
     }
 
@@ -147,7 +145,7 @@ impl Nested {
 
     /// The entries of a table; table 0 is the root.
     #[must_use]
-    pub fn table(&self, table: u64) -> Option<&[u64; ENTRIES]> {
+    pub fn table(&self, table: u64) -> Option<&Entries> {
         self.tables.get(table).map(|entries| &**entries)
     }
 
@@ -178,7 +176,10 @@ impl Nested {
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
-        self.tables.shared_bytes_beside(&older.tables)
+        self.tables.bytes_beside(&older.tables, |new, old| match old {
+            Some(old) if Arc::ptr_eq(new, old) => 0,
+            old => size_of::<Entries>() + 2 * size_of::<usize>() + new.bytes_beside(old.map(|old| &**old)),
+        })
     }
 
     fn entry(&self, table: u64, index: usize) -> u64 {
@@ -186,8 +187,7 @@ impl Nested {
     }
 
     fn set(&mut self, table: u64, index: usize, value: u64) {
-        let slot = self.tables.slot_mut(table).get_or_insert_with(|| Arc::new([0; ENTRIES]));
-        Arc::make_mut(slot)[index] = value;
+        Arc::make_mut(self.tables.slot_mut(table).get_or_insert_default()).set(index, value);
     }
 
     /// The leaf entry of a frame, present or not; none while a table above is missing.
@@ -290,7 +290,7 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
         }
         let new = nested.count;
         nested.count += 1;
-        nested.tables.set(new, Arc::new([0; ENTRIES]));
+        nested.tables.set(new, Arc::default());
         nested.set(table, index, Hfn(FIRST_TABLE_FRAME + new).base().0 | grants);
         table = new;
     }

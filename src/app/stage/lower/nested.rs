@@ -11,6 +11,7 @@ use crate::engine::{AnyVm, TwoDim, Vm};
 use crate::language::Language;
 use crate::machine::Event;
 use crate::machine::event::EntrySource;
+use crate::machine::table::ENTRIES;
 use crate::tr;
 
 /// The reads of the last attempt: a walk begins anew after each violation. How many of guest tables,
@@ -107,8 +108,8 @@ fn table_rows(view: &View<'_>, at: &NestedEntry, reach: Reach) -> Vec<LowerRow> 
     let old = view.before.and_then(|nested| nested.table(at.table));
     let changed = |i: usize| old.map_or(0, |old| old[i]) ^ entries[i];
     // Read or present, writable, executable or user: bits 0 to 2 in both formats.
-    let classes: Vec<Class> = entries.iter().map(|entry| Class::of(*entry, u64::from(at.level == 1))).collect();
-    let mut pinned: Vec<usize> = (0..entries.len()).filter(|i| changed(*i) != 0).take(6).collect();
+    let classes: Vec<Class> = entries.iter().map(|entry| Class::of(entry, u64::from(at.level == 1))).collect();
+    let mut pinned: Vec<usize> = (0..ENTRIES).filter(|i| changed(*i) != 0).take(6).collect();
     pinned.push(at.index);
     pinned.sort_unstable();
     pinned.dedup();
@@ -140,7 +141,7 @@ pub fn entry_at(
     index: usize,
     walked: Option<Reach>,
 ) -> Option<LowerEntry> {
-    let value = *vm.engine.nested.table(table)?.get(index)?;
+    let value = vm.engine.nested.table(table)?[index];
     let old = before_of(inputs).and_then(|nested| nested.table(table)).map_or(0, |old| old[index]);
     Some(entry(
         vm.engine.kind,

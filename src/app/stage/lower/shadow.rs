@@ -8,10 +8,11 @@ use crate::app::view::Selection;
 use crate::arch::entry::P;
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Level, Mode, pdpte};
-use crate::engine::shadow::{PageId, Root, Shadow, ShadowPage, SpteRef, spte};
+use crate::engine::shadow::{LEVELS, PageId, Root, Shadow, ShadowPage, SpteRef, spte};
 use crate::engine::{AnyVm, Vm};
 use crate::language::Language;
 use crate::machine::Event;
+use crate::machine::table::ENTRIES;
 use crate::tr;
 
 /// So many tables of a level are listed at most.
@@ -65,22 +66,26 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
     let (mut cards, mut left_out) = (Vec::new(), Vec::new());
     let top = if vm.machine.cpu.mode().is_long() { vm.machine.cpu.mode().top_level() } else { 3 };
     let root = root(&look, path);
+    let newest = newest(vm);
     for level in Level::down_from(top) {
         let here = walked.iter().find(|at| vm.engine.pool.page(at.page).role.level == level.0).copied();
         let table = path.hop(level).map(|hop| hop.table.gfn());
-        let mut rest = others(vm, level, here, table).into_iter().peekable();
+        let (others, mut more) = others(vm, &newest, level, here, table);
+        let mut rest = others.into_iter().peekable();
         let first = match here {
             Some(at) => Some((at.page, Some(at))),
             // Nothing leads there from the root, but the table on the path still has a shadow.
-            None => rest.next_if(|page| shadows(vm, *page, table)).map(|page| (page, None)),
+            None => rest.next_if(|page| shadows(vm, *page, table)).map(|page| {
+                more -= 1;
+                (page, None)
+            }),
         };
         if let Some((page, at)) = first {
             cards.push(card(&look, page, at, true, table));
         }
-        let rest: Vec<PageId> = rest.collect();
-        cards.extend(rest.iter().take(MOST).map(|page| card(&look, *page, None, false, table)));
-        if rest.len() > MOST {
-            left_out.push((level, rest.len() - MOST));
+        cards.extend(rest.take(MOST).map(|page| card(&look, page, None, false, table)));
+        if more > MOST {
+            left_out.push((level, more - MOST));
         }
     }
     let rails = rails(&look, path, &cards, root.is_some());
@@ -105,13 +110,44 @@ impl View<'_> {
     }
 }
 
-/// Other pages of a level: first those of the guest table on the path, then the newest.
-fn others(vm: &Vm<Shadow>, level: Level, here: Option<SpteRef>, table: Option<Gfn>) -> Vec<PageId> {
-    let of_level = |page: &ShadowPage| page.role.level == level.0;
-    let pages = vm.engine.pool.active().filter(|(_, page)| of_level(page));
-    let mut ids: Vec<PageId> = pages.map(|(id, _)| id).filter(|id| here.is_none_or(|at| at.page != *id)).collect();
-    ids.sort_by_key(|id| !shadows(vm, *id, table));
-    ids
+/// Of each level the newest pages, as many as may be shown.
+fn newest(vm: &Vm<Shadow>) -> [Vec<PageId>; LEVELS] {
+    let pool = &vm.engine.pool;
+    let wanted: [usize; LEVELS] = std::array::from_fn(|level| pool.live_of(level as u8).min(MOST + 2));
+    let mut missing: usize = wanted.iter().sum();
+    let mut newest: [Vec<PageId>; LEVELS] = std::array::from_fn(|_| Vec::new());
+    for (id, page) in pool.active() {
+        if missing == 0 {
+            break;
+        }
+        let level = usize::from(page.role.level);
+        if newest[level].len() < wanted[level] {
+            newest[level].push(id);
+            missing -= 1;
+        }
+    }
+    newest
+}
+
+/// Other pages of a level, as many as may be shown: first those of the guest table on the path, then the
+/// newest; and how many others there are in all.
+fn others(
+    vm: &Vm<Shadow>,
+    newest: &[Vec<PageId>; LEVELS],
+    level: Level,
+    here: Option<SpteRef>,
+    table: Option<Gfn>,
+) -> (Vec<PageId>, usize) {
+    let pool = &vm.engine.pool;
+    let is_other = |id: &PageId| here.is_none_or(|at| at.page != *id);
+    let of_table = table.into_iter().flat_map(|gfn| pool.of_gfn(gfn));
+    let mut ids: Vec<PageId> = of_table.filter(|id| pool.page(*id).role.level == level.0 && is_other(id)).collect();
+    // A bucket has them oldest first.
+    ids.reverse();
+    let newest = newest[usize::from(level.0)].iter().filter(|id| is_other(id));
+    let rest: Vec<PageId> = newest.filter(|id| !ids.contains(id)).copied().collect();
+    ids.extend(rest);
+    (ids, pool.live_of(level.0) - usize::from(here.is_some()))
 }
 
 fn shadows(vm: &Vm<Shadow>, id: PageId, table: Option<Gfn>) -> bool {
@@ -201,8 +237,8 @@ fn table_rows(look: &View<'_>, id: PageId, at: Option<SpteRef>) -> Vec<LowerRow>
     let before = look.before(id);
     let old = |i: usize| before.map_or(0, |page| page.spt[i]);
     let leaf_bit = if page.role.level == 1 { P } else { 0 };
-    let classes: Vec<Class> = page.spt.iter().map(|entry| Class::of(*entry, leaf_bit)).collect();
-    let mut pinned: Vec<usize> = (0..page.spt.len()).filter(|i| old(*i) != page.spt[*i]).take(6).collect();
+    let classes: Vec<Class> = page.spt.iter().map(|entry| Class::of(entry, leaf_bit)).collect();
+    let mut pinned: Vec<usize> = (0..ENTRIES).filter(|i| old(*i) != page.spt[*i]).take(6).collect();
     pinned.extend(at.map(|at| usize::from(at.index)));
     if let Root::Pdpt { page, first } = look.vm.engine.root
         && page == id
