@@ -15,19 +15,18 @@ use crate::engine::AnyVm;
 use crate::machine::memory::Delta;
 use crate::machine::{Command, Cost, Memory};
 
-/// Work between two snapshots of a branch while there is room: about a quarter of a millisecond to
-/// a millisecond of replay.
-const FIRST_INTERVAL: u64 = 8192;
+/// Work between two snapshots of a branch while there is room: about half a millisecond of replay.
+const FIRST_INTERVAL: u64 = 16_384;
 
 /// What all snapshots of a lab may take, in bytes.
-const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 512 << 20 };
+const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 704 << 20 };
 
 /// Commands are looked at in groups of so many, so that a command that costs little stays cheap.
 const LOOK_EVERY: usize = 16;
 
-/// Words and pages of memory that a snapshot may differ in from the one that is kept as a whole: some
-/// hundreds of microseconds to put in place.
-const MOST_CHANGES: usize = 32_768;
+/// Work to put a page in place that differs from the one in the memory that is kept as a whole: its copying,
+/// and the words.
+const PAGE_CHANGED: u64 = 64;
 
 /// Bytes that are copied in the time of a unit of work.
 const COPIED: u64 = 64;
@@ -91,6 +90,8 @@ pub(super) struct Snapshots {
     uncounted: u64,
     /// How much work a hundred units that were counted have been lately, with what was copied.
     percent: u64,
+    /// The newest command that was looked at.
+    newest: Option<NodeId>,
 }
 
 impl Snapshots {
@@ -105,6 +106,7 @@ impl Snapshots {
             base: Point::default(),
             uncounted: 0,
             percent: 100,
+            newest: None,
         };
         snapshots.stand_at(None, start);
         snapshots
@@ -143,7 +145,11 @@ impl Snapshots {
     fn look(&mut self, node: NodeId, step: usize, start: &AnyVm, vm: &AnyVm) {
         let counted = counted(&vm.machine().cost);
         let since = (step - self.base.step) as u64 + counted.saturating_sub(self.base.counted) + self.uncounted;
-        if since * self.percent < self.interval * 100 {
+        // Where room is short, what a jump passes again is no reason to drop another snapshot.
+        let again = self.newest.is_some_and(|newest| node <= newest) && self.bytes > self.budget / 2;
+        self.newest = self.newest.max(Some(node));
+        let wanted = if again { self.interval * 5 / 2 } else { self.interval };
+        if since * self.percent < wanted * 100 {
             return;
         }
         let below = self.base.node;
@@ -168,18 +174,21 @@ impl Snapshots {
     fn keep(&mut self, node: NodeId, below: Option<NodeId>, start: &AnyVm, vm: &AnyVm) -> usize {
         let memory = &vm.machine().memory;
         let under = below.and_then(|below| self.kept.get(&below));
-        let mut anchor = under.map_or(0, |under| under.anchor);
-        let mut delta = self.anchors.get(&anchor).map(|anchor| anchor.memory.delta_to(memory)).unwrap_or_default();
         let known = under.map_or(0, |under| under.delta.len());
-        let pages = delta.touched().min(delta.len().saturating_sub(known));
-        let copied = pages * size_of::<crate::machine::memory::Page>();
-        let mut delta_bytes = delta.bytes_beside(under.map(|under| &*under.delta));
-        if delta.len() > MOST_CHANGES {
+        let (mut anchor, mut delta, mut delta_bytes) = (under.map_or(0, |under| under.anchor), Delta::default(), 0);
+        let changed = self.anchors.get(&anchor).map_or(0, |anchor| anchor.memory.unshared(memory).count());
+        let mut pages = changed;
+        // To put the words in place takes no longer than half the replay after them.
+        if changed as u64 * PAGE_CHANGED <= self.interval / 2 {
+            delta = self.anchors.get(&anchor).map(|anchor| anchor.memory.delta_to(memory)).unwrap_or_default();
+            delta_bytes = delta.bytes_beside(under.map(|under| &*under.delta));
+            pages = changed.min(delta.len().saturating_sub(known));
+        } else {
             anchor = self.anchors.last_key_value().map_or(0, |(last, _)| last + 1);
-            (delta, delta_bytes) = (Delta::default(), 0);
             self.anchors.insert(anchor, Anchor { memory: memory.clone(), users: 0, bytes: 0 });
             self.weigh_anchor(anchor);
         }
+        let copied = pages * size_of::<crate::machine::memory::Page>();
         let mut whole = vm.clone();
         if let Some(anchor) = self.anchors.get_mut(&anchor) {
             anchor.users += 1;

@@ -178,10 +178,26 @@ impl<T: Clone> Sparse<T> {
         *self.slot_mut(index) = Some(value);
     }
 
-    /// Empties a slot; returns what it held.
+    /// Empties a slot; returns what it held. A leaf without slots goes, so that what is empty takes no room.
     pub fn remove(&mut self, index: u64) -> Option<T> {
         self.get(index)?;
-        self.slot_mut(index).take()
+        let (node, leaf, slot) = split(index);
+        let node = if node < LOW_NODES {
+            Arc::make_mut(&mut self.low)[node as usize].as_mut()
+        } else {
+            Arc::make_mut(&mut self.high).get_mut(&node)
+        };
+        let place = &mut Arc::make_mut(node?)[leaf];
+        let slots = place.as_mut()?;
+        if slots.iter().enumerate().all(|(i, other)| i == slot || other.is_none()) {
+            // A leaf that is shared is left to the others without being copied.
+            let last = place.take()?;
+            return match Arc::try_unwrap(last) {
+                Ok(mut slots) => slots[slot].take(),
+                Err(shared) => shared[slot].clone(),
+            };
+        }
+        Arc::make_mut(slots)[slot].take()
     }
 }
 
@@ -198,7 +214,7 @@ mod tests {
         let b = a.clone();
         assert_eq!(a.unshared(&b).count(), 0);
         *a.slot_mut(256) = Some(7);
-        assert_eq!(a.remove(1 << 40), Some(1 << 40));
+        assert_eq!((a.remove(1 << 40), a.remove(1 << 40), a.remove(7)), (Some(1 << 40), None, None));
         assert_eq!((a.get(256), b.get(256)), (Some(&7), Some(&256)));
         assert_eq!((a.get(1 << 40), b.get(1 << 40)), (None, Some(&(1 << 40))));
         let unshared: Vec<u64> = a.unshared(&b).map(|(first, _, _)| first).collect();

@@ -25,14 +25,15 @@ impl Rmap {
 
     /// Removes an entry.
     pub fn remove(&mut self, frame: Hfn, at: SpteRef) {
-        if self.0.get(frame.0).is_none() {
-            return;
-        }
-        let slot = self.0.slot_mut(frame.0);
-        if let Some(entries) = slot {
-            entries.remove(at);
-            if *entries == Parents::None {
-                *slot = None;
+        match self.0.get(frame.0) {
+            None => {}
+            Some(Parents::One(one)) if *one == at => {
+                self.0.remove(frame.0);
+            }
+            Some(_) => {
+                if let Some(entries) = self.0.slot_mut(frame.0) {
+                    entries.remove(at);
+                }
             }
         }
     }
