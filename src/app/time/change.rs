@@ -115,7 +115,7 @@ fn value_of(vm: &AnyVm, selection: Selection, entry_shift: u32) -> u64 {
         Selection::Page(gfn) => digest(vm, gfn),
         Selection::Shadow(id) => match vm {
             AnyVm::Shadow(vm) => {
-                vm.engine.pool.get(id).map_or(0, |page| mixed(page.spt.iter().copied().chain([page.gfn.0, 1])))
+                vm.engine.pool.get(id).map_or(0, |page| mixed(page.spt.iter().chain([page.gfn.0, 1])))
             }
             AnyVm::Native(_) | AnyVm::TwoDim(_) => 0,
         },
