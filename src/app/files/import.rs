@@ -160,7 +160,7 @@ impl Parts {
         let machine = session.lab.machine();
         let structures = Structures::of(machine, &machine.cpu.pdptes);
         let mut tables: Vec<(u8, usize)> = Vec::new();
-        for table in &structures.tables {
+        for table in structures.tables() {
             match tables.last_mut() {
                 Some((level, count)) if *level == table.level => *count += 1,
                 _ => tables.push((table.level, 1)),
@@ -174,8 +174,8 @@ impl Parts {
             words,
             ram,
             tables,
-            mapped: structures.mapped.len(),
-            cut: structures.tables.len() >= MAX_TABLES,
+            mapped: structures.mapped_count(),
+            cut: structures.tables().len() >= MAX_TABLES,
             session: Box::new(session),
         })
     }

@@ -8,9 +8,9 @@ use egui::{
 };
 
 use super::layout::Shape;
-use super::{path, words};
+use super::words;
 use crate::app::hover::{self, Pointed};
-use crate::app::tables::{MAX_TABLES, Reach, Structures, Table};
+use crate::app::tables::{MAX_TABLES, Reach, Table};
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection, ViewCx};
 use crate::arch::entry::{self, P};
@@ -18,6 +18,7 @@ use crate::arch::{Gfn, Gpa, Level, Mode, TableMemory as _, pdpte};
 use crate::engine::AnyVm;
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::machine::Event;
+use crate::machine::table::ENTRIES;
 use crate::{tr, word};
 
 /// Rows that would be lower than this, in points, become cells.
@@ -96,12 +97,11 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &mut Ui, row: f32) {
     let room = ui.available_rect_before_wrap();
     let shape = Shape::of(cx.vm);
     let levels: Vec<Level> = Level::down_from(shape.columns()).collect();
-    let pdptes = path::pdptes_in_force(cx.machine, cx.session.engine());
-    let found = Structures::of(cx.machine, &pdptes);
+    let found = cx.structures;
     let read = walked(cx);
     let guest: Vec<(Level, Vec<&Table>)> = levels
         .iter()
-        .map(|level| (*level, found.tables.iter().filter(|table| table.level == level.0).collect()))
+        .map(|level| (*level, found.tables().iter().filter(|table| table.level == level.0).collect()))
         .collect();
     let shadow: Vec<(Level, Vec<(PageId, &ShadowPage)>)> = match cx.vm {
         AnyVm::Shadow(vm) => {
@@ -125,7 +125,7 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &mut Ui, row: f32) {
             line(ui, tr!(cx, "Guest — what the guest wrote"), cx.tokens.guest.text);
             columns(cx, ui, room, side, &guest, |table| guest_strip(cx, table, &read));
         }
-        if found.tables.len() >= MAX_TABLES {
+        if found.tables().len() >= MAX_TABLES {
             line(ui, &tr!(cx, "The first {count} tables", count = MAX_TABLES), cx.tokens.weak);
         }
         if !shadow.is_empty() {
@@ -387,10 +387,10 @@ fn shadow_strip<'a>(cx: &ViewCx<'a>, id: PageId, page: &'a ShadowPage) -> Strip<
         AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
     };
     let leaf = page.role.level == 1;
-    let cell = |(index, value): (usize, &u64)| {
+    let cell = |(index, value): (usize, u64)| {
         let old = before.map_or(0, |old| old.spt[index]);
-        let stale = page.unsync && *value & P != 0;
-        Cell::of_guest(*value, old, leaf, stale)
+        let stale = page.unsync && value & P != 0;
+        Cell::of_guest(value, old, leaf, stale)
     };
     let level = page.role.level;
     let tell = move |index: usize| {
@@ -402,7 +402,7 @@ fn shadow_strip<'a>(cx: &ViewCx<'a>, id: PageId, page: &'a ShadowPage) -> Strip<
         Selection::Spte(at) => at.page == id,
         _ => false,
     };
-    let walked = vec![false; page.spt.len()];
+    let walked = vec![false; ENTRIES];
     Strip {
         title: format!("{} {:x}", Mode::table_name(Level(level)), id.frame().0),
         beside: format!("gfn {:#x}", page.gfn.0),

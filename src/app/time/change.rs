@@ -114,9 +114,7 @@ fn value_of(vm: &AnyVm, selection: Selection, entry_shift: u32) -> u64 {
         Selection::PdpteRegister(index) => machine.cpu.pdptes.get(index).copied().unwrap_or(0),
         Selection::Page(gfn) => digest(vm, gfn),
         Selection::Shadow(id) => match vm {
-            AnyVm::Shadow(vm) => {
-                vm.engine.pool.get(id).map_or(0, |page| mixed(page.spt.iter().chain([page.gfn.0, 1])))
-            }
+            AnyVm::Shadow(vm) => vm.engine.pool.get(id).map_or(0, |page| mixed(page.spt.iter().chain([page.gfn.0, 1]))),
             AnyVm::Native(_) | AnyVm::TwoDim(_) => 0,
         },
         Selection::Spte(at) => match vm {
