@@ -15,8 +15,8 @@ use crate::engine::AnyVm;
 use crate::machine::memory::Delta;
 use crate::machine::{Command, Cost, Memory};
 
-/// Work between two snapshots of a branch while there is room: about half a millisecond of replay.
-const FIRST_INTERVAL: u64 = 16_384;
+/// Work between two snapshots of a branch while there is room: about a quarter of a millisecond of replay.
+const FIRST_INTERVAL: u64 = 8192;
 
 /// What all snapshots of a lab may take, in bytes.
 const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 704 << 20 };
