@@ -3,7 +3,7 @@
 
 use egui::{Button, Id, RichText, Stroke, Ui, Vec2};
 
-use super::theme::CHIP;
+use super::theme::{self, CHIP};
 use super::view::ViewCx;
 use crate::engine::shadow::Broken;
 use crate::engine::{AnyVm, EngineName};
@@ -47,7 +47,7 @@ pub fn audit_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<String> {
         Some(Some(broken)) => tr!(cx, "Audit: {what}", what = say(broken)),
     };
     let button = Button::new(RichText::new(text).color(color)).stroke(Stroke::new(1.0, edge));
-    let button = button.fill(t.panel).min_size(Vec2::new(0.0, CHIP - 2.0));
+    let button = button.fill(t.panel).min_size(Vec2::new(0.0, theme::wide(ui, CHIP - 2.0)));
     let hint = tr!(
         cx,
         "Checks the eleven invariants of the shadow MMU: write protection, reverse map, parents, keys, root counts, \

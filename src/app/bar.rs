@@ -1,12 +1,13 @@
 //! The bar: what the window shows, its title, language, theme and text size.
 
+use egui::containers::menu::MenuButton;
 use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
 use super::Theme;
 use super::actions::Action;
 use super::files;
 use super::lesson::LessonWish;
-use super::theme::{self, CONTROL, TEXT};
+use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::button;
 use crate::language::Language;
@@ -16,6 +17,8 @@ use crate::tr;
 const SCALES: std::ops::RangeInclusive<f32> = 0.8..=2.0;
 /// How much a press changes the size.
 const SCALE_STEP: f32 = 0.1;
+/// Width of the way to every action where there is room, in points.
+const PALETTE: f32 = 264.0;
 
 /// Draws the bar. `narrow` leaves out what a telephone has no room for.
 pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
@@ -37,14 +40,18 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             ui.add_enabled(false, tab).on_disabled_hover_text(tr!(cx, "In a later version"));
             ui.add_space(12.0);
             let presets = Button::new(RichText::new(format!("{} ▾", tr!(cx, "Presets"))).color(t.text))
-                .min_size(Vec2::new(0.0, CONTROL));
+                .min_size(theme::button_size(ui));
             if ui.add(presets).on_hover_text(tr!(cx, "Machines to begin with (P)")).clicked() {
                 Action::Presets.send(cx);
             }
             files::file_menu(cx, ui);
             ui.add_space(8.0);
-        } else if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
-            Action::Lessons.send(cx);
+        } else {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            menu(cx, ui);
+            if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some()) {
+                Action::Lessons.send(cx);
+            }
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_and_size(cx, ui, narrow);
@@ -52,12 +59,53 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
                 if narrow {
                     return;
                 }
-                let title = cx.session.scenario.title.get(cx.language().id());
-                let title = if title.is_empty() { &cx.session.scenario.id } else { title };
-                ui.add(egui::Label::new(RichText::new(title).font(theme::plain(TEXT)).color(t.text)).truncate());
+                ui.add(egui::Label::new(RichText::new(title(cx)).font(theme::plain(TEXT)).color(t.text)).truncate());
             });
         });
     });
+}
+
+/// What a telephone has no room for beside each other.
+fn menu(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let text = RichText::new(format!("{} ▾", tr!(cx, "Menu"))).color(cx.tokens.text);
+    let button = Button::new(text).min_size(theme::button_size(ui));
+    MenuButton::from_button(button).ui(ui, |ui| {
+        let on = cx.lesson.is_none() && !comparing(cx);
+        if ui.add_enabled(!on, Button::new(tr!(cx, "Explore"))).clicked() {
+            explore(cx);
+            ui.close();
+        }
+        let actions = [
+            Action::Compare,
+            Action::Presets,
+            Action::Open,
+            Action::Paste,
+            Action::Save,
+            Action::Share,
+            Action::LargerText,
+            Action::SmallerText,
+            Action::Shortcuts,
+            Action::ResetLayout,
+        ];
+        for action in actions {
+            let enabled = match action {
+                Action::Compare => !comparing(cx),
+                Action::LargerText => scaled(cx, SCALE_STEP).is_some(),
+                Action::SmallerText => scaled(cx, -SCALE_STEP).is_some(),
+                _ => true,
+            };
+            if ui.add_enabled(enabled, Button::new(action.text(cx.language()))).clicked() {
+                action.send(cx);
+                ui.close();
+            }
+        }
+    });
+}
+
+/// The text size a step away, if there is one.
+fn scaled(cx: &ViewCx<'_>, step: f32) -> Option<f32> {
+    let wanted = ((cx.view.text_scale + step) * 10.0).round() / 10.0;
+    Some(wanted).filter(|wanted| SCALES.contains(wanted))
 }
 
 fn comparing(cx: &ViewCx<'_>) -> bool {
@@ -68,11 +116,15 @@ fn comparing(cx: &ViewCx<'_>) -> bool {
 fn explore_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let on = cx.lesson.is_none() && !comparing(cx);
     if part(cx, ui, tr!(cx, "Explore"), on) && !on {
-        if cx.lesson.is_some() {
-            cx.send(AppCommand::Lesson(LessonWish::Explore));
-        }
-        cx.send(AppCommand::Show(Screen::Explore));
+        explore(cx);
     }
+}
+
+fn explore(cx: &ViewCx<'_>) {
+    if cx.lesson.is_some() {
+        cx.send(AppCommand::Lesson(LessonWish::Explore));
+    }
+    cx.send(AppCommand::Show(Screen::Explore));
 }
 
 /// A part of the program. Returns whether it was asked for.
@@ -80,7 +132,7 @@ fn part(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, on: bool) -> bool {
     let t = cx.tokens;
     let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.text) };
     let text = RichText::new(name).color(color);
-    let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
+    let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(theme::button_size(ui));
     ui.add(button).clicked()
 }
 
@@ -98,10 +150,9 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     if button(ui, sign).on_hover_text(&name).accessible_name(name).clicked() {
         cx.send(AppCommand::SetTheme(next));
     }
-    let scale = cx.view.text_scale;
-    for (text, action, step) in [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)] {
-        let wanted = ((scale + step) * 10.0).round() / 10.0;
-        let response = ui.add_enabled_ui(SCALES.contains(&wanted), |ui| button(ui, text)).inner;
+    let sizes = [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)];
+    for (text, action, step) in sizes.into_iter().filter(|_| !narrow) {
+        let response = ui.add_enabled_ui(scaled(cx, step).is_some(), |ui| button(ui, text)).inner;
         let name = action.text(cx.language());
         if response.on_hover_text(&name).accessible_name(name).clicked() {
             action.send(cx);
@@ -126,13 +177,27 @@ fn language_button(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
+/// What is on show.
+fn title<'a>(cx: &ViewCx<'a>) -> &'a str {
+    let title = cx.session.scenario.title.get(cx.language().id());
+    if title.is_empty() { &cx.session.scenario.id } else { title }
+}
+
 /// The way to every action.
 fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     let key = Action::Palette.key_text(ui.ctx());
-    let text = if narrow { "⌘".to_owned() } else { format!("{}   {key}", Action::Palette.text(cx.language())) };
+    let title = ui.painter().layout_no_wrap(title(cx).to_owned(), theme::plain(TEXT), t.text).size().x;
+    // Where the title would be cut, the words are fewer.
+    let roomy = ui.available_width() >= PALETTE + title + 2.0 * ui.spacing().item_spacing.x;
+    let (text, width) = match (narrow, roomy) {
+        (true, _) => ("⌘".to_owned(), 0.0),
+        (false, true) => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
+        (false, false) => (format!("{}   {key}", tr!(cx, "Search")), 0.0),
+    };
     let text = RichText::new(text).color(t.weak);
-    let button = Button::new(text).fill(t.stage).min_size(Vec2::new(if narrow { CONTROL } else { 264.0 }, CONTROL));
+    let height = theme::control(ui);
+    let button = Button::new(text).fill(t.stage).min_size(Vec2::new(height.max(width), height));
     let response = ui.add(button).on_hover_text(tr!(cx, "Every action, with its key"));
     if response.accessible_name(tr!(cx, "Open the command palette")).clicked() {
         Action::Palette.send(cx);

@@ -1,8 +1,8 @@
 //! The drawer: Inspect, Why, Log.
 
-use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, WidgetInfo};
 
-use super::theme::CONTROL;
+use super::theme;
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
 use super::{entry_editor, lesson, log, store_row, why};
 use crate::word;
@@ -23,7 +23,7 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (name, on) = (cx.tr(english), cx.view.tab == tab);
             let (fill, color) = if on { (t.selected, t.strong) } else { (Color32::TRANSPARENT, t.weak) };
             let text = egui::RichText::new(name).color(color);
-            let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
+            let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(theme::button_size(ui));
             let place = if tab == Tab::Inspect { "entry" } else { &english.to_lowercase() };
             let response = lesson::spot(cx, ui, place, |ui| ui.add(button));
             response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, name));

@@ -131,12 +131,12 @@ fn head(cx: &ViewCx<'_>, ui: &mut Ui, title: &str, place: &str) {
 /// The flags as switches in two columns; the one under the pointer.
 fn switches_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
     let flags = subject.format.flags();
-    let lines = flags.len().div_ceil(2) as f32;
-    let (room, _) = ui.allocate_exact_size(vec2(ui.available_width(), lines * SWITCH_HEIGHT), Sense::hover());
+    let (lines, height) = (flags.len().div_ceil(2) as f32, super::theme::wide(ui, SWITCH_HEIGHT));
+    let (room, _) = ui.allocate_exact_size(vec2(ui.available_width(), lines * height), Sense::hover());
     let mut hovered = None;
     for (i, flag) in flags.iter().enumerate() {
-        let at = room.min + vec2((i % 2) as f32 * 0.5 * room.width(), (i / 2) as f32 * SWITCH_HEIGHT);
-        let rect = egui::Rect::from_min_size(at, vec2(0.5 * room.width() - 4.0, SWITCH_HEIGHT));
+        let at = room.min + vec2((i % 2) as f32 * 0.5 * room.width(), (i / 2) as f32 * height);
+        let rect = egui::Rect::from_min_size(at, vec2(0.5 * room.width() - 4.0, height));
         let response = switch_ui(cx, ui, subject, flag, rect);
         if response.hovered() || response.has_focus() {
             hovered = Some(flag.low);
@@ -184,6 +184,9 @@ fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> O
     let mut text = ui.data_mut(|data| data.get_temp::<(String, String)>(id)).filter(|(of, _)| of == current);
     let buffer = &mut text.get_or_insert_with(|| (current.to_owned(), current.to_owned())).1;
     let edit = TextEdit::singleline(buffer).id(id.with("field")).font(mono(13.0)).desired_width(width);
+    let touch = super::theme::is_touch(ui.ctx());
+    let edit =
+        if touch { edit.align(egui::Align2::LEFT_CENTER).min_size(vec2(width, super::theme::TOUCH)) } else { edit };
     let response = ui.add(edit).accessible_name(name);
     let given = buffer.clone();
     let done = response.lost_focus();
@@ -244,14 +247,18 @@ fn key_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
             let value = cleared | u64::from(key & 0xf) << crate::arch::entry::KEY_SHIFT;
             cx.send(AppCommand::Run(subject.store(value)));
         };
-        if ui.small_button("−").accessible_name(tr!(cx, "Protection key one less")).clicked() {
+        if small_button(ui, "−").accessible_name(tr!(cx, "Protection key one less")).clicked() {
             set(key.wrapping_sub(1));
         }
         ui.label(RichText::new(format!("{key:2}")).font(mono(TEXT)).color(cx.tokens.strong));
-        if ui.small_button("+").accessible_name(tr!(cx, "Protection key one more")).clicked() {
+        if small_button(ui, "+").accessible_name(tr!(cx, "Protection key one more")).clicked() {
             set(key.wrapping_add(1));
         }
     });
+}
+
+fn small_button(ui: &mut Ui, sign: &str) -> Response {
+    if super::theme::is_touch(ui.ctx()) { super::widgets::button(ui, sign) } else { ui.small_button(sign) }
 }
 
 /// What the hovered bit would do; the line keeps its place when nothing is hovered.

@@ -6,7 +6,7 @@ use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
 
 use super::lesson::spot_zone;
 use super::processor_strip::Rows;
-use super::theme::{PAD, Tokens};
+use super::theme::{PAD, Tokens, control};
 use super::view::{AppCommand, Page, Screen, ViewCx};
 use super::widgets::segmented;
 use super::{bar, compare, cost_meter, drawer, host, memory_panel, processor_strip, stage, timeline};
@@ -19,11 +19,20 @@ const TWO_ROWS: f32 = 1160.0;
 /// From this width on the side zones are wide.
 const ROOMY: f32 = 1500.0;
 
-const BAR: f32 = 44.0;
-const STRIP: f32 = 86.0;
-const TIME: f32 = 140.0;
-/// On a narrow screen the line of time, too, has one row more.
-const TIME_NARROW: f32 = 180.0;
+/// Height of a bar with one row of controls.
+fn bar_height(ui: &Ui) -> f32 {
+    control(ui) + 14.0
+}
+
+/// Height of the processor strip in two rows.
+fn strip_height(ui: &Ui) -> f32 {
+    2.0 * control(ui) + 26.0
+}
+
+/// Height of the line of time; on a narrow screen it has one row more.
+fn time_height(ui: &Ui, narrow: bool) -> f32 {
+    if narrow { 2.0 * control(ui) + 120.0 } else { control(ui) + 110.0 }
+}
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
     Frame::new().fill(t.panel).inner_margin(Margin::symmetric(x as i8, y as i8))
@@ -41,8 +50,8 @@ pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
-    fixed(Panel::top("bar"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, narrow));
-    let height = if narrow { compare::transport::HEIGHT_NARROW } else { compare::transport::HEIGHT };
+    fixed(Panel::top("bar"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, narrow));
+    let height = compare::transport::height(ui, narrow);
     fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)))
         .show(ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
     let margin = if narrow { Margin::symmetric(PAD as i8, 10) } else { Margin::symmetric(22, 18) };
@@ -59,7 +68,7 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     };
     bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
-    fixed(Panel::bottom("time"), TIME, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+    fixed(Panel::bottom("time"), time_height(ui, false), zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
     // A frame in another page has no room to spare: the tables are what it is for.
     if !cx.embedded {
         let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
@@ -72,7 +81,7 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
 }
 
 fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
-    fixed(Panel::top("bar"), BAR, zone(cx.tokens, PAD, 0.0)).show(ui, |ui| match cx.embedded {
+    fixed(Panel::top("bar"), bar_height(ui), zone(cx.tokens, PAD, 0.0)).show(ui, |ui| match cx.embedded {
         true => host::bar_ui(cx, ui),
         false => bar::bar_ui(cx, ui, narrow),
     });
@@ -81,7 +90,7 @@ fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 fn strip_panel(cx: &ViewCx<'_>, ui: &mut Ui, fits: bool) {
     let frame = zone(cx.tokens, PAD, 9.0);
     if fits {
-        let panel = fixed(Panel::top("strip"), STRIP, frame);
+        let panel = fixed(Panel::top("strip"), strip_height(ui), frame);
         panel.show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Two));
     } else {
         let panel = Panel::top("wrapped strip").resizable(false).frame(frame);
@@ -106,10 +115,11 @@ fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
 fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     bar_panel(cx, ui, true);
-    fixed(Panel::top("pages"), BAR, zone(t, PAD, 0.0)).show(ui, |ui| {
+    fixed(Panel::top("pages"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
-    fixed(Panel::bottom("time"), TIME_NARROW, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    fixed(Panel::bottom("time"), time_height(ui, true), zone(t, PAD, 10.0))
+        .show(ui, |ui| timeline::timeline_ui(cx, ui));
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));

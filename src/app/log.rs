@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egui::{Align2, Color32, Id, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
-use super::theme::{self, RADIUS_SMALL, ROW, TEXT};
+use super::theme::{self, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::{caption, focus_ring};
 use super::{hover, menu};
@@ -25,14 +25,15 @@ pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
     super::transcript::pane_ui(cx, ui);
     ui.spacing_mut().item_spacing.y = 0.0;
+    let row = theme::row(ui);
     let mut area = ScrollArea::vertical().auto_shrink(false);
     let (id, line) = (ui.scope_id().with("line in view"), focus_line(cx));
     // The focus is brought into view when it moves, not while somebody scrolls.
     if ui.data(|data| data.get_temp::<usize>(id)) != Some(line) {
         ui.data_mut(|data| data.insert_temp(id, line));
-        area = area.vertical_scroll_offset((line as f32 * ROW - ui.available_height() / 2.0).max(0.0));
+        area = area.vertical_scroll_offset((line as f32 * row - ui.available_height() / 2.0).max(0.0));
     }
-    area.show_rows(ui, ROW, cx.history.line_count(), |ui, lines| {
+    area.show_rows(ui, row, cx.history.line_count(), |ui, lines| {
         let (first, _) = cx.history.line(lines.start);
         let (last, _) = cx.history.line(lines.end - 1);
         let known = events_of(cx, ui, first..last + 1);
@@ -70,7 +71,7 @@ fn focus_line(cx: &ViewCx<'_>) -> usize {
 fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
     let (step, event) = cx.history.line(line);
     let cursor = cx.session.lab.cursor();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
     let text = match event {
         None => command_line(cx, ui, rect, step),
         Some(index) => {

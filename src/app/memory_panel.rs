@@ -5,7 +5,7 @@ use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, U
 use super::actions::Action;
 use super::hover::{self, Pointed};
 use super::tables::{COLUMNS, MAX_TABLES, Reach, Table};
-use super::theme::{self, CHIP, TEXT};
+use super::theme::{self, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
 use super::{audit, engines, menu};
@@ -39,7 +39,7 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
         ui.add_space(GROUP);
         let broken = ui.horizontal(|ui| {
-            ui.spacing_mut().interact_size.y = CHIP;
+            ui.spacing_mut().interact_size.y = theme::chip(ui);
             ui.spacing_mut().button_padding.y = 2.0;
             heading(ui, cx.tokens, tr!(cx, "Engine"));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
@@ -269,7 +269,7 @@ fn near_view(ui: &Ui, index: usize) -> bool {
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(5.0);
-        ui.spacing_mut().interact_size.y = CHIP;
+        ui.spacing_mut().interact_size.y = theme::chip(ui);
         ui.horizontal_wrapped(|ui| EngineName::ALL.iter().for_each(|engine| engine_ui(cx, ui, *engine)));
     });
 }
@@ -277,7 +277,7 @@ fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// The way to all engines at once.
 fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.add_space(2.0);
-    let size = Vec2::new(ui.available_width(), theme::CONTROL);
+    let size = Vec2::new(ui.available_width(), theme::control(ui));
     let button = egui::Button::new(tr!(cx, "Compare side by side")).min_size(size);
     let layout = egui::Layout::top_down_justified(egui::Align::Center);
     let response = ui.allocate_ui_with_layout(size, layout, |ui| ui.add(button)).inner;

@@ -317,6 +317,7 @@ impl App {
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         self.take_input(ui.ctx());
         self.motion.tick(ui.ctx());
+        theme::follow_touch(ui.ctx());
         let machine = self.focus.vm(self.session.lab.vm()).machine();
         self.structures.follow(machine, &stage::path::pdptes_in_force(machine, self.session.engine()));
         let cx = self.view_cx(ui.ctx());

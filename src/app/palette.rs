@@ -6,7 +6,7 @@ use egui::{
 };
 
 use super::actions::{Action, Group};
-use super::theme::{self, RADIUS, RADIUS_SMALL, ROW, TEXT};
+use super::theme::{self, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
 use super::{files, lesson, presets};
@@ -113,7 +113,9 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         .id(Id::unique("palette: field"))
         .hint_text(tr!(cx, "Search or run a command; a hex number is an address"))
         .desired_width(f32::INFINITY)
-        .margin(Margin::symmetric(10, 8));
+        .margin(Margin::symmetric(10, 8))
+        .align(Align2::LEFT_CENTER)
+        .min_size(Vec2::new(0.0, theme::control(ui)));
     let response = ui.add(edit).accessible_name(tr!(cx, "Search or run a command"));
     response.request_focus();
     let found = matching(&search.text, cx.language());
@@ -129,7 +131,7 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.add_space(6.0);
     ui.spacing_mut().item_spacing.y = 0.0;
     let mut wanted = found.get(search.chosen).copied().filter(|_| enter);
-    let area = ScrollArea::vertical().max_height(ROWS as f32 * ROW).auto_shrink([false, true]);
+    let area = ScrollArea::vertical().max_height(ROWS as f32 * theme::ROW).auto_shrink([false, true]);
     area.show(ui, |ui| {
         for (i, action) in found.iter().enumerate() {
             let response = row_ui(cx, ui, *action, i == search.chosen);
@@ -177,7 +179,7 @@ fn matching(search: &str, language: Language) -> Vec<Action> {
 
 fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::Response {
     let t = cx.tokens;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
     let text = action.text(cx.language());
     let name = tr!(cx, "Run: {action}", action = text);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
@@ -232,7 +234,7 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// A line of the sheet: a click does what the key does.
 fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
     let t = cx.tokens;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
     let key = action.key_text(ui.ctx());
     let text = action.text(cx.language());
     let name = tr!(cx, "{what}: {why}", what = text, why = key);

@@ -145,7 +145,7 @@ pub fn processor_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui, rows: Rows) {
 
 fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal(|ui| {
-        ui.set_min_height(theme::CONTROL);
+        ui.set_min_height(theme::control(ui));
         spot(cx, ui, "mode", |ui| mode_ui(cx, ui));
         for register in REGISTERS {
             ui.add_space(10.0);
@@ -153,7 +153,7 @@ fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     });
     ui.horizontal(|ui| {
-        ui.set_min_height(theme::CONTROL);
+        ui.set_min_height(theme::control(ui));
         spot(cx, ui, "cr3", |ui| cr3_ui(cx, ui));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             composer_ui(cx, ui);
@@ -306,9 +306,9 @@ fn buttons_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// The composer as one block of known width, so that it can stand at the right and still be read,
 /// and reached with Tab, from the left: as wide as its words were in the pass before.
 fn composer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let id = egui::Id::unique(("composer: width", cx.language().id()));
+    let id = egui::Id::unique(("composer: width", cx.language().id(), theme::is_touch(ui.ctx())));
     let known = ui.data(|data| data.get_temp::<f32>(id));
-    let size = egui::vec2(known.unwrap_or(COMPOSER_WIDTH), theme::CONTROL);
+    let size = egui::vec2(known.unwrap_or(COMPOSER_WIDTH), theme::control(ui));
     let block = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         let left = ui.cursor().left();

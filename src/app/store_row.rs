@@ -3,9 +3,9 @@
 //! Straight to physical memory it is what a kernel does through a mapping outside the tables in view;
 //! through the page tables it is a store of the composer's user or kernel.
 
-use egui::{Button, Color32, Id, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{Button, Color32, Id, RichText, Role, Stroke, Ui, WidgetInfo};
 
-use super::theme::CONTROL;
+use super::theme;
 use super::view::{AppCommand, Composer, Selection, ViewCx};
 use super::widgets::{HexField, button, caption, hex_field, primary_button, segmented};
 use crate::arch::address::Num;
@@ -82,7 +82,7 @@ pub fn store_row_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let mut draft = known.unwrap_or_else(|| Draft::of(cx));
     let (sign, name) = (if draft.open { "▾" } else { "▸" }, tr!(cx, "Store to memory"));
     let text = RichText::new(format!("{sign} {name}")).color(cx.tokens.guest.text);
-    let head = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL));
+    let head = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE).min_size(theme::button_size(ui));
     let head = ui.add(head);
     head.widget_info(|| WidgetInfo::selected(Role::Button, true, draft.open, name));
     if head.clicked() {

@@ -229,6 +229,10 @@ pub const ROW: f32 = 26.0;
 pub const CONTROL: f32 = 30.0;
 /// Height of a chip, in points.
 pub const CHIP: f32 = 26.0;
+/// The least side of what a finger presses, in points.
+pub const TOUCH: f32 = 44.0;
+/// Windows less wide than this, in points, are those of telephones.
+const TELEPHONE: f32 = 700.0;
 /// Distance from a zone's border to its content, in points.
 pub const PAD: f32 = 14.0;
 /// How long a control takes to change, in seconds.
@@ -265,11 +269,82 @@ pub fn mono_bold(size: f32) -> FontId {
     FontId::new(size, FontFamily::Name(MONO_BOLD.into()))
 }
 
+/// Whether controls are to be large enough for a finger: on a telephone, and wherever a finger has
+/// been seen.
+#[must_use]
+pub fn is_touch(ctx: &egui::Context) -> bool {
+    ctx.data(|data| data.get_temp::<bool>(touch_id())).unwrap_or_default()
+}
+
+fn touch_id() -> egui::Id {
+    egui::Id::unique("controls for a finger")
+}
+
+/// Notices the first finger, and windows that become as narrow as a telephone or wider again.
+pub fn follow_touch(ctx: &egui::Context) {
+    let seen = egui::Id::unique("a finger was seen");
+    let touched = ctx.input(|input| input.events.iter().any(|event| matches!(event, egui::Event::Touch { .. })));
+    let finger = ctx.data_mut(|data| {
+        let seen = data.get_temp_mut_or_default::<bool>(seen);
+        *seen |= touched;
+        *seen
+    });
+    let touch = finger || ctx.content_rect().width() < TELEPHONE;
+    if touch != is_touch(ctx) {
+        ctx.data_mut(|data| data.insert_temp(touch_id(), touch));
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            ctx.style_mut_of(theme, |style| style.spacing.interact_size.y = least(touch, CONTROL));
+        }
+        ctx.request_repaint();
+    }
+}
+
+const fn least(touch: bool, height: f32) -> f32 {
+    if touch { height.max(TOUCH) } else { height }
+}
+
+/// Height of a button or a field, in points.
+#[must_use]
+pub fn control(ui: &egui::Ui) -> f32 {
+    least(is_touch(ui.ctx()), CONTROL)
+}
+
+/// Height of a chip, in points.
+#[must_use]
+pub fn chip(ui: &egui::Ui) -> f32 {
+    least(is_touch(ui.ctx()), CHIP)
+}
+
+/// Height of a row of a list, in points.
+#[must_use]
+pub fn row(ui: &egui::Ui) -> f32 {
+    least(is_touch(ui.ctx()), ROW)
+}
+
+/// The least width of what is `width` wide for a mouse, in points.
+#[must_use]
+pub fn wide(ui: &egui::Ui, width: f32) -> f32 {
+    least(is_touch(ui.ctx()), width)
+}
+
+/// The least size of a button that is as wide as its words, in points.
+#[must_use]
+pub fn button_size(ui: &egui::Ui) -> Vec2 {
+    if is_touch(ui.ctx()) { Vec2::splat(TOUCH) } else { Vec2::new(0.0, CONTROL) }
+}
+
+/// What becomes the place of something pressed: as it is painted, or as large as a finger needs.
+#[must_use]
+pub fn target(ui: &egui::Ui, painted: egui::Rect) -> egui::Rect {
+    let size = if is_touch(ui.ctx()) { painted.size().max(Vec2::splat(TOUCH)) } else { painted.size() };
+    egui::Rect::from_center_size(painted.center(), size)
+}
+
 /// Puts fonts and styles into a context. `None` follows the system's theme.
 pub fn install(ctx: &egui::Context, theme: Option<Theme>) {
     super::fonts::install(ctx);
     for theme in [Theme::Dark, Theme::Light] {
-        ctx.set_style_of(theme.into(), style(Tokens::of(theme)));
+        set_style(ctx, theme);
     }
     choose(ctx, theme);
 }
@@ -278,12 +353,18 @@ pub fn install(ctx: &egui::Context, theme: Option<Theme>) {
 pub fn choose(ctx: &egui::Context, theme: Option<Theme>) {
     if let Some(theme) = theme {
         ctx.data_mut(|data| data.insert_temp(chosen_id(), theme));
-        ctx.set_style_of(theme.into(), style(Tokens::of(theme)));
+        set_style(ctx, theme);
     }
     ctx.set_theme(match theme {
         None => egui::ThemePreference::System,
         Some(theme) => egui::Theme::from(theme).into(),
     });
+}
+
+fn set_style(ctx: &egui::Context, theme: Theme) {
+    let mut style = style(Tokens::of(theme));
+    style.spacing.interact_size.y = least(is_touch(ctx), CONTROL);
+    ctx.set_style_of(theme.into(), style);
 }
 
 fn style(t: &Tokens) -> egui::Style {

@@ -13,7 +13,7 @@ mod transport; // the buttons
 
 use egui::{Align, Button, Layout, Response, Ui, vec2};
 
-use super::theme::{CONTROL, PAD};
+use super::theme::{PAD, control};
 use super::view::ViewCx;
 
 /// Below this width, in points, the position has a row of its own.
@@ -26,7 +26,7 @@ pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let narrow = ui.available_width() < NARROW;
     let row = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui)| {
         let layout = Layout::left_to_right(Align::Center);
-        ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), layout, |ui| add(ui));
+        ui.allocate_ui_with_layout(vec2(ui.available_width(), control(ui)), layout, |ui| add(ui));
     };
     row(ui, &mut |ui| {
         transport::transport_ui(cx, ui, narrow);
@@ -42,6 +42,6 @@ pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn button(ui: &mut Ui, enabled: bool, button: Button<'_>, name: &str, tip: &str) -> Response {
-    let response = ui.add_enabled(enabled, button.min_size(vec2(CONTROL, CONTROL)));
+    let response = ui.add_enabled(enabled, button.min_size(vec2(control(ui), control(ui))));
     response.on_hover_text(tip).accessible_name(name)
 }

@@ -89,14 +89,14 @@ pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let mut job = LayoutJob::simple(text.clone(), theme::plain(TEXT), title_color(cx), width);
     job.wrap.max_rows = 2;
     let galley = ui.painter().layout_job(job);
-    let size = vec2(ui.available_width(), galley.size().y + 14.0);
+    let size = vec2(ui.available_width(), theme::wide(ui, galley.size().y + 14.0));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = tr!(cx.language(), "Why: {title}", title = text);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let fill = if response.hovered() { t.button_hover } else { t.stage };
     let stroke = Stroke::new(1.0, t.border);
     ui.painter().rect(rect, RADIUS, fill, stroke, egui::StrokeKind::Inside);
-    ui.painter().galley(rect.min + vec2(10.0, 7.0), galley, t.strong);
+    ui.painter().galley(egui::pos2(rect.left() + 10.0, rect.center().y - 0.5 * galley.size().y), galley, t.strong);
     let at = egui::pos2(rect.right() - 14.0, rect.center().y);
     ui.painter().text(at, egui::Align2::CENTER_CENTER, "▸", theme::plain(TEXT), t.weak);
     focus_ring(ui, t, &response, rect);
@@ -256,13 +256,14 @@ fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause) {
     let mut job = linked(&cause.text, t.text, t.guest.text);
     job.wrap.max_width = width - INDENT - 4.0;
     let galley = ui.painter().layout_job(job);
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(width, galley.size().y + 6.0), Sense::click());
+    let (rect, response) =
+        ui.allocate_exact_size(Vec2::new(width, theme::wide(ui, galley.size().y + 6.0)), Sense::click());
     let name = format!("{number}. {}", cause.text);
     response.widget_info(|| WidgetInfo::labeled(Role::Link, true, &name));
     if response.hovered() {
         ui.painter().rect_filled(rect, RADIUS_SMALL, t.button_hover);
     }
-    let top = rect.top() + 3.0;
+    let top = rect.center().y - 0.5 * galley.size().y;
     let label = format!("{number}.");
     ui.painter().text(egui::pos2(rect.left() + 2.0, top), egui::Align2::LEFT_TOP, label, theme::plain(TEXT), t.weak);
     ui.painter().galley(egui::pos2(rect.left() + INDENT, top), galley, t.text);

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Button, Color32, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::theme::{self, CHIP, CONTROL, RADIUS, RADIUS_SMALL, TEXT, Tokens};
+use super::theme::{self, RADIUS, RADIUS_SMALL, TEXT, Tokens};
 use crate::arch::address::number_from_text;
 use crate::explain;
 
@@ -19,18 +19,18 @@ pub fn caption(ui: &mut Ui, t: &Tokens, text: impl Into<String>) {
 /// The button that a zone is about.
 pub fn primary_button(ui: &mut Ui, t: &Tokens, text: &str) -> Response {
     let text = RichText::new(text).font(theme::bold(TEXT)).color(t.on_primary);
-    ui.add(Button::new(text).fill(t.primary).stroke(Stroke::NONE).min_size(Vec2::new(0.0, CONTROL)))
+    ui.add(Button::new(text).fill(t.primary).stroke(Stroke::NONE).min_size(theme::button_size(ui)))
 }
 
 /// An ordinary button, all of one height.
 pub fn button(ui: &mut Ui, text: &str) -> Response {
-    ui.add(Button::new(text).min_size(Vec2::new(CONTROL, CONTROL)))
+    ui.add(Button::new(text).min_size(Vec2::splat(theme::control(ui))))
 }
 
 /// A single bit: tinted while it is 1. `name` is for people who do not see the screen.
 pub fn chip(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str) -> Response {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), t.strong);
-    let size = Vec2::new(galley.size().x + 16.0, CHIP);
+    let size = Vec2::new(theme::wide(ui, galley.size().x + 16.0), theme::chip(ui));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let enabled = ui.is_enabled();
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, enabled, on, name));
@@ -63,12 +63,12 @@ pub fn segmented<T: Copy + PartialEq>(
         })
         .collect();
     // Room for the heavier weight, so that nothing moves when the choice does.
-    let widths: Vec<f32> = galleys.iter().map(|galley| (galley.size().x + 19.0).round()).collect();
-    let (frame, _) = ui.allocate_exact_size(Vec2::new(widths.iter().sum::<f32>(), CONTROL), Sense::hover());
+    let widths: Vec<f32> = galleys.iter().map(|galley| theme::wide(ui, (galley.size().x + 19.0).round())).collect();
+    let (frame, _) = ui.allocate_exact_size(Vec2::new(widths.iter().sum::<f32>(), theme::control(ui)), Sense::hover());
     ui.painter().rect(frame, RADIUS - 1, t.stage, Stroke::new(1.0, t.border), StrokeKind::Inside);
     let (mut chosen, mut left) = (None, frame.left());
     for (((value, text), galley), width) in options.iter().zip(galleys).zip(widths) {
-        let rect = Rect::from_min_size(egui::pos2(left, frame.top()), Vec2::new(width, CONTROL));
+        let rect = Rect::from_min_size(egui::pos2(left, frame.top()), Vec2::new(width, frame.height()));
         left += width;
         let response = ui.interact(rect, ui.scope_id().with((group, text)), Sense::click());
         let on = *value == current;
@@ -110,7 +110,7 @@ pub struct ListRow<'a> {
 impl ListRow<'_> {
     /// Draws it over the whole width.
     pub fn show(&self, ui: &mut Ui, t: &Tokens) -> Response {
-        let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::ROW), Sense::click());
+        let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
         response.widget_info(|| {
             WidgetInfo::selected(Role::Button, ui.is_enabled(), self.selected, format!("{} {}", self.left, self.right))
         });
@@ -167,7 +167,7 @@ pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) ->
         .desired_width(width - 16.0)
         .margin(egui::Margin::symmetric(8, 5))
         .align(Align2::LEFT_CENTER)
-        .min_size(Vec2::new(width, CONTROL));
+        .min_size(Vec2::new(width, theme::control(ui)));
     let response = ui.add(edit).accessible_name(name);
     let number = number_from_draft(&text);
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));

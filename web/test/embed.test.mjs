@@ -9,8 +9,9 @@ import { pressOn } from "./keyboard.mjs";
 const file = new URL("../../assets/scenarios/the-register-remembers.json", import.meta.url);
 const example = JSON.parse(await readFile(file, "utf8"));
 
-const HOST = "http://lecture.example/";
-const SIBLING = "http://elsewhere.example/";
+// Other origins than the page's; of this machine, because Chromium keeps pages of the network from it.
+const HOST = "http://localhost:8998/";
+const SIBLING = "http://localhost:8999/";
 const html = (body) => ({ contentType: "text/html", body: `<!doctype html><title>Lecture</title>${body}` });
 
 let browser;

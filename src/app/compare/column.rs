@@ -56,11 +56,15 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, room: Rect, at: usize, engine: EngineCo
         Some(switch) => switch.meaning,
         None => cx.tr(engines::gist(engine.name)),
     };
-    let buttons = vec2(64.0, 28.0);
-    let corner = Rect::from_min_size(pos2(room.right() - buttons.x + 6.0, room.top() + 8.0), buttons);
+    let side = theme::wide(ui, 28.0);
+    let buttons = vec2(2.0 * side + 8.0, side);
+    let corner = Rect::from_min_size(
+        pos2(room.right() - buttons.x + 6.0, room.top() + theme::wide(ui, 36.0) - 28.0 - (side - 28.0)),
+        buttons,
+    );
     let width = corner.left() - room.left() - 8.0;
     let name = cut(ui, &title, theme::bold(17.0), hue.text, width);
-    let gist = cut(ui, gist, theme::plain(TEXT), t.weak, room.width());
+    let gist = cut(ui, gist, theme::plain(TEXT), t.weak, if side > 28.0 { width } else { room.width() });
     let (name_at, gist_at) = (pos2(room.left(), room.top() + 13.0), pos2(room.left(), room.top() + 37.0));
     let text = Rect::from_min_max(room.min, pos2(corner.left(), room.bottom()));
     let response = ui.interact(text, ui.scope_id().with("name"), Sense::hover());
@@ -78,15 +82,15 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, room: Rect, at: usize, engine: EngineCo
     });
 }
 
-fn small<'a>(cx: &ViewCx<'_>, sign: &'a str) -> Button<'a> {
+fn small<'a>(cx: &ViewCx<'_>, ui: &Ui, sign: &'a str) -> Button<'a> {
     let size = if sign == "▼" { 10.0 } else { TEXT };
     let text = egui::RichText::new(sign).font(theme::plain(size)).color(cx.tokens.weak);
-    Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE).min_size(Vec2::splat(28.0))
+    Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE).min_size(Vec2::splat(theme::wide(ui, 28.0)))
 }
 
 fn change_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, engine: EngineConfig, title: &str) {
     let tip = tr!(cx, "Another engine in place of {engine}", engine = title);
-    let (response, _) = egui::containers::menu::MenuButton::from_button(small(cx, "▼")).ui(ui, |ui| {
+    let (response, _) = egui::containers::menu::MenuButton::from_button(small(cx, ui, "▼")).ui(ui, |ui| {
         let shown = columns(cx.view, cx.session);
         for other in engines::free(cx.session.config(), &shown) {
             if ui.button(engines::title(cx.language(), other)).clicked() {
@@ -109,7 +113,7 @@ fn change_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, engine: EngineConfig, titl
 fn remove_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, title: &str) {
     let enough = columns(cx.view, cx.session).len() > engines::FEWEST;
     let tip = tr!(cx, "Remove {engine}", engine = title);
-    let response = ui.add_enabled(enough, small(cx, "✕")).on_hover_text(&tip);
+    let response = ui.add_enabled(enough, small(cx, ui, "✕")).on_hover_text(&tip);
     let response = response.on_disabled_hover_text(tr!(cx, "Two engines are the fewest to compare"));
     if response.accessible_name(tip).clicked() {
         cx.send(AppCommand::Compare(CompareWish::Remove(at)));
@@ -159,6 +163,7 @@ fn rows_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineConfig, column: &Column) 
     ui.spacing_mut().item_spacing = Vec2::ZERO;
     let low = ui.available_height() < LOW - HEAD;
     let (row, pitch) = if low { (ROW - 6.0, PITCH - 8.0) } else { (ROW, PITCH) };
+    let (row, pitch) = (theme::wide(ui, row), theme::wide(ui, row) + pitch - row);
     let shown = if cx.is_partial() { cx.shown } else { usize::MAX };
     let area = ScrollArea::vertical().id_salt(("of step", cx.session.lab.cursor())).auto_shrink(false);
     let above = if low { 10.0 } else { PAD };

@@ -15,9 +15,9 @@ pub mod transport; // time
 mod wish; // what the view asks for
 pub mod words; // rows into words
 
-use egui::{Align, Button, Layout, Rect, RichText, Ui, UiBuilder, Vec2, pos2, vec2};
+use egui::{Align, Button, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
-use super::theme::{self, CONTROL, TEXT};
+use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::{button, segmented};
 use crate::engine::EngineConfig;
@@ -76,7 +76,7 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], paged: bool) 
         3 => word!("Same commands, three engines"),
         _ => word!("Same commands, four engines"),
     });
-    let row = vec2(ui.available_width(), CONTROL + 2.0);
+    let row = vec2(ui.available_width(), theme::control(ui) + 2.0);
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         add_ui(cx, ui, engines);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -122,7 +122,7 @@ fn subtitle(cx: &ViewCx<'_>) -> String {
 fn add_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig]) {
     let full = engines.len() >= engines::MOST;
     ui.add_enabled_ui(!full, |ui| {
-        let button = Button::new(tr!(cx, "Add engine")).min_size(Vec2::new(0.0, CONTROL));
+        let button = Button::new(tr!(cx, "Add engine")).min_size(theme::button_size(ui));
         let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
             for engine in engines::free(cx.session.config(), engines) {
                 if ui.button(engines::title(cx.language(), engine)).clicked() {

@@ -6,15 +6,15 @@ use egui::{
 };
 
 use crate::app::actions::Action;
-use crate::app::theme::{CONTROL, TEXT};
+use crate::app::theme::{TEXT, control};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::focus_ring;
 use crate::tr;
 
-/// Height of the row, and of the same with the track in a row of its own, in points.
-pub const HEIGHT: f32 = 64.0;
-/// See [`HEIGHT`].
-pub const HEIGHT_NARROW: f32 = 138.0;
+/// Its height, in points. `narrow`: position and track have rows of their own.
+pub fn height(ui: &Ui, narrow: bool) -> f32 {
+    if narrow { 3.0 * control(ui) + 48.0 } else { control(ui) + 34.0 }
+}
 /// Marks that stand closer, in points, become one.
 const CLOSE: f32 = 4.0;
 /// With less room, in points, words are left out.
@@ -41,11 +41,11 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 
 fn row(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let layout = Layout::left_to_right(Align::Center);
-    ui.allocate_ui_with_layout(vec2(ui.available_width(), CONTROL), layout, add);
+    ui.allocate_ui_with_layout(vec2(ui.available_width(), control(ui)), layout, add);
 }
 
 fn press(cx: &ViewCx<'_>, ui: &mut Ui, (text, action): (RichText, Action), enabled: bool, fill: Option<egui::Color32>) {
-    let mut button = Button::new(text).min_size(Vec2::splat(CONTROL));
+    let mut button = Button::new(text).min_size(Vec2::splat(control(ui)));
     if let Some(fill) = fill {
         button = button.fill(fill);
     }
@@ -56,6 +56,10 @@ fn press(cx: &ViewCx<'_>, ui: &mut Ui, (text, action): (RichText, Action), enabl
 }
 
 fn buttons(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
+    if narrow {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 8.0;
+    }
     let (t, lab) = (cx.tokens, &cx.session.lab);
     let past = lab.cursor() > 0;
     let future = lab.cursor() < lab.len() || cx.is_partial();
@@ -99,7 +103,7 @@ fn position(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
 /// The whole path: a tick where engines part, filled up to the cursor. Click and drag scrub.
 fn track(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (t, lab) = (cx.tokens, &cx.session.lab);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL), Sense::click_and_drag());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), control(ui)), Sense::click_and_drag());
     let line = Rect::from_center_size(rect.center(), vec2((rect.width() - 14.0).max(1.0), 6.0));
     let len = lab.len().max(1) as f32;
     let x = |step: usize| line.left() + line.width() * step as f32 / len;

@@ -1,4 +1,4 @@
-//! The bits of an entry as cells: 32 in a line, in nibbles, with brackets below that name fields.
+//! The bits of an entry as cells: 32 in a line, 8 for a finger, in nibbles, with brackets below that name fields.
 //!
 //! One widget for the keyboard: arrows move, Space toggles, letters jump to flags. Every flag also
 //! has a switch of its own below, so that nothing needs the cells.
@@ -11,11 +11,13 @@ use egui::{
 use super::Subject;
 use super::fields::{self, Field, Role};
 use crate::app::stage::hatch;
-use crate::app::theme::{mono, plain};
+use crate::app::theme::{self, mono, plain};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::tr;
 
 const PER_LINE: u32 = 32;
+/// Cells in a line for a finger.
+const PER_TOUCHED_LINE: u32 = 8;
 const CELL_HEIGHT: f32 = 18.0;
 const BRACKET_HEIGHT: f32 = 20.0;
 const NIBBLE_GAP: f32 = 4.0;
@@ -26,24 +28,32 @@ struct Grid {
     origin: Pos2,
     width: u32,
     cell: f32,
+    per_line: u32,
+    height: f32,
+}
+
+/// How many cells stand in a line.
+fn per_line(ui: &Ui) -> u32 {
+    if theme::is_touch(ui.ctx()) { PER_TOUCHED_LINE } else { PER_LINE }
 }
 
 impl Grid {
-    fn new(origin: Pos2, room: f32, width: u32) -> Self {
-        let gaps = NIBBLE_GAP * (PER_LINE / 4 - 1) as f32;
-        Self { origin, width, cell: ((room - gaps) / PER_LINE as f32).floor().max(5.0) }
+    fn new(origin: Pos2, room: f32, width: u32, per_line: u32, height: f32) -> Self {
+        let gaps = NIBBLE_GAP * (per_line / 4 - 1) as f32;
+        let cell = ((room - gaps) / per_line as f32).floor().max(5.0);
+        Self { origin, width, cell, per_line, height }
     }
 
     fn lines(&self) -> u32 {
-        self.width / PER_LINE
+        self.width / self.per_line
     }
 
     fn rect(&self, bit: u32) -> Rect {
-        let line = self.lines() - 1 - bit / PER_LINE;
-        let column = PER_LINE - 1 - bit % PER_LINE;
+        let line = self.lines() - 1 - bit / self.per_line;
+        let column = self.per_line - 1 - bit % self.per_line;
         let x = column as f32 * self.cell + (column / 4) as f32 * NIBBLE_GAP;
-        let y = line as f32 * (CELL_HEIGHT + BRACKET_HEIGHT);
-        Rect::from_min_size(self.origin + vec2(x, y), vec2(self.cell, CELL_HEIGHT))
+        let y = line as f32 * (self.height + BRACKET_HEIGHT);
+        Rect::from_min_size(self.origin + vec2(x, y), vec2(self.cell, self.height))
     }
 
     fn bit_at(&self, at: Pos2) -> Option<u32> {
@@ -54,10 +64,11 @@ impl Grid {
 /// Draws the cells; the bit under the pointer or the keyboard's cursor.
 pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
     let width = subject.format.width();
-    let lines = (width / PER_LINE) as f32;
-    let size = vec2(ui.available_width(), lines * (CELL_HEIGHT + BRACKET_HEIGHT));
+    let (per_line, height) = (per_line(ui), theme::wide(ui, CELL_HEIGHT));
+    let lines = (width / per_line) as f32;
+    let size = vec2(ui.available_width(), lines * (height + BRACKET_HEIGHT));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let grid = Grid::new(rect.min, rect.width(), width);
+    let grid = Grid::new(rect.min, rect.width(), width, per_line, height);
     let cursor = keyboard(cx, ui, subject, &response);
     let hovered = response.hover_pos().and_then(|at| grid.bit_at(at));
     if response.clicked()
@@ -151,8 +162,8 @@ fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
     }
     // A field across two lines gets a bracket in each.
     for line in 0..grid.lines() {
-        let high = field.high.min((line + 1) * PER_LINE - 1);
-        let low = field.low.max(line * PER_LINE);
+        let high = field.high.min((line + 1) * grid.per_line - 1);
+        let low = field.low.max(line * grid.per_line);
         if low > high || field.role == Role::Ignored && high == low {
             continue;
         }
@@ -180,14 +191,14 @@ fn keyboard(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, response: &Response) ->
     }
     let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
-    let width = subject.format.width();
+    let (width, per_line) = (subject.format.width(), per_line(ui));
     let mut bit = ui.data(|data| data.get_temp::<u32>(response.id)).unwrap_or(0).min(width - 1);
     let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
     let moves = [
         (Key::ArrowLeft, 1),
         (Key::ArrowRight, width - 1),
-        (Key::ArrowUp, PER_LINE % width),
-        (Key::ArrowDown, width - PER_LINE % width),
+        (Key::ArrowUp, per_line % width),
+        (Key::ArrowDown, width - per_line % width),
     ];
     for (key, by) in moves {
         if pressed(key) {

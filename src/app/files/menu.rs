@@ -1,11 +1,11 @@
 //! The menu of everything that leads in and out, and the link that is shared.
 
 use egui::containers::menu::MenuButton;
-use egui::{Button, RichText, TextEdit, Ui, Vec2};
+use egui::{Button, RichText, TextEdit, Ui};
 
 use super::export::ExportKind;
 use crate::app::actions::Action;
-use crate::app::theme::{self, CONTROL, TEXT};
+use crate::app::theme::{self, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::primary_button;
 use crate::tr;
@@ -13,7 +13,7 @@ use crate::tr;
 /// Draws the button with its menu.
 pub fn file_menu(cx: &ViewCx<'_>, ui: &mut Ui) {
     let text = RichText::new(format!("{} ▾", tr!(cx, "File"))).color(cx.tokens.text);
-    let menu = MenuButton::from_button(Button::new(text).min_size(Vec2::new(0.0, CONTROL)));
+    let menu = MenuButton::from_button(Button::new(text).min_size(theme::button_size(ui)));
     let (response, _) = menu.ui(ui, |ui| {
         items(cx, ui, &[Action::Open, Action::Paste, Action::Save]);
         ui.separator();

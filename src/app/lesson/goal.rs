@@ -1,12 +1,12 @@
 //! The goal of a step: what is reached, what is missing, help, and what the way has cost.
 
-use egui::{Align, Button, Label, Layout, Link, RichText, Role, Ui, Vec2, WidgetInfo};
+use egui::{Align, Button, Label, Layout, Link, RichText, Role, Ui, WidgetInfo};
 
 use super::desk::Player;
 use super::markdown::{line, markdown_ui};
 use super::step::{card, reveal, send};
 use super::wish::LessonWish;
-use crate::app::theme::{self, CONTROL, TEXT};
+use crate::app::theme::{self, TEXT};
 use crate::app::view::{AppCommand, Selection, Tab, ViewCx};
 use crate::app::widgets::heading;
 use crate::lesson::{Part, Score};
@@ -86,7 +86,7 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 9.0;
-        let size = Vec2::new(0.0, CONTROL);
+        let size = theme::button_size(ui);
         if let Selection::Entry { .. } | Selection::Table { .. } | Selection::PdpteRegister(_) = cx.view.selection {
             let edit = Button::new(tr!(language, "Edit the entry")).min_size(size);
             if ui.add(edit).clicked() {

@@ -1,11 +1,11 @@
 //! Every lesson by level, with what is done; and the progress as text.
 
-use egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextEdit, Ui, Vec2};
+use egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextEdit, Ui};
 
 use super::step::{language_ui, send};
 use super::tour::tour_button;
 use super::wish::LessonWish;
-use crate::app::theme::{self, CONTROL, PAD};
+use crate::app::theme::{self, PAD};
 use crate::app::view::ViewCx;
 use crate::app::widgets::{ListRow, focus_ring, heading, primary_button};
 use crate::lesson::{Lesson, library};
@@ -157,7 +157,7 @@ fn progress_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         let edit = edit.margin(egui::Margin::symmetric(8, 6)).char_limit(1_000_000);
         ui.add(edit).accessible_name(tr!(language, "Paste copied progress here"));
         let ready = !pasted.trim().is_empty();
-        if ui.add_enabled(ready, Button::new(tr!(language, "Take over")).min_size(Vec2::new(0.0, CONTROL))).clicked() {
+        if ui.add_enabled(ready, Button::new(tr!(language, "Take over")).min_size(theme::button_size(ui))).clicked() {
             send(cx, LessonWish::Import(std::mem::take(&mut pasted)));
         }
         if !sure {
@@ -181,5 +181,5 @@ fn progress_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn plain(ui: &mut Ui, text: &str) -> bool {
-    ui.add(Button::new(text).min_size(Vec2::new(0.0, CONTROL))).clicked()
+    ui.add(Button::new(text).min_size(theme::button_size(ui))).clicked()
 }

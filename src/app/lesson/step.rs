@@ -10,7 +10,7 @@ use super::goal;
 use super::markdown::{line, markdown_ui};
 use super::tour;
 use super::wish::{LessonWish, lesson_after};
-use crate::app::theme::{self, CONTROL, RADIUS, TEXT};
+use crate::app::theme::{self, RADIUS, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::{primary_button, segmented};
 use crate::language::Language;
@@ -184,7 +184,7 @@ fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, choice: &Choice, chosen: bool) -> boo
     ui.with_layout(layout, |ui| {
         let button = Button::new(text).fill(fill).stroke(Stroke::new(1.0, edge)).wrap();
         let name = plain(&parse(choice.text.get(language.id())), |id| glossary().name(id, language.id()).to_owned());
-        ui.add(button.min_size(Vec2::new(0.0, CONTROL + 4.0))).accessible_name(name).clicked()
+        ui.add(button.min_size(Vec2::new(0.0, theme::wide(ui, theme::CONTROL + 4.0)))).accessible_name(name).clicked()
     })
     .inner
 }
@@ -256,17 +256,17 @@ fn foot_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 9.0;
         if ui
-            .add_enabled(session.at() > 0, Button::new(tr!(language, "Back")).min_size(Vec2::new(0.0, CONTROL)))
+            .add_enabled(session.at() > 0, Button::new(tr!(language, "Back")).min_size(theme::button_size(ui)))
             .clicked()
         {
             send(cx, LessonWish::Back);
         }
-        let redo = Button::new(tr!(language, "Redo")).min_size(Vec2::new(0.0, CONTROL));
+        let redo = Button::new(tr!(language, "Redo")).min_size(theme::button_size(ui));
         if ui.add(redo).on_hover_text(tr!(language, "Begin this step again with a new machine")).clicked() {
             send(cx, LessonWish::Redo);
         }
         let inside = session.in_sandbox();
-        let sandbox = Button::new(tr!(language, "Sandbox")).selected(inside).min_size(Vec2::new(0.0, CONTROL));
+        let sandbox = Button::new(tr!(language, "Sandbox")).selected(inside).min_size(theme::button_size(ui));
         if ui
             .add(sandbox)
             .on_hover_text(tr!(language, "A copy of this machine in which everything is allowed"))
@@ -292,7 +292,7 @@ fn next_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let pressed = if session.record().steps[session.at()].done || asks_nothing {
         primary_button(ui, cx.tokens, text)
     } else {
-        ui.add(Button::new(text).min_size(Vec2::new(0.0, CONTROL)))
+        ui.add(Button::new(text).min_size(theme::button_size(ui)))
     };
     if pressed.clicked() {
         send(cx, LessonWish::Next);

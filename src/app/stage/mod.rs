@@ -97,7 +97,8 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.painter().rect_filled(room, 0, cx.tokens.stage);
     zoom(cx, ui, room);
     let shape = Shape::of(cx.vm);
-    let fitted = Layout::new(shape, Pos2::ZERO, room.size(), cx.view.zoom);
+    let touch = super::theme::is_touch(ui.ctx());
+    let fitted = Layout::new(shape, Pos2::ZERO, room.size(), cx.view.zoom, touch);
     if fitted.metrics.row < overview::READABLE {
         overview::overview_ui(cx, ui, fitted.metrics.row);
         return;
@@ -110,7 +111,7 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         pan(cx, ui);
         let size = if scrolls { fitted.size } else { room.size() };
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-        let layout = Layout::new(shape, rect.min, room.size(), cx.view.zoom);
+        let layout = Layout::new(shape, rect.min, room.size(), cx.view.zoom, touch);
         draw(cx, ui, &layout);
     });
     ui.data_mut(|data| data.insert_temp(scrolled_id(), (cx.view.zoom, shown.state.clamped_offset())));

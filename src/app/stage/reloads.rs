@@ -5,7 +5,7 @@
 use egui::{Align2, CornerRadius, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Look, paint};
-use crate::app::theme::{bold, plain};
+use crate::app::theme::{self, bold, plain};
 use crate::app::view::AppCommand;
 use crate::arch::address::Num;
 use crate::arch::{Cr0, Cr4, pdpte};
@@ -70,7 +70,7 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     let (t, m) = (look.t(), look.m());
     let center = pos2(head.right() - m.pad - 0.6 * m.small, head.center().y);
     let rect = Rect::from_center_size(center, vec2(1.6 * m.small, 0.8 * head.height()));
-    let response = ui.interact(rect, ui.scope_id().with("what reloads"), Sense::click());
+    let response = ui.interact(theme::target(ui, rect), ui.scope_id().with("what reloads"), Sense::click());
     let open = is_open(look, ui);
     response
         .widget_info(|| WidgetInfo::selected(Role::Button, true, open, tr!(look.cx, "What reloads these registers")));

@@ -11,7 +11,7 @@ use super::path::Reach;
 use super::{Anchor, Look, paint, rows, words};
 use crate::app::hover::{self, Pointed};
 use crate::app::menu;
-use crate::app::theme::{bold, mono, plain};
+use crate::app::theme::{self, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode, TableMemory as _};
@@ -171,7 +171,8 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response = ui.interact(rect, ui.scope_id().with(("full list", card.level.0, base.0)), Sense::click());
+    let response =
+        ui.interact(theme::target(ui, rect), ui.scope_id().with(("full list", card.level.0, base.0)), Sense::click());
     let count = look.stage.mode.entries(card.level);
     let name = match full {
         true => tr!(look.cx, "Fold into runs").to_owned(),

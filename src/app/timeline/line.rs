@@ -7,7 +7,7 @@ use egui::{
 
 use super::marks::{self, Place, SIDE};
 use super::{branches, overview};
-use crate::app::theme::plain;
+use crate::app::theme::{self, plain};
 use crate::app::time::{Named, TimeWish, position};
 use crate::app::view::{AppCommand, Ending, ViewCx};
 use crate::explain;
@@ -83,6 +83,7 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let window = Window::new(lab.cursor(), lab.len(), before, x, y);
     ui.data_mut(|data| data.insert_temp(first, window.first));
     let rect = Rect::from_x_y_ranges(x, Rangef::new(y - 0.5 * SIDE - 5.0, y + 0.5 * SIDE + 5.0));
+    let rect = theme::target(ui, rect);
     let response = ui.interact(rect, ui.scope_id().with("timeline"), Sense::click_and_drag());
     scrub(cx, ui, &window, &response);
     wheel(cx, ui, rect);
@@ -192,7 +193,7 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
         let galley = ui.painter().layout_job(job);
         let named = Align2::LEFT_CENTER.anchor_size(at + vec2(9.0, 0.0), galley.size());
         ui.painter().galley(named.min, galley, t.changed.text);
-        let rect = Rect::from_center_size(at, vec2(18.0, 14.0)).union(named);
+        let rect = theme::target(ui, Rect::from_center_size(at, vec2(18.0, 14.0)).union(named));
         let response = ui.interact(rect, ui.scope_id().with(("bookmark", bookmark.at)), Sense::click());
         let number = cx.session.step_number(*step);
         let words = match bookmark.name.as_str() {

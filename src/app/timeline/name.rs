@@ -3,7 +3,7 @@
 use egui::text::{CCursor, CCursorRange};
 use egui::{Id, Key, Margin, RichText, TextEdit, Ui, vec2};
 
-use crate::app::theme::{CONTROL, TEXT};
+use crate::app::theme::{TEXT, control};
 use crate::app::time::{Named, TimeWish, bookmark_name, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::scenario::MAX_NAME;
@@ -26,7 +26,7 @@ pub fn name_ui(cx: &ViewCx<'_>, ui: &mut Ui, named: Named) {
         .char_limit(MAX_NAME)
         .desired_width(width - 16.0)
         .margin(Margin::symmetric(8, 5))
-        .min_size(vec2(width, CONTROL));
+        .min_size(vec2(width, control(ui)));
     let mut output = edit.show(ui);
     let response = output.response.response.accessible_name(name);
     if is_new {

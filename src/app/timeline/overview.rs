@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egui::{CornerRadius, Id, Rangef, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::branches::other_branches;
+use crate::app::theme;
 use crate::app::time::position;
 use crate::app::view::{AppCommand, ViewCx};
 use crate::lab::NodeId;
@@ -17,7 +18,11 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &Ui, shown: (usize, usize), rect: Rect) 
     let t = cx.tokens;
     let len = lab.len() as f32;
     let x = |step: usize| rect.left() + rect.width() * step as f32 / len;
-    let response = ui.interact(rect.expand2(vec2(0.0, 5.0)), ui.scope_id().with("whole path"), Sense::click_and_drag());
+    let response = ui.interact(
+        theme::target(ui, rect.expand2(vec2(0.0, 5.0))),
+        ui.scope_id().with("whole path"),
+        Sense::click_and_drag(),
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, tr!(cx, "The whole path")));
     let painter = ui.painter();
     painter.rect_filled(rect, CornerRadius::same(3), t.cell);

@@ -5,7 +5,7 @@ use egui::{Button, Response, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::{button, name};
 use crate::app::actions::Action;
-use crate::app::theme::{CONTROL, TEXT, bold, plain};
+use crate::app::theme::{TEXT, bold, control, plain};
 use crate::app::time::{Named, TimeAction, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::tr;
@@ -55,11 +55,11 @@ fn micro_step(cx: &ViewCx<'_>, ui: &mut Ui) {
     let lab = &cx.session.lab;
     let long = tr!(cx, "micro-step {step} of {all}", step = cx.shown, all = cx.events.len());
     let short = format!("{}/{}", cx.shown, cx.events.len());
-    let buttons = 2.0 * (CONTROL + GAP);
+    let buttons = 2.0 * (control(ui) + GAP);
     // The branch is to have room, too.
     let branch = lab.branch_in_view().map_or(0.0, |start| {
         let words = format!("· {} {}", tr!(cx, "branch"), branch_name(cx.session, start, cx.language()));
-        let list = if lab.branch_count() > 1 { CONTROL + GAP } else { 0.0 };
+        let list = if lab.branch_count() > 1 { control(ui) + GAP } else { 0.0 };
         width(ui, &words).min(width(ui, tr!(cx, "branch")) + 90.0) + list + 2.0 * GAP
     });
     let text = if width(ui, &long) + buttons + branch <= ui.available_width() { &long } else { &short };
@@ -84,7 +84,7 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     let name = branch_name(cx.session, start, cx.language());
     let word = format!("· {}", tr!(cx, "branch"));
     let others = cx.session.lab.branch_count().saturating_sub(1);
-    let arrow = if others > 0 { CONTROL } else { 0.0 };
+    let arrow = if others > 0 { control(ui) } else { 0.0 };
     let galley = ui.painter().layout_no_wrap(name.clone(), bold(TEXT), t.strong);
     let most = ui.available_width() - width(ui, &word) - GAP - arrow - GAP;
     if most < galley.size().x.min(60.0) {
@@ -94,7 +94,7 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     job.wrap = egui::text::TextWrapping::truncate_at_width(most.min(220.0));
     let galley = ui.painter().layout_job(job);
     ui.label(RichText::new(word).size(TEXT).color(t.weak));
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x, CONTROL), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x, control(ui)), Sense::click());
     let words = format!("{} {name}", tr!(cx, "branch"));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
     ui.painter().galley(rect.left_center() - vec2(0.0, 0.5 * galley.size().y), galley, t.strong);
@@ -132,7 +132,7 @@ pub fn branch_menu(cx: &ViewCx<'_>, response: &Response, start: u32, tip: Option
 
 /// Every branch, to go to.
 fn list(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let menu = Button::new("▾").min_size(vec2(CONTROL, CONTROL));
+    let menu = Button::new("▾").min_size(vec2(control(ui), control(ui)));
     let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
         for branch in cx.session.lab.branches() {
             let name = branch_name(cx.session, branch.start, cx.language());

@@ -4,7 +4,7 @@ use egui::{Align2, Button, Color32, Rect, RichText, Shape, Stroke, Ui, Vec2, pos
 
 use super::button;
 use crate::app::actions::Action;
-use crate::app::theme::CONTROL;
+use crate::app::theme::{control, is_touch, wide};
 use crate::app::time::{TimeAction, TimeWish, bookmark_name, position};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::tr;
@@ -24,7 +24,10 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     if narrow {
         ui.spacing_mut().item_spacing.x = 4.0;
     }
-    if button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked() {
+    // What a telephone has no room for is in the menu of jumps.
+    let short = narrow && is_touch(ui.ctx());
+    if !short && button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked()
+    {
         cx.send(AppCommand::ToStart);
     }
     let back = if room < WORDS { "◀".to_owned() } else { format!("◀ {}", tr!(cx, "Back")) };
@@ -36,15 +39,17 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     if button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
         cx.send(AppCommand::Step);
     }
-    if button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path")).clicked() {
+    if !short
+        && button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path")).clicked()
+    {
         cx.send(AppCommand::ToEnd);
     }
-    play(cx, ui, past || future);
+    play(cx, ui, past || future, short);
     if room >= JUMPS {
         pair(cx, ui, tr!(cx, "fault"), TimeAction::PreviousFault, Action::NextFault);
         pair(cx, ui, tr!(cx, "exit"), TimeAction::PreviousExit, Action::NextExit);
     }
-    jumps(cx, ui);
+    jumps(cx, ui, short);
     let here = lab.node(lab.cursor());
     let marked = cx.session.marks.bookmark(here).is_some();
     let star = RichText::new("★").color(if marked { t.changed.text } else { t.weak });
@@ -58,7 +63,7 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 }
 
 /// Play or pause, and how fast.
-fn play(cx: &ViewCx<'_>, ui: &mut Ui, enabled: bool) {
+fn play(cx: &ViewCx<'_>, ui: &mut Ui, enabled: bool, short: bool) {
     let (name, tip) = match cx.playing {
         true => (tr!(cx, "Pause"), tr!(cx, "Time rests (K)")),
         false => (tr!(cx, "Let time run"), tr!(cx, "Time goes on by itself (K)")),
@@ -68,6 +73,9 @@ fn play(cx: &ViewCx<'_>, ui: &mut Ui, enabled: bool) {
     icon(ui, response.rect, cx.playing, color);
     if response.clicked() {
         cx.send(AppCommand::Time(TimeWish::Play(!cx.playing)));
+    }
+    if short {
+        return;
     }
     let speed = cx.motion.speed();
     let words = speed.words(cx.language());
@@ -97,8 +105,8 @@ fn icon(ui: &Ui, rect: Rect, playing: bool, color: Color32) {
 fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) {
     let font = crate::app::theme::plain(crate::app::theme::TEXT);
     let galley = ui.painter().layout_no_wrap(word.to_owned(), font, cx.tokens.weak);
-    let side = vec2(26.0, CONTROL);
-    let size = vec2(galley.size().x + 2.0 * side.x + 4.0, CONTROL);
+    let side = vec2(wide(ui, 26.0), control(ui));
+    let size = vec2(galley.size().x + 2.0 * side.x + 4.0, control(ui));
     let (frame, _) = ui.allocate_exact_size(size, egui::Sense::hover());
     let t = cx.tokens;
     ui.painter().rect(frame, 6, t.button, Stroke::new(1.0, t.border), egui::StrokeKind::Inside);
@@ -121,9 +129,11 @@ fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) 
 }
 
 /// Everywhere that time can jump to.
-fn jumps(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let menu = Button::new(format!("{} ▾", tr!(cx, "Time"))).min_size(Vec2::splat(CONTROL));
+fn jumps(cx: &ViewCx<'_>, ui: &mut Ui, short: bool) {
+    let menu = Button::new(format!("{} ▾", tr!(cx, "Time"))).min_size(Vec2::splat(control(ui)));
     let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
+        let ends: &[Action] =
+            if short { &[Action::ToStart, Action::ToEnd, Action::Time(TimeAction::Speed)] } else { &[] };
         let actions = [
             Action::NextFault,
             Action::Time(TimeAction::PreviousFault),
@@ -135,7 +145,7 @@ fn jumps(cx: &ViewCx<'_>, ui: &mut Ui) {
             Action::Time(TimeAction::PreviousBookmark),
             Action::Time(TimeAction::NextBranch),
         ];
-        for action in actions {
+        for action in ends.iter().copied().chain(actions) {
             let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
             if ui.add(Button::new(action.text(cx.language())).right_text(key)).clicked() {
                 action.send(cx);

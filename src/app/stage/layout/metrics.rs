@@ -1,6 +1,7 @@
 //! How large things are: six densities from roomy to tight.
 
 use super::Shape;
+use crate::app::theme::TOUCH;
 
 /// Sizes in points at one density, zoom included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,6 +126,11 @@ impl Metrics {
     pub(super) fn taller(&self, by: f32) -> Self {
         let by = by.clamp(1.0, 1.2);
         Self { row: (self.row * by).floor(), head: (self.head * by).floor(), ..*self }
+    }
+
+    /// The same with rows and heads that a finger can press.
+    pub(super) const fn touched(self) -> Self {
+        Self { row: self.row.max(TOUCH), head: self.head.max(TOUCH), ..self }
     }
 
     pub(super) fn scaled(self, by: f32) -> Self {

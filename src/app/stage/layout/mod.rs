@@ -94,18 +94,19 @@ const WIDEST_GAP: f32 = 2.4;
 const WIDEST_CARD: f32 = 1.2;
 
 impl Layout {
-    /// The layout of a shape in a room, its top left at `origin`.
+    /// The layout of a shape in a room, its top left at `origin`. `touch`: rows are as high as a finger needs.
     #[must_use]
-    pub fn new(shape: Shape, origin: Pos2, room: Vec2, zoom: f32) -> Self {
+    pub fn new(shape: Shape, origin: Pos2, room: Vec2, zoom: f32, touch: bool) -> Self {
         let fits = |m: &&Metrics| m.width(shape) <= room.x && heights(m, shape, room.y).is_some();
         let chosen = Metrics::ALL.iter().find(fits);
         let tightest = &Metrics::ALL[Metrics::ALL.len() - 1];
         if chosen.is_none() && tightest.width(shape) > room.x {
-            return stacked::layout(shape, origin, room, zoom);
+            return stacked::layout(shape, origin, room, zoom, touch);
         }
         let chosen = chosen.unwrap_or(tightest);
         // Rows become a little higher rather than leave a desert below.
-        let metrics = chosen.taller(room.y / comfortable_height(chosen, shape)).scaled(zoom);
+        let metrics = chosen.taller(room.y / comfortable_height(chosen, shape));
+        let metrics = if touch { metrics.touched() } else { metrics }.scaled(zoom);
         let m = &metrics;
         let (guest, lower) = heights(m, shape, room.y).unwrap_or((m.head + 6.0 * m.row, m.head + 4.2 * m.row));
         let width = m.width(shape).max(room.x);
@@ -277,7 +278,7 @@ mod tests {
     fn columns_never_overlap_and_stay_inside() {
         for shape in shapes() {
             for (w, h) in [(980.0, 640.0), (690.0, 458.0), (1600.0, 900.0), (2400.0, 1400.0)] {
-                let layout = Layout::new(shape, Pos2::ZERO, vec2(w, h), 1.0);
+                let layout = Layout::new(shape, Pos2::ZERO, vec2(w, h), 1.0, false);
                 assert!(!layout.stacked, "{shape:?} in {w}x{h}");
                 assert!(layout.size.x >= w && layout.size.y <= h + 1.0, "{shape:?} in {w}x{h}: {:?}", layout.size);
                 for pair in layout.cells.windows(2) {
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn a_telephone_never_scrolls_sideways() {
         for shape in shapes() {
-            let layout = Layout::new(shape, Pos2::ZERO, vec2(390.0, 600.0), 1.0);
+            let layout = Layout::new(shape, Pos2::ZERO, vec2(390.0, 600.0), 1.0, true);
             assert!(layout.size.x <= 390.0, "{shape:?}: {}", layout.size.x);
             for cell in &layout.cells {
                 assert!(cell.guest.right() <= 390.0 && cell.lower.right() <= 390.0 && cell.guest.left() >= 0.0);

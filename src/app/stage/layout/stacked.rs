@@ -6,13 +6,15 @@ use egui::{Pos2, Rangef, Rect, Vec2, pos2, vec2};
 use super::{Cell, Layout, Metrics, Shape};
 use crate::arch::{Level, Mode};
 
-/// Rows of a table card.
-const ROWS: f32 = 5.0;
+/// Rows of a table card, and of one whose rows are high enough for a finger.
+const ROWS: [f32; 2] = [5.0, 4.0];
 /// The gap between the two halves, where rails are, in points.
 const BETWEEN: f32 = 18.0;
 
-pub fn layout(shape: Shape, origin: Pos2, room: Vec2, zoom: f32) -> Layout {
-    let metrics = Metrics::STACKED.scaled(zoom.min(1.0));
+pub fn layout(shape: Shape, origin: Pos2, room: Vec2, zoom: f32, touch: bool) -> Layout {
+    let text = Metrics::STACKED.scaled(zoom.min(1.0)).row;
+    let metrics = if touch { Metrics::STACKED.touched() } else { Metrics::STACKED }.scaled(zoom.min(1.0));
+    let count_of_rows = ROWS[usize::from(touch)];
     let m = &metrics;
     let x = Rangef::new(origin.x + m.margin, origin.x + room.x - m.margin);
     let half = 0.5 * (x.span() - BETWEEN);
@@ -23,9 +25,9 @@ pub fn layout(shape: Shape, origin: Pos2, room: Vec2, zoom: f32) -> Layout {
         Rangef::new(y - height, y)
     };
     // The address, where it leads below it, its fields.
-    let address = take(2.1 * m.row);
-    let fields = take(1.25 * m.row);
-    let labels = take(1.2 * m.row).center();
+    let address = take(2.1 * text);
+    let fields = take(1.25 * text);
+    let labels = take(1.2 * text).center();
     let mut cells = Vec::new();
     let mut ghost = labels;
     let levels: Vec<Level> = Level::down_from(shape.columns()).collect();
@@ -44,17 +46,18 @@ pub fn layout(shape: Shape, origin: Pos2, room: Vec2, zoom: f32) -> Layout {
             (Rect::from_x_y_ranges(x, card), Rect::from_x_y_ranges(right, below))
         } else {
             // A level that neither half has, or only the hypervisor's, needs less.
-            let rows = if level.0 > shape.mode.top_level_in_memory() && shape.mode == Mode::Off { 4.2 } else { ROWS };
+            let rows =
+                if level.0 > shape.mode.top_level_in_memory() && shape.mode == Mode::Off { 4.2 } else { count_of_rows };
             let y = take(m.head + rows * m.row + 2.0);
             (Rect::from_x_y_ranges(left, y), Rect::from_x_y_ranges(right, y))
         };
         cells.push(Cell { level: Some(level), guest, lower, field: field(i) });
-        take(0.5 * m.row);
+        take(0.5 * text);
     }
-    let y_page = take(m.head + (ROWS + 1.0) * m.row);
+    let y_page = take(m.head + (count_of_rows + 1.0) * m.row);
     let at = |x| Rect::from_x_y_ranges(x, y_page);
     cells.push(Cell { level: None, guest: at(left), lower: at(right), field: field(cells.len()) });
-    take(0.5 * m.row);
+    take(0.5 * text);
     Layout {
         shape,
         size: vec2(room.x, y - origin.y),
