@@ -19,6 +19,8 @@ const SCALES: std::ops::RangeInclusive<f32> = 0.8..=2.0;
 const SCALE_STEP: f32 = 0.1;
 /// Width of the way to every action where there is room, in points.
 const PALETTE: f32 = 264.0;
+/// Width with one word and the key, in points.
+const SEARCH: f32 = 130.0;
 
 /// Draws the bar. `narrow` leaves out what a telephone has no room for.
 pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
@@ -189,11 +191,12 @@ fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let key = Action::Palette.key_text(ui.ctx());
     let title = ui.painter().layout_no_wrap(title(cx).to_owned(), theme::plain(TEXT), t.text).size().x;
     // Where the title would be cut, the words are fewer.
-    let roomy = ui.available_width() >= PALETTE + title + 2.0 * ui.spacing().item_spacing.x;
-    let (text, width) = match (narrow, roomy) {
-        (true, _) => ("⌘".to_owned(), 0.0),
-        (false, true) => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
-        (false, false) => (format!("{}   {key}", tr!(cx, "Search")), 0.0),
+    let room = ui.available_width() - title - 2.0 * ui.spacing().item_spacing.x;
+    let (text, width) = match room {
+        _ if narrow => ("⌘".to_owned(), 0.0),
+        PALETTE.. => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
+        SEARCH.. => (format!("{}   {key}", tr!(cx, "Search")), 0.0),
+        _ => (key, 0.0),
     };
     let text = RichText::new(text).color(t.weak);
     let height = theme::control(ui);

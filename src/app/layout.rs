@@ -31,7 +31,7 @@ fn strip_height(ui: &Ui) -> f32 {
 
 /// Height of the line of time; on a narrow screen it has one row more.
 fn time_height(ui: &Ui, narrow: bool) -> f32 {
-    if narrow { 2.0 * control(ui) + 120.0 } else { control(ui) + 110.0 }
+    if narrow { 2.0 * control(ui) + 96.0 } else { control(ui) + 110.0 }
 }
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {

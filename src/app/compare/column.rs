@@ -29,6 +29,10 @@ const PAD: f32 = 16.0;
 const CORNER: u8 = 10;
 /// Lower cards, in points, have rows that stand closer.
 const LOW: f32 = 430.0;
+/// Less wide rows, in points, have smaller words closer to the border.
+const TIGHT: f32 = 320.0;
+/// Size of text in a narrow column, in points.
+const SMALL: f32 = 12.0;
 
 /// Draws a column over the whole room of `ui`.
 pub fn column_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, engine: EngineConfig, scale: &Scale) {
@@ -42,7 +46,8 @@ pub fn column_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, engine: EngineConfig, 
     ui.painter().hline(card.x_range(), foot.top(), Stroke::new(1.0, t.border));
     ui.painter().rect_stroke(card, CORNER, Stroke::new(1.0, hue.edge), StrokeKind::Inside);
     head_ui(cx, ui, head.shrink2(vec2(PAD + 2.0, 0.0)), at, engine);
-    let room = Rect::from_min_max(head.left_bottom(), foot.right_top()).shrink2(vec2(PAD, 0.0));
+    let room = Rect::from_min_max(head.left_bottom(), foot.right_top())
+        .shrink2(vec2(if card.width() < TIGHT { 0.5 * PAD } else { PAD }, 0.0));
     ui.scope_builder(UiBuilder::new().max_rect(room).id_salt("rows"), |ui| body_ui(cx, ui, engine));
     ui.scope_builder(UiBuilder::new().max_rect(foot.shrink2(vec2(PAD + 2.0, 0.0))).id_salt("meter"), |ui| {
         meter::meter_ui(cx, ui, engine, scale);
@@ -63,7 +68,7 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, room: Rect, at: usize, engine: EngineCo
         buttons,
     );
     let width = corner.left() - room.left() - 8.0;
-    let name = cut(ui, &title, theme::bold(17.0), hue.text, width);
+    let name = fit(ui, &title, [theme::bold(17.0), theme::bold(13.0)], hue.text, width);
     let gist = cut(ui, gist, theme::plain(TEXT), t.weak, if side > 28.0 { width } else { room.width() });
     let (name_at, gist_at) = (pos2(room.left(), room.top() + 13.0), pos2(room.left(), room.top() + 37.0));
     let text = Rect::from_min_max(room.min, pos2(corner.left(), room.bottom()));
@@ -268,17 +273,27 @@ impl Line<'_> {
         }
         let middle = rect.center().y;
         let number = self.number.to_string();
-        painter.text(pos2(rect.left() + 16.0, middle), Align2::LEFT_CENTER, number, theme::plain(TEXT), t.weak);
-        let (left, right) = (rect.left() + 46.0, rect.right() - 12.0);
-        let main = cut(ui, self.main, theme::plain(TEXT), t.strong, right - left);
+        let tight = rect.width() < TIGHT;
+        let (size, indent, margin) = if tight { (SMALL, 11.0, 6.0) } else { (TEXT, 16.0, 12.0) };
+        let font = theme::plain(size);
+        painter.text(pos2(rect.left() + indent, middle), Align2::LEFT_CENTER, number, font.clone(), t.weak);
+        let (left, right) = (rect.left() + indent + if tight { 21.0 } else { 30.0 }, rect.right() - margin);
+        let main = cut(ui, self.main, font.clone(), t.strong, right - left);
         let rest = right - left - main.size().x - 14.0;
         painter.galley(pos2(left, middle - 0.5 * main.size().y), main, t.strong);
         // What it is about stands beside it where most of it can be read.
-        if !self.beside.is_empty() && rest > 48.0 {
-            let beside = cut(ui, self.beside, theme::plain(TEXT), t.weak, rest);
+        let whole = ui.painter().layout_no_wrap(self.beside.to_owned(), font.clone(), t.weak).size().x;
+        if !self.beside.is_empty() && rest > 0.8 * whole {
+            let beside = cut(ui, self.beside, font, t.weak, rest);
             painter.galley(pos2(right - beside.size().x, middle - 0.5 * beside.size().y), beside, t.weak);
         }
     }
+}
+
+/// A line of text in the first of the fonts in which it has room, else cut in the last.
+fn fit(ui: &Ui, text: &str, [large, small]: [FontId; 2], color: Color32, width: f32) -> Arc<Galley> {
+    let whole = ui.painter().layout_no_wrap(text.to_owned(), large.clone(), color);
+    if whole.size().x <= width { whole } else { cut(ui, text, small, color, width) }
 }
 
 /// A line of text, cut with dots where it has no room.

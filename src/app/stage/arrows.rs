@@ -180,7 +180,7 @@ impl Arrows {
     fn ghost(&self, look: &Look<'_>, ui: &Ui) {
         let (Some(ghost), Some(from)) = (look.stage.ghost, self.at(pdpte::LEVEL)) else { return };
         let (t, m) = (look.t(), look.m());
-        let words = words::ghost(ghost, look.cx.language());
+        let words = words::ghost(ghost, look.layout.stacked, look.cx.language());
         let colors = (t.stale.text, t.stage);
         if look.layout.stacked {
             let at = pos2(look.layout.guest_label.x, look.layout.ghost);

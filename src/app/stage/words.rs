@@ -80,9 +80,9 @@ pub fn pdpte_status(status: PdpteStatus, l: Language) -> String {
     }
 }
 
-/// Where memory would have led.
+/// Where memory would have led; `short` where a line is as narrow as a telephone.
 #[must_use]
-pub fn ghost(ghost: Ghost, l: Language) -> String {
+pub fn ghost(ghost: Ghost, short: bool, l: Language) -> String {
     match ghost {
         Ghost::Refused { bits: mask } => {
             tr!(l, "memory would be refused at the next load: {bits}", bits = explain::bit_list(mask, l))
@@ -94,7 +94,10 @@ pub fn ghost(ghost: Ghost, l: Language) -> String {
                 (None, Some(FaultReason::NotPresent { .. }) | None) => tr!(l, "nothing is mapped there").to_owned(),
                 (None, Some(reason)) => fault(reason, l),
             };
-            tr!(l, "memory would lead to gfn {gfn} — {there}", gfn = gfn(table), there = there)
+            match short {
+                true => tr!(l, "memory: gfn {gfn} — {there}", gfn = gfn(table), there = there),
+                false => tr!(l, "memory would lead to gfn {gfn} — {there}", gfn = gfn(table), there = there),
+            }
         }
     }
 }
