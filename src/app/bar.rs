@@ -5,11 +5,11 @@ use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
 
 use super::Theme;
 use super::actions::Action;
-use super::files;
 use super::lesson::LessonWish;
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::button;
+use super::{files, focus};
 use crate::language::Language;
 use crate::tr;
 
@@ -72,35 +72,37 @@ fn menu(cx: &ViewCx<'_>, ui: &mut Ui) {
     let text = RichText::new(format!("{} ▾", tr!(cx, "Menu"))).color(cx.tokens.text);
     let button = Button::new(text).min_size(theme::button_size(ui));
     MenuButton::from_button(button).ui(ui, |ui| {
-        let on = cx.lesson.is_none() && !comparing(cx);
-        if ui.add_enabled(!on, Button::new(tr!(cx, "Explore"))).clicked() {
-            explore(cx);
-            ui.close();
-        }
-        let actions = [
-            Action::Compare,
-            Action::Presets,
-            Action::Open,
-            Action::Paste,
-            Action::Save,
-            Action::Share,
-            Action::LargerText,
-            Action::SmallerText,
-            Action::Shortcuts,
-            Action::ResetLayout,
-        ];
-        for action in actions {
-            let enabled = match action {
-                Action::Compare => !comparing(cx),
-                Action::LargerText => scaled(cx, SCALE_STEP).is_some(),
-                Action::SmallerText => scaled(cx, -SCALE_STEP).is_some(),
-                _ => true,
-            };
-            if ui.add_enabled(enabled, Button::new(action.text(cx.language()))).clicked() {
-                action.send(cx);
+        focus::menu_ui(ui, |ui| {
+            let on = cx.lesson.is_none() && !comparing(cx);
+            if ui.add_enabled(!on, Button::new(tr!(cx, "Explore"))).clicked() {
+                explore(cx);
                 ui.close();
             }
-        }
+            let actions = [
+                Action::Compare,
+                Action::Presets,
+                Action::Open,
+                Action::Paste,
+                Action::Save,
+                Action::Share,
+                Action::LargerText,
+                Action::SmallerText,
+                Action::Shortcuts,
+                Action::ResetLayout,
+            ];
+            for action in actions {
+                let enabled = match action {
+                    Action::Compare => !comparing(cx),
+                    Action::LargerText => scaled(cx, SCALE_STEP).is_some(),
+                    Action::SmallerText => scaled(cx, -SCALE_STEP).is_some(),
+                    _ => true,
+                };
+                if ui.add_enabled(enabled, Button::new(action.text(cx.language()))).clicked() {
+                    action.send(cx);
+                    ui.close();
+                }
+            }
+        });
     });
 }
 

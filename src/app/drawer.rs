@@ -2,9 +2,9 @@
 
 use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, WidgetInfo};
 
-use super::theme;
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
 use super::{entry_editor, lesson, log, store_row, why};
+use super::{focus, theme};
 use crate::word;
 
 const TABS: [(Tab, &str); 4] = [
@@ -69,5 +69,5 @@ fn failed(cx: &ViewCx<'_>) -> bool {
 }
 
 fn scrolled(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui)) {
-    ScrollArea::vertical().id_salt(salt).auto_shrink(false).show(ui, add);
+    focus::scroll(ScrollArea::vertical().id_salt(salt).auto_shrink(false), ui, add);
 }

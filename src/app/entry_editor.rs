@@ -172,10 +172,6 @@ fn switch_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, flag: &Field, rect: eg
     if at.x + words.size().x <= rect.right() {
         painter.galley(at - vec2(0.0, 0.5 * words.size().y), words, weak);
     }
-    if response.has_focus() {
-        let stroke = egui::Stroke::new(2.0, t.guest.line);
-        painter.rect_stroke(rect, egui::CornerRadius::same(4), stroke, egui::StrokeKind::Inside);
-    }
     response
 }
 

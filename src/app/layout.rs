@@ -9,7 +9,7 @@ use super::processor_strip::Rows;
 use super::theme::{PAD, Tokens, control};
 use super::view::{AppCommand, Page, Screen, ViewCx};
 use super::widgets::segmented;
-use super::{bar, compare, cost_meter, drawer, host, memory_panel, processor_strip, stage, timeline};
+use super::{bar, compare, cost_meter, drawer, focus, host, memory_panel, processor_strip, stage, timeline};
 use crate::tr;
 
 /// Windows less wide than this, in points, are laid out as pages: the stage would have no room.
@@ -125,7 +125,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
     CentralPanel::default().frame(frame).show(ui, |ui| match cx.view.page {
         Page::Processor => {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
                 processor_strip::processor_strip_ui(cx, ui, Rows::Narrow);
                 ui.add_space(12.0);
                 cost_meter::cost_meter_ui(cx, ui);

@@ -7,8 +7,8 @@ use egui::{Align2, Color32, Id, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetI
 
 use super::theme::{self, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
-use super::widgets::{caption, focus_ring};
-use super::{hover, menu};
+use super::widgets::caption;
+use super::{focus, hover, menu};
 use crate::explain;
 use crate::lab::NodeId;
 use crate::machine::Event;
@@ -33,7 +33,7 @@ pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.data_mut(|data| data.insert_temp(id, line));
         area = area.vertical_scroll_offset((line as f32 * row - ui.available_height() / 2.0).max(0.0));
     }
-    area.show_rows(ui, row, cx.history.line_count(), |ui, lines| {
+    focus::scroll_rows(area, ui, row, cx.history.line_count(), |ui, lines| {
         let (first, _) = cx.history.line(lines.start);
         let (last, _) = cx.history.line(lines.end - 1);
         let known = events_of(cx, ui, first..last + 1);
@@ -85,7 +85,6 @@ fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
         let mark = Rect::from_min_size(rect.min, Vec2::new(3.0, rect.height()));
         ui.painter().rect_filled(mark, 1, color);
     }
-    focus_ring(ui, cx.tokens, &response, rect);
     let about = event.and_then(|index| hover::Pointed::of_event(events.get(index)?));
     if let Some(about) = about {
         if response.hovered() {

@@ -8,7 +8,7 @@ use super::tables::{COLUMNS, MAX_TABLES, Reach, Table};
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
-use super::{audit, engines, menu};
+use super::{audit, engines, focus, menu};
 use crate::arch::{Gfn, Mode};
 use crate::engine::EngineName;
 use crate::explain;
@@ -31,7 +31,7 @@ const ROWS_ALWAYS: usize = 24;
 /// Draws the panel.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
         heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
         map_ui(cx, ui, least);
         ui.add_space(GROUP);
@@ -73,7 +73,7 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
     let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 24.0);
     let row_height = (pitch + 4.0).max(18.0);
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
-    let size = Vec2::new(ui.available_width(), row_height * shown.len() as f32);
+    let size = Vec2::new(ui.available_width(), theme::wide(ui, row_height * shown.len() as f32));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let (tables, pages) = (found.tables().len(), found.mapped_count());
     let name = tr!(cx, "Page map: {tables} tables, {pages} pages mapped", tables = tables, pages = pages);
@@ -230,7 +230,7 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     }
     for (index, table) in found.iter().enumerate() {
         if !near_view(ui, index) {
-            ui.add_space(theme::ROW);
+            ui.add_space(theme::row(ui));
             continue;
         }
         let selection = Selection::Table { level: table.level, base: table.base };
@@ -243,9 +243,6 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
         let selected = selected || hover::pointed_at(ui).frame == Some(table.base.gfn());
         let row = ListRow { left: &left, right: &right, color, selected };
         let response = row.show(ui, cx.tokens);
-        if response.gained_focus() {
-            response.scroll_to_me(None);
-        }
         if response.hovered() {
             hover::point_at(ui, Pointed { entry: None, frame: Some(table.base.gfn()) });
         }
@@ -262,8 +259,8 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
 /// Whether the next row of a list is in view, or so near that the keyboard can go on to it. The first rows
 /// are there always, and a short list as a whole.
 fn near_view(ui: &Ui, index: usize) -> bool {
-    let next = Rect::from_min_size(ui.cursor().min, Vec2::new(1.0, theme::ROW));
-    index < ROWS_ALWAYS || ui.clip_rect().expand(2.0 * theme::ROW).y_range().contains(next.center().y)
+    let next = Rect::from_min_size(ui.cursor().min, Vec2::new(1.0, theme::row(ui)));
+    index < ROWS_ALWAYS || ui.clip_rect().expand(2.0 * theme::row(ui)).y_range().contains(next.center().y)
 }
 
 fn engines_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

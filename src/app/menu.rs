@@ -4,6 +4,7 @@
 use egui::{Id, Key, Modifiers, Popup, Response, RichText, SetOpenCommand, Ui};
 
 use super::actions::Action;
+use super::focus;
 use super::stage::lower::TableId;
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::address::Num;
@@ -18,7 +19,7 @@ use crate::tr;
 
 /// The menu of a thing: at the pointer after a secondary click, below the thing after the menu key or
 /// Shift+F10 while it has the keyboard, and then with the keyboard on its first item.
-fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
+pub fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
     let ctx = response.ctx.clone();
     let pressed = |input: &mut egui::InputState| {
         input.consume_key(Modifiers::SHIFT, Key::F10) || input.consume_key(Modifiers::NONE, Key::Menu)
@@ -36,7 +37,7 @@ fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
     if ctx.data(|data| data.get_temp::<Id>(keyed)) == Some(response.id) {
         popup = popup.at_position(response.rect.left_bottom());
     }
-    popup.show(add);
+    popup.show(|ui| focus::menu_ui(ui, add));
 }
 
 /// Says that the next item is the first of a menu opened by key.

@@ -14,6 +14,7 @@ mod drawer; // Inspect, Why, Log
 mod engines; // how the window names them
 pub mod entry_editor; // the tab Inspect
 pub mod files; // in and out, and what is kept
+mod focus; // where the keyboard is
 mod fonts; // the two faces
 pub mod headless; // pictures without a window
 pub mod history; // how every command of the path ended
@@ -320,6 +321,7 @@ impl App {
         theme::follow_touch(ui.ctx());
         let machine = self.focus.vm(self.session.lab.vm()).machine();
         self.structures.follow(machine, &stage::path::pdptes_in_force(machine, self.session.engine()));
+        focus::follow(ui.ctx(), self.view.overlay.is_some());
         let cx = self.view_cx(ui.ctx());
         keyboard::keyboard(&cx, ui.ctx());
         layout::layout_ui(&cx, ui);
@@ -327,6 +329,7 @@ impl App {
         palette::overlay_ui(&cx, ui.ctx());
         transcript::live_ui(&cx, ui);
         hover::settle(ui.ctx());
+        focus::ring(ui.ctx(), cx.tokens);
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();
         }

@@ -9,7 +9,7 @@ use super::actions::{Action, Group};
 use super::theme::{self, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
-use super::{files, lesson, presets};
+use super::{files, focus, lesson, presets};
 use crate::arch::Gva;
 use crate::arch::address::number_from_text;
 use crate::language::Language;
@@ -77,6 +77,7 @@ pub fn overlay_ui(cx: &ViewCx<'_>, ctx: &Context) {
             }
         });
     });
+    focus::keep_in(ctx, shown.response.layer_id);
     let escape = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
     // What somebody is in the middle of is not given up by a click beside it.
     let held = overlay == Overlay::Import;
@@ -132,7 +133,7 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.spacing_mut().item_spacing.y = 0.0;
     let mut wanted = found.get(search.chosen).copied().filter(|_| enter);
     let area = ScrollArea::vertical().max_height(ROWS as f32 * theme::ROW).auto_shrink([false, true]);
-    area.show(ui, |ui| {
+    focus::scroll(area, ui, |ui| {
         for (i, action) in found.iter().enumerate() {
             let response = row_ui(cx, ui, *action, i == search.chosen);
             if i == search.chosen && (up || down) {
@@ -210,7 +211,7 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let keyed = |group: Group| Action::all().into_iter().filter(move |a| a.group() == group && a.shortcut().is_some());
     let groups: Vec<Group> = Group::ALL.into_iter().filter(|group| keyed(*group).next().is_some()).collect();
     let room = ui.ctx().content_rect().height() - 150.0;
-    ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().max_height(room).auto_shrink([false, true]), ui, |ui| {
         ui.columns(columns, |uis| {
             for (i, group) in groups.iter().enumerate() {
                 let ui = &mut uis[i.min(columns - 1)];

@@ -2,9 +2,9 @@
 
 use egui::{RichText, ScrollArea, Ui};
 
-use super::theme;
 use super::view::{AppCommand, ViewCx};
 use super::widgets::{ListRow, heading};
+use super::{focus, theme};
 use crate::scenario;
 use crate::tr;
 
@@ -22,7 +22,7 @@ pub fn presets_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<AppCommand> {
     let total: usize = groups.iter().map(|group| group.presets.len() + 2).sum();
     let mut chosen = None;
     let room = ui.ctx().content_rect().height() - 150.0;
-    ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().max_height(room).auto_shrink([false, true]), ui, |ui| {
         ui.columns(count, |uis| {
             let mut before = 0;
             for group in groups {

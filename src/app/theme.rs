@@ -293,10 +293,18 @@ pub fn follow_touch(ctx: &egui::Context) {
     if touch != is_touch(ctx) {
         ctx.data_mut(|data| data.insert_temp(touch_id(), touch));
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            ctx.style_mut_of(theme, |style| style.spacing.interact_size.y = least(touch, CONTROL));
+            ctx.style_mut_of(theme, |style| for_finger(style, touch));
         }
         ctx.request_repaint();
     }
+}
+
+/// What a style has otherwise while controls are for a finger.
+fn for_finger(style: &mut egui::Style, touch: bool) {
+    style.spacing.interact_size.y = least(touch, CONTROL);
+    // A finger moves what is beside the bar, which lies on no control then.
+    let scroll = egui::style::ScrollStyle::thin();
+    style.spacing.scroll.bar_width = if touch { scroll.floating_allocated_width } else { scroll.bar_width };
 }
 
 const fn least(touch: bool, height: f32) -> f32 {
@@ -340,6 +348,18 @@ pub fn target(ui: &egui::Ui, painted: egui::Rect) -> egui::Rect {
     egui::Rect::from_center_size(painted.center(), size)
 }
 
+/// The same of something that lies in `room`, which it does not leave.
+#[must_use]
+pub fn target_in(ui: &egui::Ui, painted: egui::Rect, room: egui::Rect) -> egui::Rect {
+    let target = target(ui, painted);
+    let inside = |low: f32, high: f32, least: f32, most: f32| (least - low).max(0.0) + (most - high).min(0.0);
+    let by = Vec2::new(
+        inside(target.left(), target.right(), room.left(), room.right()),
+        inside(target.top(), target.bottom(), room.top(), room.bottom()),
+    );
+    target.translate(by)
+}
+
 /// Puts fonts and styles into a context. `None` follows the system's theme.
 pub fn install(ctx: &egui::Context, theme: Option<Theme>) {
     super::fonts::install(ctx);
@@ -363,7 +383,7 @@ pub fn choose(ctx: &egui::Context, theme: Option<Theme>) {
 
 fn set_style(ctx: &egui::Context, theme: Theme) {
     let mut style = style(Tokens::of(theme));
-    style.spacing.interact_size.y = least(is_touch(ctx), CONTROL);
+    for_finger(&mut style, is_touch(ctx));
     ctx.set_style_of(theme.into(), style);
 }
 

@@ -10,7 +10,7 @@ use egui::{
 
 use super::theme::{self, PAD, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
-use super::widgets::{button, focus_ring, primary_button, segmented};
+use super::widgets::{button, primary_button, segmented};
 use crate::engine::shadow::SpteRef;
 use crate::explain::{self, Cause, Depth, Fix, Question, Target, Why};
 use crate::language::Language;
@@ -99,7 +99,6 @@ pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.painter().galley(egui::pos2(rect.left() + 10.0, rect.center().y - 0.5 * galley.size().y), galley, t.strong);
     let at = egui::pos2(rect.right() - 14.0, rect.center().y);
     ui.painter().text(at, egui::Align2::CENTER_CENTER, "▸", theme::plain(TEXT), t.weak);
-    focus_ring(ui, t, &response, rect);
     if response.clicked() {
         cx.send(AppCommand::OpenTab(Tab::Why));
     }
@@ -267,7 +266,6 @@ fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause) {
     let label = format!("{number}.");
     ui.painter().text(egui::pos2(rect.left() + 2.0, top), egui::Align2::LEFT_TOP, label, theme::plain(TEXT), t.weak);
     ui.painter().galley(egui::pos2(rect.left() + INDENT, top), galley, t.text);
-    focus_ring(ui, t, &response, rect);
     let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(leads_to(cx, cause.target));
     if response.clicked() {
         go(cx, cause.target);

@@ -27,6 +27,15 @@ pub fn button(ui: &mut Ui, text: &str) -> Response {
     ui.add(Button::new(text).min_size(Vec2::splat(theme::control(ui))))
 }
 
+/// A word that is pressed, as flat as text; for a finger with room around it.
+pub fn flat_button(ui: &mut Ui, t: &Tokens, text: &str) -> Response {
+    let text = RichText::new(text).color(t.guest.text);
+    match theme::is_touch(ui.ctx()) {
+        true => ui.add(Button::new(text).frame(false).min_size(theme::button_size(ui))),
+        false => ui.add(egui::Link::new(text)),
+    }
+}
+
 /// A single bit: tinted while it is 1. `name` is for people who do not see the screen.
 pub fn chip(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str) -> Response {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), t.strong);
@@ -42,7 +51,6 @@ pub fn chip(ui: &mut Ui, t: &Tokens, text: &str, on: bool, name: &str) -> Respon
     let painter = ui.painter();
     painter.rect(rect, RADIUS_SMALL, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     painter.galley_with_override_text_color(rect.center() - galley.size() / 2.0, galley, color);
-    focus_ring(ui, t, &response, rect);
     response
 }
 
@@ -76,7 +84,6 @@ pub fn segmented<T: Copy + PartialEq>(
             .widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), on, format!("{group}: {text}")));
         let color = segment_color(ui, t, rect, on, response.hovered());
         ui.painter().galley_with_override_text_color(rect.center() - galley.size() / 2.0, galley, color);
-        focus_ring(ui, t, &response, rect.shrink(2.0));
         if response.clicked() {
             chosen = Some(*value);
         }
@@ -129,15 +136,7 @@ impl ListRow<'_> {
         let galley = painter.layout_job(job);
         let at = Align2::RIGHT_CENTER.anchor_size(inner.right_center(), galley.size());
         painter.galley(at.min, galley, color);
-        focus_ring(ui, t, &response, rect);
         response
-    }
-}
-
-/// Shows which control has the keyboard.
-pub fn focus_ring(ui: &Ui, t: &Tokens, response: &Response, rect: Rect) {
-    if response.has_focus() {
-        ui.painter().rect_stroke(rect, RADIUS_SMALL, Stroke::new(2.0, t.guest.line), StrokeKind::Inside);
     }
 }
 

@@ -11,9 +11,9 @@ use super::rows::Row;
 use super::runs::Column;
 use super::wish::{CompareWish, columns};
 use super::{engines, words};
+use crate::app::focus;
 use crate::app::theme::{self, Hue, RADIUS_SMALL, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
-use crate::app::widgets::focus_ring;
 use crate::engine::EngineConfig;
 use crate::explain;
 use crate::tr;
@@ -96,21 +96,23 @@ fn small<'a>(cx: &ViewCx<'_>, ui: &Ui, sign: &'a str) -> Button<'a> {
 fn change_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: usize, engine: EngineConfig, title: &str) {
     let tip = tr!(cx, "Another engine in place of {engine}", engine = title);
     let (response, _) = egui::containers::menu::MenuButton::from_button(small(cx, ui, "▼")).ui(ui, |ui| {
-        let shown = columns(cx.view, cx.session);
-        for other in engines::free(cx.session.config(), &shown) {
-            if ui.button(engines::title(cx.language(), other)).clicked() {
-                cx.send(AppCommand::Compare(CompareWish::Change(at, other)));
-                ui.close();
+        focus::menu_ui(ui, |ui| {
+            let shown = columns(cx.view, cx.session);
+            for other in engines::free(cx.session.config(), &shown) {
+                if ui.button(engines::title(cx.language(), other)).clicked() {
+                    cx.send(AppCommand::Compare(CompareWish::Change(at, other)));
+                    ui.close();
+                }
             }
-        }
-        if engine != cx.session.config() && engine.switches.is_empty() && !cx.session_is_set() {
-            ui.separator();
-            if ui.button(tr!(cx, "Explore with this engine")).clicked() {
-                cx.send(AppCommand::SetEngine(engine.name));
-                cx.send(AppCommand::Show(crate::app::view::Screen::Explore));
-                ui.close();
+            if engine != cx.session.config() && engine.switches.is_empty() && !cx.session_is_set() {
+                ui.separator();
+                if ui.button(tr!(cx, "Explore with this engine")).clicked() {
+                    cx.send(AppCommand::SetEngine(engine.name));
+                    cx.send(AppCommand::Show(crate::app::view::Screen::Explore));
+                    ui.close();
+                }
             }
-        }
+        });
     });
     response.on_hover_text(&tip).accessible_name(tip);
 }
@@ -173,7 +175,7 @@ fn rows_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineConfig, column: &Column) 
     let area = ScrollArea::vertical().id_salt(("of step", cx.session.lab.cursor())).auto_shrink(false);
     let above = if low { 10.0 } else { PAD };
     ui.add_space(above);
-    area.show_rows(ui, pitch, column.rows.len() + 1, |ui, lines| {
+    focus::scroll_rows(area, ui, pitch, column.rows.len() + 1, |ui, lines| {
         for line in lines {
             let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), pitch), Sense::hover());
             let rect = Rect::from_min_size(rect.min, vec2(rect.width(), row));
@@ -223,7 +225,6 @@ fn row_ui(
     });
     let line = Line { number: at + 2, main: &words.main, beside: &words.beside, lit, faded };
     line.paint(cx, ui, rect, engines::hue(cx.tokens, engine.name));
-    focus_ring(ui, cx.tokens, &response, rect);
     if response.clicked() {
         let last = row.events.iter().max().map_or(0, |event| *event as usize + 1);
         cx.send(AppCommand::ShowEvents(last));

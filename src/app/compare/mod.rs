@@ -17,6 +17,7 @@ pub mod words; // rows into words
 
 use egui::{Align, Button, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
+use super::focus;
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::{button, segmented};
@@ -124,12 +125,14 @@ fn add_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig]) {
     ui.add_enabled_ui(!full, |ui| {
         let button = Button::new(tr!(cx, "Add engine")).min_size(theme::button_size(ui));
         let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
-            for engine in engines::free(cx.session.config(), engines) {
-                if ui.button(engines::title(cx.language(), engine)).clicked() {
-                    cx.send(AppCommand::Compare(CompareWish::Add(engine)));
-                    ui.close();
+            focus::menu_ui(ui, |ui| {
+                for engine in engines::free(cx.session.config(), engines) {
+                    if ui.button(engines::title(cx.language(), engine)).clicked() {
+                        cx.send(AppCommand::Compare(CompareWish::Add(engine)));
+                        ui.close();
+                    }
                 }
-            }
+            });
         });
         if full {
             response.on_disabled_hover_text(tr!(cx, "Four engines are as many as have room"));

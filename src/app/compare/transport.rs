@@ -8,7 +8,6 @@ use egui::{
 use crate::app::actions::Action;
 use crate::app::theme::{TEXT, control};
 use crate::app::view::{AppCommand, ViewCx};
-use crate::app::widgets::focus_ring;
 use crate::tr;
 
 /// Its height, in points. `narrow`: position and track have rows of their own.
@@ -129,7 +128,6 @@ fn track(cx: &ViewCx<'_>, ui: &mut Ui) {
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));
     keys(cx, ui, &response);
-    focus_ring(ui, t, &response, rect);
     response.on_hover_text_at_pointer(name);
 }
 

@@ -5,6 +5,7 @@ use egui::{Button, RichText, TextEdit, Ui};
 
 use super::export::ExportKind;
 use crate::app::actions::Action;
+use crate::app::focus;
 use crate::app::theme::{self, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::primary_button;
@@ -15,11 +16,13 @@ pub fn file_menu(cx: &ViewCx<'_>, ui: &mut Ui) {
     let text = RichText::new(format!("{} ▾", tr!(cx, "File"))).color(cx.tokens.text);
     let menu = MenuButton::from_button(Button::new(text).min_size(theme::button_size(ui)));
     let (response, _) = menu.ui(ui, |ui| {
-        items(cx, ui, &[Action::Open, Action::Paste, Action::Save]);
-        ui.separator();
-        items(cx, ui, &ExportKind::ALL.map(Action::Export));
-        ui.separator();
-        items(cx, ui, &[Action::States, Action::Welcome, Action::ResetLayout]);
+        focus::menu_ui(ui, |ui| {
+            items(cx, ui, &[Action::Open, Action::Paste, Action::Save]);
+            ui.separator();
+            items(cx, ui, &ExportKind::ALL.map(Action::Export));
+            ui.separator();
+            items(cx, ui, &[Action::States, Action::Welcome, Action::ResetLayout]);
+        });
     });
     response.on_hover_text(tr!(cx, "Open, save, import and export"));
 }

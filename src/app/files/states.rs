@@ -4,9 +4,9 @@
 use egui::{RichText, ScrollArea, Ui};
 
 use super::{FileWish, StateLine, StateRef};
-use crate::app::theme;
 use crate::app::view::ViewCx;
 use crate::app::widgets::ListRow;
+use crate::app::{focus, theme};
 use crate::language::Language;
 use crate::tr;
 
@@ -38,7 +38,7 @@ pub fn states_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.label(RichText::new(tr!(cx, "Nothing has been kept yet.")).color(t.text));
     }
     let room = ui.ctx().content_rect().height() - 200.0;
-    ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().max_height(room).auto_shrink([false, true]), ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         for line in states {
             if row_ui(cx, ui, line) {

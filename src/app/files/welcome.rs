@@ -5,7 +5,7 @@ use egui::{Align2, Color32, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
 use super::wish::FileWish;
 use crate::app::theme::{self, RADIUS, TEXT};
 use crate::app::view::ViewCx;
-use crate::app::widgets::{button, focus_ring};
+use crate::app::widgets::button;
 use crate::tr;
 
 /// How somebody begins.
@@ -60,6 +60,5 @@ fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, about: &str) -> bool {
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 32.0);
     let galley = painter.layout_job(job);
     painter.galley(left + vec2(0.0, 24.0), galley, t.text);
-    focus_ring(ui, t, &response, rect);
     response.on_hover_text(about).clicked()
 }

@@ -7,7 +7,8 @@ use super::tour::tour_button;
 use super::wish::LessonWish;
 use crate::app::theme::{self, PAD};
 use crate::app::view::ViewCx;
-use crate::app::widgets::{ListRow, focus_ring, heading, primary_button};
+use crate::app::widgets::{ListRow, heading, primary_button};
+use crate::app::{focus, menu};
 use crate::lesson::{Lesson, library};
 use crate::tr;
 
@@ -39,7 +40,6 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
             if ui.memory(|memory| memory.focused().is_none()) {
                 begin.request_focus();
             }
-            focus_ring(ui, t, &begin, begin.rect.expand(3.0));
             if begin.clicked() {
                 opened = Some(next);
             }
@@ -55,15 +55,24 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         });
         ui.add_space(6.0);
     }
-    let room = (ui.ctx().content_rect().height() - 330.0).max(160.0);
-    ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+    // What stands below takes its room first; it is known from the pass before.
+    let foot = Id::unique("lessons: height of the foot");
+    let below = ui.data(|data| data.get_temp::<f32>(foot)).unwrap_or(120.0);
+    let room = (ui.available_height() - below).max(3.0 * theme::row(ui));
+    focus::scroll(ScrollArea::vertical().max_height(room).auto_shrink([false, true]), ui, |ui| {
         // The bar of a long list lies beside the rows, not on them.
         ui.set_width(ui.available_width() - PAD);
         opened = lessons_ui(cx, ui).or(opened);
     });
+    let top = ui.cursor().top();
     ui.add_space(8.0);
     ui.separator();
     progress_ui(cx, ui);
+    let height = ui.min_rect().bottom() - top;
+    if (height - below).abs() > 0.5 {
+        ui.data_mut(|data| data.insert_temp(foot, height));
+        ui.ctx().request_repaint();
+    }
     if let Some(lesson) = opened {
         send(cx, LessonWish::Open(lesson.id.clone()));
     }
@@ -124,7 +133,7 @@ fn lesson_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: Option<usize>, lesson: &Lesso
     let color = finished.then_some(t.shadow.text);
     let response = ListRow { left: &left, right: &right, color, selected }.show(ui, t);
     let response = response.on_hover_text(lesson.summary.get(language.id()));
-    response.context_menu(|ui| {
+    menu::open(&response, |ui| {
         if ui.add_enabled(record.is_some(), Button::new(tr!(language, "Begin this lesson anew"))).clicked() {
             send(cx, LessonWish::Forget(lesson.id.clone()));
             ui.close();

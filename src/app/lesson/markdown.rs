@@ -6,12 +6,11 @@ use std::sync::Arc;
 use egui::text::{LayoutJob, TextFormat};
 use egui::text_selection::LabelSelectionState;
 use egui::{
-    Color32, CursorIcon, FontId, Galley, Id, Label, OpenUrl, Popup, PopupCloseBehavior, Pos2, Rect, Response, RichText,
-    Role, Sense, Stroke, TextStyle, Ui, UiBuilder, Vec2, WidgetInfo,
+    Button, Color32, CursorIcon, FontId, Galley, Id, Label, OpenUrl, Popup, PopupCloseBehavior, Pos2, Rect, Response,
+    RichText, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, UiBuilder, Vec2, WidgetInfo,
 };
 
 use crate::app::theme::{self, TEXT, Tokens};
-use crate::app::widgets::focus_ring;
 use crate::engine::AnyVm;
 use crate::language::Language;
 use crate::lesson::{Block, Span, fill, glossary, parse};
@@ -41,6 +40,36 @@ pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: 
             }
         }
     }
+    if theme::is_touch(ui.ctx()) {
+        ui.add_space(GAP);
+        for_fingers(ui, t, language, &blocks);
+    }
+}
+
+/// The terms and links of a text once more, as large as a finger needs: in a sentence they cannot be.
+fn for_fingers(ui: &mut Ui, t: &Tokens, language: Language, blocks: &[Block]) {
+    let mut seen: Vec<String> = Vec::new();
+    let pressed = blocks.iter().flat_map(Block::spans).filter_map(|span| match span {
+        Span::Term { id, .. } => Some((glossary().name(id, language.id()).to_owned(), span)),
+        Span::Link { text, .. } => Some((text.clone(), span)),
+        Span::Plain(_) | Span::Strong(_) | Span::Code(_) | Span::Live(_) => None,
+    });
+    ui.horizontal_wrapped(|ui| {
+        for (name, span) in pressed {
+            if seen.contains(&name) {
+                continue;
+            }
+            let text = RichText::new(&name).color(t.guest.text);
+            let button = Button::new(text).fill(t.guest.tint).min_size(theme::button_size(ui));
+            let response = ui.add(button);
+            match span {
+                Span::Link { url, .. } if response.clicked() => ui.ctx().open_url(OpenUrl::new_tab(url)),
+                Span::Term { id, .. } => answer_ui(t, language, id, &response),
+                _ => {}
+            }
+            seen.push(name);
+        }
+    });
 }
 
 /// Something in a text that can be pressed: its characters.
@@ -125,8 +154,11 @@ fn press_area(ui: &Ui, t: &Tokens, areas: &[Rect], id: Id, name: &str) -> Option
         let response = ui.interact(*area, id.with(line), sense).on_hover_cursor(CursorIcon::PointingHand);
         if line == 0 {
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, name));
+        } else if all.as_ref().is_some_and(Response::has_focus) {
+            // The first line has the ring that everything has.
+            let stroke = Stroke::new(2.0, t.guest.line);
+            ui.painter().rect_stroke(area.expand(1.0), theme::RADIUS_SMALL, stroke, StrokeKind::Inside);
         }
-        focus_ring(ui, t, &response, area.expand(2.0));
         all = Some(match all {
             Some(before) => before | response,
             None => response,

@@ -1,8 +1,8 @@
 //! The tab Lesson: what the step says and asks, and the way on.
 
 use egui::{
-    Align, Button, Color32, Frame, Id, Label, Layout, Link, Margin, Panel, Response, RichText, Role, ScrollArea,
-    Stroke, Ui, Vec2, WidgetInfo,
+    Align, Button, Color32, Frame, Id, Label, Layout, Margin, Panel, Response, RichText, Role, ScrollArea, Stroke, Ui,
+    Vec2, WidgetInfo,
 };
 
 use super::desk::Player;
@@ -10,9 +10,10 @@ use super::goal;
 use super::markdown::{line, markdown_ui};
 use super::tour;
 use super::wish::{LessonWish, lesson_after};
+use crate::app::focus;
 use crate::app::theme::{self, RADIUS, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
-use crate::app::widgets::{primary_button, segmented};
+use crate::app::widgets::{flat_button, primary_button, segmented};
 use crate::language::Language;
 use crate::lesson::{Choice, LessonStep, StepKind, StepRecord, glossary, parse, plain};
 use crate::tr;
@@ -29,7 +30,7 @@ pub fn step_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let lesson = player.session.lesson();
     let place = Id::unique(("lesson", &lesson.id, player.session.at()));
     note_opening(ui, place);
-    ScrollArea::vertical().id_salt(place).auto_shrink(false).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().id_salt(place).auto_shrink(false), ui, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         head_ui(cx, ui, player);
         ui.add_space(GAP);
@@ -58,8 +59,7 @@ pub(super) fn language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// The same where there is little room: the other language.
 fn other_language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     for language in Language::ALL.into_iter().filter(|language| *language != cx.view.language) {
-        let text = RichText::new(language.name()).color(cx.tokens.guest.text);
-        let link = ui.add(Link::new(text));
+        let link = flat_button(ui, cx.tokens, language.name());
         link.widget_info(|| {
             WidgetInfo::labeled(Role::Button, true, tr!(cx, "Language: {name}", name = language.name()))
         });

@@ -1,13 +1,14 @@
 //! The tour of a first visit: the first steps of a lesson, two minutes. It can be left at any step and
 //! goes on there.
 
-use egui::{Align, Layout, Link, RichText, Role, Ui, WidgetInfo};
+use egui::{Align, Layout, RichText, Role, Ui, WidgetInfo};
 
 use super::desk::Player;
 use super::step::send;
 use super::wish::LessonWish;
 use crate::app::App;
 use crate::app::view::ViewCx;
+use crate::app::widgets::flat_button;
 use crate::lesson::{self, Tour};
 use crate::scenario::StartError;
 use crate::tr;
@@ -32,7 +33,7 @@ pub(super) fn place_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player, at_the_rig
         let place = tr!(cx, "Tour, step {step} of {all}", step = step, all = all);
         ui.label(RichText::new(place).color(cx.tokens.strong));
         ui.label(RichText::new("·").color(cx.tokens.weak));
-        let skip = ui.add(Link::new(RichText::new(tr!(cx, "Skip")).color(cx.tokens.guest.text)));
+        let skip = flat_button(ui, cx.tokens, tr!(cx, "Skip"));
         skip.widget_info(|| WidgetInfo::labeled(Role::Button, true, tr!(cx, "Skip the tour")));
         if skip.on_hover_text(tr!(cx, "To your own machine; the tour waits among the lessons")).clicked() {
             send(cx, LessonWish::SkipTour);

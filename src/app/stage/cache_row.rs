@@ -8,9 +8,9 @@ use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder
 use super::arrows::Arrows;
 use super::cached::{StructureCard, StructureRow, TlbRow};
 use super::{Anchor, Look, paint, reloads, words};
-use crate::app::hover;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
+use crate::app::{focus, hover};
 use crate::arch::{Gpa, Level, Mode};
 use crate::engine::EngineName;
 use crate::tr;
@@ -183,7 +183,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("cache", title)), |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let area = ScrollArea::vertical().id_salt(title).auto_shrink(false);
-            area.show_rows(ui, m.row, lines.len(), |ui, range| {
+            focus::scroll_rows(area, ui, m.row, lines.len(), |ui, range| {
                 for i in range {
                     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                     line_ui(look, ui, title, &lines[i], rect);
@@ -225,7 +225,6 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
         paint::hatch(painter, inner, t.stale.line.gamma_multiply(0.18), 14.0, 5.0);
     }
     line_text(look, ui, line, rect);
-    paint::focus_ring(ui.painter(), &response, t);
     crate::app::menu::cached_menu(look.cx, &response, line.select, &name);
     if let (true, Some(selection)) = (response.clicked(), line.select) {
         look.cx.send(AppCommand::Select(selection));

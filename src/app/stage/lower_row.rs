@@ -10,6 +10,7 @@ use super::letters::letters_ui;
 use super::lower::{HostCard, Lower, LowerCard, LowerEntry, LowerRow, Mark, RootCard, TableId};
 use super::path::Reach;
 use super::{Anchor, Look, cache_row, paint, rails, reloads, words};
+use crate::app::focus;
 use crate::app::hover::{self, Pointed};
 use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
@@ -166,7 +167,7 @@ fn full_list_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, body: Rect) -> O
     let mut anchor = None;
     ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.id)), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        area.show_rows(ui, m.row, ENTRIES, |ui, range| {
+        focus::scroll_rows(area, ui, m.row, ENTRIES, |ui, range| {
             for index in range {
                 let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                 let Some(entry) = Lower::entry(look.inputs, &look.stage.path, card, index) else { continue };
@@ -225,7 +226,6 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
     for mark in &card.marks {
         right = mark_ui(look, ui, *mark, at(right), shown.right());
     }
-    paint::focus_ring(ui.painter(), &response, t);
     if let TableId::Shadow(page) = card.id {
         crate::app::menu::shadow_menu(look.cx, &response, page);
     }
@@ -288,7 +288,6 @@ fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, (words, short): (&str, &st
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     let color = if response.hovered() { t.strong } else { t.weak };
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFullLower(card.id));
     }
@@ -323,7 +322,6 @@ fn entry_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, entry: &LowerEntry, rect
         outline(t.changed.line);
     }
     entry_text(look, ui, entry, rect);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.hovered() {
         let slots = &look.inputs.machine.slots;
         let frame = entry.target.and_then(|frame| slots.guest_frame(crate::arch::Hfn(frame)));
@@ -447,7 +445,6 @@ fn slot_ui(look: &Look<'_>, ui: &Ui, index: usize, slot: &super::lower::RootSlot
             paint::text(painter, at, Align2::LEFT_CENTER, "—", mono(m.font), t.weak);
         }
     }
-    paint::focus_ring(ui.painter(), &response, t);
     if let Some((page, _)) = slot.page {
         response.on_hover_ui(|ui| crate::app::role_card::role_ui(look.cx, ui, page));
     }
@@ -513,7 +510,6 @@ fn host_card(look: &Look<'_>, ui: &Ui, host: &HostCard, rect: Rect) -> Anchor {
     let place = words::gpa(Gpa(host.hpa.0));
     let name = tr!(look.cx, "Host frame at HPA {place}, {words}", place = place, words = words);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-    paint::focus_ring(painter, &response, t);
     if let Some(gfn) = look.inputs.machine.slots.guest_frame(host.hpa.hfn()) {
         crate::app::menu::page_menu(look.cx, &response, gfn);
         if response.hovered() {

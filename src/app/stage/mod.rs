@@ -27,6 +27,7 @@ pub mod words; // short words
 
 use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
 
+use super::focus;
 use super::theme::{Tokens, bold};
 use super::view::{AppCommand, Composer, Selection, ViewCx};
 use crate::arch::{Access, Level, Mode, pdpte};
@@ -107,7 +108,7 @@ pub fn stage_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let area = ScrollArea::both().id_salt("stage").auto_shrink(false);
     let area = if scrolls { area.scroll_source(egui::containers::scroll_area::ScrollSource::ALL) } else { area };
     let area = if scrolls { hold_still(cx, ui, room, area) } else { area };
-    let shown = area.show(ui, |ui| {
+    let shown = focus::scroll(area, ui, |ui| {
         pan(cx, ui);
         let size = if scrolls { fitted.size } else { room.size() };
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());

@@ -9,9 +9,10 @@ use egui::{
 
 use super::layout::Shape;
 use super::words;
+use crate::app::focus;
 use crate::app::hover::{self, Pointed};
 use crate::app::tables::{MAX_TABLES, Reach, Table};
-use crate::app::theme::{bold, mono, plain};
+use crate::app::theme::{self, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection, ViewCx};
 use crate::arch::entry::{self, P};
 use crate::arch::{Gfn, Gpa, Level, Mode, TableMemory as _, pdpte};
@@ -114,7 +115,7 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &mut Ui, row: f32) {
         + shadow.iter().map(|(_, pages)| pages.len()).max().unwrap_or(0);
     let width = column_width(room, levels.len());
     let side = side(row, room.height(), highest.min(2 * MOST), across(width));
-    ScrollArea::vertical().id_salt("stage from afar").auto_shrink(false).show(ui, |ui| {
+    focus::scroll(ScrollArea::vertical().id_salt("stage from afar").auto_shrink(false), ui, |ui| {
         super::pan(cx, ui);
         ui.spacing_mut().item_spacing = Vec2::ZERO;
         ui.add_space(10.0);
@@ -268,7 +269,7 @@ fn strip_ui(cx: &ViewCx<'_>, ui: &Ui, strip: &Strip<'_>, x: Rangef, top: f32, si
     let whole = Rect::from_min_max(pos2(x.min, top), pos2(x.max, body.bottom()));
     let hue = if strip.shadow { t.shadow } else { t.guest };
     let id = ui.scope_id().with(("strip", strip.shadow, &strip.title));
-    let response = ui.interact(whole, id, Sense::click());
+    let response = ui.interact(theme::target(ui, whole), id, Sense::click());
     let present = strip.cells.iter().filter(|cell| **cell != Cell::NotPresent).count();
     let all = strip.cells.len();
     let name =

@@ -183,11 +183,3 @@ pub fn arrow_head(painter: &Painter, points: &[Pos2], length: f32, color: Color3
     let (base, side) = (*tip - length * along, 0.45 * length * along.rot90());
     painter.add(Shape::convex_polygon(vec![*tip, base + side, base - side], color, Stroke::NONE));
 }
-
-/// A visible ring around what has the keyboard's focus.
-pub fn focus_ring(painter: &Painter, response: &egui::Response, t: &Tokens) {
-    if response.has_focus() {
-        let stroke = Stroke::new(2.0, t.guest.line);
-        painter.rect_stroke(response.rect.expand(1.0), CornerRadius::same(4), stroke, StrokeKind::Outside);
-    }
-}

@@ -182,7 +182,6 @@ fn number_ui(
     if changed != 0 {
         ui.painter().hline(shown.x_range(), shown.bottom() - 1.0, Stroke::new(1.5, t.changed.line));
     }
-    paint::focus_ring(ui.painter(), &response, t);
     let place = if register {
         String::new()
     } else {
@@ -247,7 +246,6 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
     if response.hovered() && since.is_some() {
         ui.painter().hline(rect.x_range(), rect.bottom() - 3.0, Stroke::new(1.0, color));
     }
-    paint::focus_ring(ui.painter(), &response, look.t());
     if let (true, Some(step)) = (response.clicked(), since) {
         look.cx.send(AppCommand::Seek(step));
     }

@@ -2,7 +2,7 @@
 //!
 //! Each row can be clicked, which performs it (SDM 4.4.1; the last "yes" is KVM's own rule).
 
-use egui::{Align2, CornerRadius, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Id, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Look, paint};
 use crate::app::theme::{self, bold, plain};
@@ -70,14 +70,13 @@ pub fn toggle_ui(look: &Look<'_>, ui: &Ui, head: Rect) {
     let (t, m) = (look.t(), look.m());
     let center = pos2(head.right() - m.pad - 0.6 * m.small, head.center().y);
     let rect = Rect::from_center_size(center, vec2(1.6 * m.small, 0.8 * head.height()));
-    let response = ui.interact(theme::target(ui, rect), ui.scope_id().with("what reloads"), Sense::click());
+    let response = ui.interact(theme::target_in(ui, rect, head), ui.scope_id().with("what reloads"), Sense::click());
     let open = is_open(look, ui);
     response
         .widget_info(|| WidgetInfo::selected(Role::Button, true, open, tr!(look.cx, "What reloads these registers")));
     let fill = if open || response.hovered() { t.selected } else { t.guest.tint };
     ui.painter().circle(center, 0.68 * m.small, fill, Stroke::new(1.0, t.guest.edge));
     paint::text(ui.painter(), center, Align2::CENTER_CENTER, "?", bold(m.small), t.guest.text);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         ui.data_mut(|data| data.insert_temp(open_id(), !open));
     }
@@ -138,9 +137,6 @@ fn operation_ui(look: &Look<'_>, ui: &Ui, operation: Operation, rect: Rect) {
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let width = shown.left() - left.x - m.pad;
     paint::text_within(painter, left, Align2::LEFT_CENTER, name, plain(m.small), t.text, width);
-    if response.has_focus() {
-        painter.rect_stroke(rect, CornerRadius::same(4), Stroke::new(2.0, t.guest.line), StrokeKind::Inside);
-    }
     if response.clicked() {
         look.cx.send(AppCommand::Run(command));
     }

@@ -9,6 +9,7 @@ use super::letters::letters_ui;
 use super::model::{self, Entry, Inputs, Row, TableCard};
 use super::path::Reach;
 use super::{Anchor, Look, paint, rows, words};
+use crate::app::focus;
 use crate::app::hover::{self, Pointed};
 use crate::app::menu;
 use crate::app::theme::{self, bold, mono, plain};
@@ -125,7 +126,6 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
     let head = if card.locked { lock_ui(look, ui, (card.level, base), rect, shown.right()) } else { rect };
     list_toggle(look, ui, card, base, head, shown.right(), full);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.hovered() {
         hover::point_at(ui, Pointed { entry: None, frame: Some(base.gfn()) });
     }
@@ -171,8 +171,11 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     if rect.left() < taken + 0.4 * m.pad {
         return;
     }
-    let response =
-        ui.interact(theme::target(ui, rect), ui.scope_id().with(("full list", card.level.0, base.0)), Sense::click());
+    let response = ui.interact(
+        theme::target_in(ui, rect, head),
+        ui.scope_id().with(("full list", card.level.0, base.0)),
+        Sense::click(),
+    );
     let count = look.stage.mode.entries(card.level);
     let name = match full {
         true => tr!(look.cx, "Fold into runs").to_owned(),
@@ -182,7 +185,6 @@ fn list_toggle(look: &Look<'_>, ui: &Ui, card: &TableCard, base: Gpa, head: Rect
     let color = if response.hovered() { t.strong } else { t.weak };
     ui.painter().rect_stroke(rect, CornerRadius::same(4), Stroke::new(1.0, t.guest.edge), StrokeKind::Inside);
     paint::text(ui.painter(), rect.center(), Align2::CENTER_CENTER, word, plain(m.small - 1.0), color);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
     }
@@ -202,7 +204,7 @@ fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Re
     let mut anchor = None;
     ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.level.0, base.0)), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        area.show_rows(ui, m.row, count, |ui, range| {
+        focus::scroll_rows(area, ui, m.row, count, |ui, range| {
             for index in range {
                 let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                 let entry = model::entry(look.inputs, &look.stage.path, card.level, base, card.leaf_bit, index);
@@ -248,7 +250,6 @@ fn run_ui(
     let ways = [words, short, range];
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, shown, plain(m.small), color, width);
-    paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::ToggleFull(base));
     }
@@ -256,7 +257,6 @@ fn run_ui(
 }
 
 fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry, rect: Rect) {
-    let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with(("entry", level.0, entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
@@ -270,7 +270,6 @@ fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry, rect: Rec
     let old = old_entry(look, level, entry);
     let old = old.as_ref().map(|old| |ui: &Ui| paint_entry_text(look, ui, old, rect));
     paint::cross_fade(look.cx.motion, ui, rect, old, |ui| paint_entry_text(look, ui, entry, rect));
-    paint::focus_ring(ui.painter(), &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
     }
@@ -502,7 +501,6 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     }
     let edge = if selected || pointed { t.guest.line } else { t.guest.edge };
     paint::card_edge(painter, rect, edge);
-    paint::focus_ring(painter, &response, t);
     if response.clicked() {
         look.cx.send(AppCommand::Select(selection));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Align2, Id, Key, Modifiers, Rangef, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::status::branch_menu;
-use crate::app::theme::{self, PAD, plain};
+use crate::app::theme::{PAD, plain};
 use crate::app::time::{Named, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::lab::{Branch, NodeId};
@@ -55,12 +55,13 @@ pub fn branches_ui(cx: &ViewCx<'_>, ui: &Ui, at: impl Fn(usize) -> Option<f32>, 
         let galley = ui.painter().layout_job(job);
         let rect = Align2::LEFT_CENTER.anchor_size(name_at, galley.size());
         let id = ui.scope_id().with(("branch", branch.start));
-        let response = ui.interact(theme::target(ui, rect.expand(3.0)), id, Sense::click());
+        // No larger for a finger, which would press it in place of the line: the list beside the name of the
+        // branch in view, and the menu of time, lead there, too.
+        let response = ui.interact(rect.expand(3.0), id, Sense::click());
         let words = tr!(cx, "Go to branch: {branch}", branch = text);
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
         let color = if response.hovered() || response.has_focus() { t.strong } else { t.weak };
         ui.painter().galley_with_override_text_color(rect.min, galley, color);
-        crate::app::widgets::focus_ring(ui, t, &response, rect.expand(3.0));
         let rename = AppCommand::Time(TimeWish::Rename(Some(Named::Branch(branch.start))));
         if response.double_clicked() {
             cx.send(rename.clone());

@@ -1,12 +1,13 @@
 //! The line of commands: marks, cursor, captions, branch stubs; click and drag scrub.
 
 use egui::{
-    Align2, CornerRadius, Event, Id, Key, MouseWheelUnit, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui,
-    WidgetInfo, pos2, vec2,
+    Align2, Event, Id, Key, MouseWheelUnit, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::marks::{self, Place, SIDE};
 use super::{branches, overview};
+use crate::app::menu;
 use crate::app::theme::{self, plain};
 use crate::app::time::{Named, TimeWish, position};
 use crate::app::view::{AppCommand, Ending, ViewCx};
@@ -113,7 +114,7 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let at = |cursor: usize| (window.first - 1..window.end).contains(&cursor).then(|| window.at(cursor).x);
     branches::branches_ui(cx, ui, at, window.step, below, x);
     caption(cx, ui, &window, below + 0.5 * CAPTION + 18.0, x);
-    describe(cx, ui, &window, response);
+    describe(cx, &window, response);
 }
 
 fn scrub(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: &Response) {
@@ -193,7 +194,8 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
         let galley = ui.painter().layout_job(job);
         let named = Align2::LEFT_CENTER.anchor_size(at + vec2(9.0, 0.0), galley.size());
         ui.painter().galley(named.min, galley, t.changed.text);
-        let rect = theme::target(ui, Rect::from_center_size(at, vec2(18.0, 14.0)).union(named));
+        // No larger for a finger, which would press it in place of the line: the menu of time has them all.
+        let rect = Rect::from_center_size(at, vec2(18.0, 14.0)).union(named);
         let response = ui.interact(rect, ui.scope_id().with(("bookmark", bookmark.at)), Sense::click());
         let number = cx.session.step_number(*step);
         let words = match bookmark.name.as_str() {
@@ -201,7 +203,6 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
             name => tr!(cx, "Bookmark: {name}", name = name),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
-        crate::app::widgets::focus_ring(ui, t, &response, rect);
         let named = Named::Bookmark(bookmark.at);
         let wish = |wish| cx.send(AppCommand::Time(wish));
         if response.double_clicked() {
@@ -217,7 +218,7 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
                 wish(TimeWish::ToggleBookmark(bookmark.at));
             }
         }
-        response.context_menu(|ui| {
+        menu::open(&response, |ui| {
             if ui.button(tr!(cx, "Rename it")).clicked() {
                 wish(TimeWish::Rename(Some(named)));
                 ui.close();
@@ -231,7 +232,7 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
     }
 }
 
-fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
+fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
     let lab = &cx.session.lab;
     let sentence = match cx.command() {
         Some(command) => {
@@ -243,17 +244,13 @@ fn describe(cx: &ViewCx<'_>, ui: &Ui, window: &Window, response: Response) {
     };
     let name = tr!(cx, "Time: {place}", place = sentence);
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));
-    if response.has_focus() {
-        let stroke = Stroke::new(2.0, cx.tokens.guest.line);
-        ui.painter().rect_stroke(response.rect.expand(2.0), CornerRadius::same(6), stroke, egui::StrokeKind::Inside);
-    }
     // The menu is about the step under the pointer, which comes into focus with it.
     if let (true, Some(pointer)) = (response.secondary_clicked(), response.interact_pointer_pos()) {
         cx.send(AppCommand::Seek(window.cursor_at(pointer.x)));
     }
     if let (Some(command), cursor) = (cx.command(), lab.cursor()) {
         let words = explain::command(command, cx.language());
-        crate::app::menu::event_menu(cx, &response, cursor, None, &words);
+        menu::event_menu(cx, &response, cursor, None, &words);
     }
     let Some(pointer) = response.hover_pos() else { return };
     let step = window.cursor_at(pointer.x);

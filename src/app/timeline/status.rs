@@ -5,9 +5,10 @@ use egui::{Button, Response, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::{button, name};
 use crate::app::actions::Action;
-use crate::app::theme::{TEXT, bold, control, plain};
+use crate::app::theme::{TEXT, bold, control, plain, wide};
 use crate::app::time::{Named, TimeAction, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
+use crate::app::{focus, menu};
 use crate::tr;
 
 /// Between the words, in points.
@@ -94,11 +95,10 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     job.wrap = egui::text::TextWrapping::truncate_at_width(most.min(220.0));
     let galley = ui.painter().layout_job(job);
     ui.label(RichText::new(word).size(TEXT).color(t.weak));
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x, control(ui)), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(wide(ui, galley.size().x), control(ui)), Sense::click());
     let words = format!("{} {name}", tr!(cx, "branch"));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
     ui.painter().galley(rect.left_center() - vec2(0.0, 0.5 * galley.size().y), galley, t.strong);
-    crate::app::widgets::focus_ring(ui, t, &response, rect.expand2(vec2(3.0, -3.0)));
     if response.double_clicked() || response.clicked() && response.has_focus() {
         cx.send(AppCommand::Time(TimeWish::Rename(Some(Named::Branch(start)))));
     }
@@ -112,7 +112,7 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
 
 /// What can be done with a branch. `tip`: it is not in view, and can be gone to.
 pub fn branch_menu(cx: &ViewCx<'_>, response: &Response, start: u32, tip: Option<u32>) {
-    response.context_menu(|ui| {
+    menu::open(response, |ui| {
         let item = |ui: &mut Ui, text: &str, key: &str, wish: TimeWish| {
             let item = Button::new(text);
             let key = RichText::new(key).color(cx.tokens.weak);
@@ -132,27 +132,29 @@ pub fn branch_menu(cx: &ViewCx<'_>, response: &Response, start: u32, tip: Option
 
 /// Every branch, to go to.
 fn list(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let menu = Button::new("▾").min_size(vec2(control(ui), control(ui)));
-    let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
-        for branch in cx.session.lab.branches() {
-            let name = branch_name(cx.session, branch.start, cx.language());
-            let here = cx.session.lab.branch_in_view() == Some(branch.start);
-            let text = match here {
-                true => tr!(cx, "{name}, in view", name = name),
-                false => tr!(cx, "{name}, {count} commands", name = name, count = branch.len),
-            };
-            if ui.add_enabled(!here, Button::new(text)).clicked() {
-                cx.send(AppCommand::Time(TimeWish::GoTo(branch.tip)));
+    let button = Button::new("▾").min_size(vec2(control(ui), control(ui)));
+    let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+        focus::menu_ui(ui, |ui| {
+            for branch in cx.session.lab.branches() {
+                let name = branch_name(cx.session, branch.start, cx.language());
+                let here = cx.session.lab.branch_in_view() == Some(branch.start);
+                let text = match here {
+                    true => tr!(cx, "{name}, in view", name = name),
+                    false => tr!(cx, "{name}, {count} commands", name = name, count = branch.len),
+                };
+                if ui.add_enabled(!here, Button::new(text)).clicked() {
+                    cx.send(AppCommand::Time(TimeWish::GoTo(branch.tip)));
+                    ui.close();
+                }
+            }
+            let key = Action::Time(TimeAction::NextBranch);
+            ui.separator();
+            let right = RichText::new(key.key_text(ui.ctx())).color(cx.tokens.weak);
+            if ui.add(Button::new(key.text(cx.language())).right_text(right)).clicked() {
+                key.send(cx);
                 ui.close();
             }
-        }
-        let key = Action::Time(TimeAction::NextBranch);
-        ui.separator();
-        let right = RichText::new(key.key_text(ui.ctx())).color(cx.tokens.weak);
-        if ui.add(Button::new(key.text(cx.language())).right_text(right)).clicked() {
-            key.send(cx);
-            ui.close();
-        }
+        });
     });
     response.accessible_name(tr!(cx, "All branches")).on_hover_text(tr!(cx, "All branches"));
 }

@@ -4,6 +4,7 @@ use egui::{Align2, Button, Color32, Rect, RichText, Shape, Stroke, Ui, Vec2, pos
 
 use super::button;
 use crate::app::actions::Action;
+use crate::app::focus;
 use crate::app::theme::{control, is_touch, wide};
 use crate::app::time::{TimeAction, TimeWish, bookmark_name, position};
 use crate::app::view::{AppCommand, ViewCx};
@@ -120,7 +121,6 @@ fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) 
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &text));
         let color = if response.hovered() || response.has_focus() { t.strong } else { t.text };
         ui.painter().text(rect.center(), Align2::CENTER_CENTER, sign, crate::app::theme::plain(12.0), color);
-        crate::app::widgets::focus_ring(ui, t, &response, rect.shrink(2.0));
         if response.clicked() {
             action.send(cx);
         }
@@ -128,67 +128,74 @@ fn pair(cx: &ViewCx<'_>, ui: &mut Ui, word: &str, back: TimeAction, on: Action) 
     }
 }
 
-/// Everywhere that time can jump to.
+/// Everywhere that time can jump to, and for those who have no keys every edit of time.
 fn jumps(cx: &ViewCx<'_>, ui: &mut Ui, short: bool) {
     let menu = Button::new(format!("{} ▾", tr!(cx, "Time"))).min_size(Vec2::splat(control(ui)));
     let (response, _) = egui::containers::menu::MenuButton::from_button(menu).ui(ui, |ui| {
-        let ends: &[Action] =
-            if short { &[Action::ToStart, Action::ToEnd, Action::Time(TimeAction::Speed)] } else { &[] };
-        let actions = [
-            Action::NextFault,
-            Action::Time(TimeAction::PreviousFault),
-            Action::NextExit,
-            Action::Time(TimeAction::PreviousExit),
-            Action::Time(TimeAction::NextChange),
-            Action::Time(TimeAction::PreviousChange),
-            Action::NextBookmark,
-            Action::Time(TimeAction::PreviousBookmark),
-            Action::Time(TimeAction::NextBranch),
-        ];
-        for action in ends.iter().copied().chain(actions) {
-            let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
-            if ui.add(Button::new(action.text(cx.language())).right_text(key)).clicked() {
-                action.send(cx);
-                ui.close();
-            }
-        }
-        let lab = &cx.session.lab;
-        let marks = &cx.session.marks;
-        let places = marks.bookmarks.iter().filter_map(|bookmark| Some((bookmark.at, position(lab, bookmark.at)?)));
-        let mut places: Vec<_> = places.collect();
-        places.sort_by_key(|(_, step)| *step);
-        if !places.is_empty() {
+        focus::menu_ui(ui, |ui| {
+            let time = Action::Time;
+            items(cx, ui, &[(time(TimeAction::Undo), cx.can_undo), (time(TimeAction::Redo), cx.can_redo)]);
             ui.separator();
-        }
-        for (at, step) in places {
-            let number = cx.session.step_number(step);
-            let text = match bookmark_name(marks, at) {
-                Some(name) => tr!(cx, "★ {name}, step {step}", name = name, step = number),
-                None => tr!(cx, "★ step {step}", step = number),
-            };
-            if ui.button(text).clicked() {
-                cx.send(AppCommand::Seek(step));
-                ui.close();
+            if short {
+                let ends = [Action::ToStart, Action::ToEnd, time(TimeAction::Speed)];
+                items(cx, ui, &ends.map(|action| (action, true)));
             }
-        }
-        ui.separator();
-        // For those who have no keys: every edit can be made by buttons.
-        let edits = [
-            (TimeAction::Undo, cx.can_undo),
-            (TimeAction::Redo, cx.can_redo),
-            (TimeAction::NameBookmark, true),
-            (TimeAction::NameBranch, lab.branch_in_view().is_some()),
-            (TimeAction::DeleteBranch, lab.branch_count() > 1),
-            (TimeAction::ReduceMotion, true),
-        ];
-        for (action, enabled) in edits {
-            let action = Action::Time(action);
-            let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
-            if ui.add_enabled(enabled, Button::new(action.text(cx.language())).right_text(key)).clicked() {
-                action.send(cx);
-                ui.close();
-            }
-        }
+            let jumps = [
+                Action::NextFault,
+                time(TimeAction::PreviousFault),
+                Action::NextExit,
+                time(TimeAction::PreviousExit),
+                time(TimeAction::NextChange),
+                time(TimeAction::PreviousChange),
+                Action::NextBookmark,
+                time(TimeAction::PreviousBookmark),
+                time(TimeAction::NextBranch),
+            ];
+            items(cx, ui, &jumps.map(|action| (action, true)));
+            bookmarks(cx, ui);
+            ui.separator();
+            let lab = &cx.session.lab;
+            let others = [
+                (time(TimeAction::NameBookmark), true),
+                (time(TimeAction::NameBranch), lab.branch_in_view().is_some()),
+                (time(TimeAction::DeleteBranch), lab.branch_count() > 1),
+                (time(TimeAction::ReduceMotion), true),
+            ];
+            items(cx, ui, &others);
+        });
     });
     response.on_hover_text(tr!(cx, "Jumps, bookmarks, undo and redo, names"));
+}
+
+/// Actions as items of a menu, and whether each is of use now.
+fn items(cx: &ViewCx<'_>, ui: &mut Ui, actions: &[(Action, bool)]) {
+    for (action, enabled) in actions {
+        let key = RichText::new(action.key_text(ui.ctx())).color(cx.tokens.weak);
+        if ui.add_enabled(*enabled, Button::new(action.text(cx.language())).right_text(key)).clicked() {
+            action.send(cx);
+            ui.close();
+        }
+    }
+}
+
+/// Every bookmark as an item of a menu.
+fn bookmarks(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let (lab, marks) = (&cx.session.lab, &cx.session.marks);
+    let places = marks.bookmarks.iter().filter_map(|bookmark| Some((bookmark.at, position(lab, bookmark.at)?)));
+    let mut places: Vec<_> = places.collect();
+    places.sort_by_key(|(_, step)| *step);
+    if !places.is_empty() {
+        ui.separator();
+    }
+    for (at, step) in places {
+        let number = cx.session.step_number(step);
+        let text = match bookmark_name(marks, at) {
+            Some(name) => tr!(cx, "★ {name}, step {step}", name = name, step = number),
+            None => tr!(cx, "★ step {step}", step = number),
+        };
+        if ui.button(text).clicked() {
+            cx.send(AppCommand::Seek(step));
+            ui.close();
+        }
+    }
 }
