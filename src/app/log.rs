@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use egui::{Align2, Color32, Id, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
+use super::elide::fit;
 use super::theme::{self, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::caption;
@@ -15,7 +16,9 @@ use crate::machine::Event;
 use crate::tr;
 
 /// Where the text of an event begins, in points from the left.
-const EVENT_TEXT: f32 = 88.0;
+const EVENT_TEXT: f32 = 84.0;
+/// Size of text that would not fit, in points.
+const SMALL: f32 = 12.0;
 
 /// Draws the log in the room that `ui` has; only the visible lines are made.
 pub fn log_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -118,7 +121,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let number = format!("#{}", cx.session.step_number(step));
     let painter = ui.painter();
     painter.text(pos2(rect.left() + 10.0, rect.center().y), Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
-    elided(ui, rect, 46.0, &text, color);
+    text_ui(ui, rect, 46.0, &text, color);
     format!("{number} {text}")
 }
 
@@ -136,15 +139,14 @@ fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize
     let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let at = pos2(rect.left() + 14.0, rect.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
-    elided(ui, rect, EVENT_TEXT, &text, color);
+    text_ui(ui, rect, EVENT_TEXT, &text, color);
     format!("{} {text}", line.label)
 }
 
-/// One line of text from `left` to the right end of a row, cut with an ellipsis where it is too long.
-fn elided(ui: &Ui, rect: Rect, left: f32, text: &str, color: Color32) {
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), theme::plain(TEXT), color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - left - 6.0);
-    let galley = ui.painter().layout_job(job);
+/// One line of text from `left` to the right end of a row, smaller and then cut where it is too long.
+fn text_ui(ui: &Ui, rect: Rect, left: f32, text: &str, color: Color32) {
+    let fonts = [theme::plain(TEXT), theme::plain(SMALL)];
+    let galley = fit(ui.painter(), text, fonts, color, rect.width() - left - 6.0);
     let at = pos2(rect.left() + left, rect.center().y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, color);
 }

@@ -11,6 +11,7 @@ pub mod compare; // the same commands side by side
 pub mod comparison; // the same commands on every engine
 mod cost_meter; // what the run has cost
 mod drawer; // Inspect, Why, Log
+mod elide; // a line of text in the room that there is
 mod engines; // how the window names them
 pub mod entry_editor; // the tab Inspect
 pub mod files; // in and out, and what is kept

@@ -1,16 +1,16 @@
 //! One engine: its head, what it did for the command in focus, and what the run has cost.
 
 use egui::{
-    Align2, Button, Color32, CornerRadius, FontId, Galley, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui,
-    UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+    Align2, Button, Color32, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2,
+    WidgetInfo, pos2, vec2,
 };
-use std::sync::Arc;
 
 use super::meter::{self, Scale};
 use super::rows::Row;
 use super::runs::Column;
 use super::wish::{CompareWish, columns};
 use super::{engines, words};
+use crate::app::elide::{cut, fit};
 use crate::app::focus;
 use crate::app::theme::{self, Hue, RADIUS_SMALL, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
@@ -68,8 +68,8 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, room: Rect, at: usize, engine: EngineCo
         buttons,
     );
     let width = corner.left() - room.left() - 8.0;
-    let name = fit(ui, &title, [theme::bold(17.0), theme::bold(13.0)], hue.text, width);
-    let gist = cut(ui, gist, theme::plain(TEXT), t.weak, if side > 28.0 { width } else { room.width() });
+    let name = fit(ui.painter(), &title, [theme::bold(17.0), theme::bold(13.0)], hue.text, width);
+    let gist = cut(ui.painter(), gist, theme::plain(TEXT), t.weak, if side > 28.0 { width } else { room.width() });
     let (name_at, gist_at) = (pos2(room.left(), room.top() + 13.0), pos2(room.left(), room.top() + 37.0));
     let text = Rect::from_min_max(room.min, pos2(corner.left(), room.bottom()));
     let response = ui.interact(text, ui.scope_id().with("name"), Sense::hover());
@@ -279,27 +279,14 @@ impl Line<'_> {
         let font = theme::plain(size);
         painter.text(pos2(rect.left() + indent, middle), Align2::LEFT_CENTER, number, font.clone(), t.weak);
         let (left, right) = (rect.left() + indent + if tight { 21.0 } else { 30.0 }, rect.right() - margin);
-        let main = cut(ui, self.main, font.clone(), t.strong, right - left);
+        let main = cut(ui.painter(), self.main, font.clone(), t.strong, right - left);
         let rest = right - left - main.size().x - 14.0;
         painter.galley(pos2(left, middle - 0.5 * main.size().y), main, t.strong);
         // What it is about stands beside it where most of it can be read.
         let whole = ui.painter().layout_no_wrap(self.beside.to_owned(), font.clone(), t.weak).size().x;
         if !self.beside.is_empty() && rest > 0.8 * whole {
-            let beside = cut(ui, self.beside, font, t.weak, rest);
+            let beside = cut(ui.painter(), self.beside, font, t.weak, rest);
             painter.galley(pos2(right - beside.size().x, middle - 0.5 * beside.size().y), beside, t.weak);
         }
     }
-}
-
-/// A line of text in the first of the fonts in which it has room, else cut in the last.
-fn fit(ui: &Ui, text: &str, [large, small]: [FontId; 2], color: Color32, width: f32) -> Arc<Galley> {
-    let whole = ui.painter().layout_no_wrap(text.to_owned(), large.clone(), color);
-    if whole.size().x <= width { whole } else { cut(ui, text, small, color, width) }
-}
-
-/// A line of text, cut with dots where it has no room.
-fn cut(ui: &Ui, text: &str, font: FontId, color: Color32, width: f32) -> Arc<Galley> {
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
-    ui.painter().layout_job(job)
 }
