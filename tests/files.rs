@@ -15,7 +15,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use mmuscope::app::platform::{Arrival, Inbox, Outgoing, Platform, Purpose};
 use mmuscope::app::view::{Overlay, Tab};
-use mmuscope::app::{App, Options, Theme};
+use mmuscope::app::{App, Options, Theme, theme};
 use mmuscope::arch::address::Num;
 use mmuscope::arch::{Gpa, Gva};
 use mmuscope::language::Language;
@@ -27,13 +27,16 @@ use support::{Cpu, SIZES};
 
 const EXAMPLE: &str = include_str!("../assets/scenarios/the-register-remembers.json");
 
+/// A file's name and bytes.
+type NamedFile = (String, Vec<u8>);
+
 /// The world around windows: they share a storage and a clock.
 #[derive(Clone)]
 struct World {
     storage: Arc<Mutex<InMemory>>,
     clock: Rc<RefCell<u64>>,
     /// Files that will be chosen, one after the other.
-    to_open: Rc<RefCell<VecDeque<(String, Vec<u8>)>>>,
+    to_open: Rc<RefCell<VecDeque<NamedFile>>>,
     saved: Rc<RefCell<Vec<Outgoing>>>,
     clipboard: Rc<RefCell<String>>,
     /// Programs that run, and the last number that was drawn.
@@ -46,19 +49,19 @@ struct SharedStorage(Arc<Mutex<InMemory>>);
 
 impl Storage for SharedStorage {
     fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.lock().unwrap().get(key)
+        self.0.lock().expect("no other thread failed").get(key)
     }
 
     fn put(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        self.0.lock().unwrap().put(key, value)
+        self.0.lock().expect("no other thread failed").put(key, value)
     }
 
     fn delete(&mut self, key: &str) {
-        self.0.lock().unwrap().delete(key);
+        self.0.lock().expect("no other thread failed").delete(key);
     }
 
     fn list(&self) -> Vec<String> {
-        self.0.lock().unwrap().list()
+        self.0.lock().expect("no other thread failed").list()
     }
 }
 
@@ -89,13 +92,9 @@ impl World {
     }
 
     fn window_of(&self, size: [f32; 2], session: Session, options: Options) -> Harness<'static, App> {
-        let (world, options) = (self.clone(), Options { theme: Some(Theme::Dark), ..options });
-        let mut window = Harness::builder()
-            .with_size(size)
-            .with_theme(Theme::Dark.into())
-            .with_max_steps(12)
-            .renderer(Cpu::default())
-            .build_eframe(move |cc| {
+        let world = self.clone();
+        let mut window =
+            Harness::builder().with_size(size).with_max_steps(12).renderer(Cpu::default()).build_eframe(move |cc| {
                 let app = App::new(&cc.egui_ctx, session, options.clone());
                 app.on_platform(&cc.egui_ctx, Box::new(world), &options)
             });
@@ -586,18 +585,24 @@ fn the_layout_is_reset_and_the_work_stays() {
 }
 
 #[test]
-fn text_size_language_and_progress_are_known_to_the_next_run() {
+fn settings_are_known_to_the_next_run() {
     let world = World::new();
     let mut window = world.example();
     press(&mut window, "Larger text");
+    press(&mut window, "Dark theme; next: Light");
     press(&mut window, "Language: 中文");
     world.pass(3000);
     window.run();
     world.kill(window);
     let window = world.window(example(), Options::default());
     let view = window.state().view();
-    assert_eq!((view.text_scale, view.language), (1.1, Language::Zh));
+    assert_eq!((view.text_scale, view.theme, view.language), (1.1, Some(Theme::Light), Language::Zh));
     assert_eq!(window.ctx.zoom_factor(), 1.1);
+    // The harness chooses a theme of its own after the app was made: here there is none.
+    let (ctx, options) = (egui::Context::default(), Options::default());
+    let _app = App::new(&ctx, example(), options.clone()).on_platform(&ctx, Box::new(world), &options);
+    ctx.begin_pass(egui::RawInput::default());
+    assert_eq!(theme::tokens(&ctx).stage, theme::Tokens::of(Theme::Light).stage);
 }
 
 /// Chooses an item of the menu and returns the file that came of it.

@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use lesson_support::{lesson, text_of};
 use mmuscope::app::view::{Overlay, Tab};
-use mmuscope::app::{App, Options, Theme};
+use mmuscope::app::{App, Theme};
 use mmuscope::language::Language;
 use mmuscope::lesson::{LANGUAGES, Lesson, LessonStep, StepKind, glossary, languages_of, library, parse, plain};
 use mmuscope::machine::Command;
@@ -191,17 +191,12 @@ fn a_term_opens_its_answer() {
 }
 
 #[test]
-fn progress_goes_out_and_in_as_text_and_survives_the_window() {
+fn progress_goes_out_and_in_as_text() {
     let played = lesson("one-table");
     let mut window = open_lesson(&played, 0, Language::En, SIZES.laptop);
     press(&mut window, "Play this step");
     assert_eq!(window.state().progress().get("one-table").map(|record| record.done()), Some(1));
     let text = window.state().progress().export();
-    let mut storage = Kept::default();
-    eframe::App::save(window.state_mut(), &mut storage);
-    let mut app = App::new(&egui::Context::default(), Session::empty(), Options::default());
-    app.recall(Some(&storage));
-    assert_eq!(app.progress().export(), text);
     press(&mut window, "Lessons");
     press(&mut window, "Forget progress");
     press(&mut window, "Forget all of it");
@@ -213,26 +208,6 @@ fn progress_goes_out_and_in_as_text_and_survives_the_window() {
     window.run();
     press(&mut window, "Take over");
     assert_eq!(window.state().progress().get("one-table").map(|record| record.done()), Some(1));
-}
-
-/// A storage in memory.
-#[derive(Default)]
-struct Kept(std::collections::BTreeMap<String, String>);
-
-impl eframe::Storage for Kept {
-    fn get_string(&self, key: &str) -> Option<String> {
-        self.0.get(key).cloned()
-    }
-
-    fn set_string(&mut self, key: &str, value: String) {
-        self.0.insert(key.to_owned(), value);
-    }
-
-    fn remove_string(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    fn flush(&mut self) {}
 }
 
 #[test]

@@ -86,7 +86,10 @@ impl App {
             AppCommand::OpenPreset(id) => self.open_preset(&id),
             AppCommand::CopyLink => self.copy_link(ctx),
             AppCommand::OpenFull => self.open_full(ctx),
-            AppCommand::SetTheme(theme) => theme::choose(ctx, Some(theme)),
+            AppCommand::SetTheme(theme) => {
+                self.view.theme = Some(theme);
+                theme::choose(ctx, Some(theme));
+            }
             AppCommand::SetLanguage(language) => self.speak(language),
             AppCommand::SetTextScale(scale) => {
                 self.view.text_scale = scale;

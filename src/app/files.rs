@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::platform::{Arrival, Bare, Inbox, Platform, Sentence};
 use super::view::Overlay;
-use super::{App, Options};
+use super::{App, Options, theme};
 use crate::scenario::Shared;
 use crate::scenario::autosave::Entry;
 
@@ -174,6 +174,9 @@ impl App {
             self.reset_layout(ctx);
         } else {
             ctx.set_zoom_factor(self.view.text_scale);
+        }
+        if let (None, Some(theme)) = (options.theme, self.view.theme) {
+            theme::choose(ctx, Some(theme));
         }
         if let Some(language) = options.language {
             self.speak(language);

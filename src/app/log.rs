@@ -17,7 +17,7 @@ use crate::tr;
 
 /// Where the text of an event begins, in points from the left.
 const EVENT_TEXT: f32 = 88.0;
-/// Less wide rows, in points, have smaller words.
+/// Less wide rows, in points, leave what happened more room.
 const NARROW: f32 = 340.0;
 
 /// Draws the log in the room that `ui` has; only the visible lines are made.
@@ -121,9 +121,9 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let number = format!("#{}", cx.session.step_number(step));
     let painter = ui.painter();
     let at = pos2(rect.left() + 10.0, rect.center().y);
-    let shown = painter.text(at, Align2::LEFT_CENTER, &number, theme::mono(size(rect)), t.weak);
+    let shown = painter.text(at, Align2::LEFT_CENTER, &number, theme::mono(TEXT), t.weak);
     // Numbers of a long history are long.
-    let left = (18.0 + 2.0 * size(rect)).max(shown.right() - rect.left() + 8.0);
+    let left = 46.0_f32.max(shown.right() - rect.left() + 8.0);
     text_ui(ui, rect, left, &text, color);
     format!("{number} {text}")
 }
@@ -141,19 +141,14 @@ fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize
     };
     let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let at = pos2(rect.left() + 14.0, rect.center().y);
-    ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(size(rect)), t.weak);
-    text_ui(ui, rect, if rect.width() < NARROW { EVENT_TEXT - 18.0 } else { EVENT_TEXT }, &text, color);
+    ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
+    text_ui(ui, rect, if rect.width() < NARROW { EVENT_TEXT - 10.0 } else { EVENT_TEXT }, &text, color);
     format!("{} {text}", line.label)
 }
 
 /// One line of text from `left` to the right end of a row, cut with dots where it is too long.
 fn text_ui(ui: &Ui, rect: Rect, left: f32, text: &str, color: Color32) {
-    let galley = cut(ui.painter(), text, theme::plain(size(rect)), color, rect.width() - left - 6.0);
+    let galley = cut(ui.painter(), text, theme::plain(TEXT), color, rect.width() - left - 6.0);
     let at = pos2(rect.left() + left, rect.center().y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, color);
-}
-
-/// Size of the words of a row, in points: all rows alike, so that the eye runs down them.
-fn size(rect: Rect) -> f32 {
-    if rect.width() < NARROW { 12.0 } else { TEXT }
 }

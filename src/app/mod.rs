@@ -125,6 +125,12 @@ impl Theme {
         }
     }
 
+    /// The theme of that code.
+    #[must_use]
+    pub fn by_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.id() == id)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self, language: Language) -> &'static str {
@@ -380,8 +386,7 @@ impl eframe::App for App {
         self.draw(ui);
     }
 
-    fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        self.keep(storage);
+    fn save(&mut self, _: &mut dyn eframe::Storage) {
         self.keep_all();
     }
 

@@ -59,7 +59,7 @@ impl Table {
 #[derive(Clone, Debug, Default)]
 pub struct Structures {
     seen: Option<Seen>,
-    scans: BTreeMap<(u8, Gpa), Scan>,
+    scans: Scans,
     tables: Vec<Table>,
     by_frame: BTreeMap<Gfn, Table>,
     rows: BTreeMap<u64, Row>,
@@ -236,7 +236,7 @@ impl Structures {
         }
     }
 
-    fn take_over(&mut self, found: Vec<(Table, Scan)>, mut old: BTreeMap<(u8, Gpa), Scan>) {
+    fn take_over(&mut self, found: Vec<(Table, Scan)>, mut old: Scans) {
         for gfn in std::mem::take(&mut self.by_frame).into_keys() {
             self.change_row(gfn, |row, column| row.tables &= !(1 << column));
         }
@@ -275,11 +275,14 @@ impl Structures {
     }
 }
 
+/// What each table said, by its level and first byte.
+type Scans = BTreeMap<(u8, Gpa), Scan>;
+
 struct Search<'a> {
     machine: &'a Machine,
     now: &'a Seen,
     /// What was seen before, with what each table said then.
-    old: Option<(&'a Seen, &'a BTreeMap<(u8, Gpa), Scan>)>,
+    old: Option<(&'a Seen, &'a Scans)>,
 }
 
 impl Search<'_> {
@@ -389,7 +392,10 @@ mod tests {
         assert_eq!((found.is_mapped(Gfn(0x2b)), found.is_mapped(Gfn(0x2c)), found.mapped_count()), (true, false, 1));
     }
 
-    fn told(found: &Structures) -> (Vec<Table>, Vec<(u64, u16, u16, Vec<bool>)>, usize) {
+    /// A row of the map: its number, pages written, pages that are tables, and which are mapped.
+    type ToldRow = (u64, u16, u16, Vec<bool>);
+
+    fn told(found: &Structures) -> (Vec<Table>, Vec<ToldRow>, usize) {
         let row = |(index, row): (&u64, &Row)| {
             (*index, row.written, row.tables, row.mapped.iter().map(|count| *count > 0).collect())
         };

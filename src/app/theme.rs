@@ -237,7 +237,7 @@ const TELEPHONE: f32 = 700.0;
 pub const PAD: f32 = 14.0;
 /// How long a control takes to change, in seconds.
 pub const ANIMATION: f32 = 0.12;
-/// The size of running text, in points; nothing on the screen is smaller.
+/// The size of running text, in points; running text of Explore is no smaller.
 pub const TEXT: f32 = 14.0;
 
 /// The heavier weight of the interface's face.

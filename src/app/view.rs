@@ -447,6 +447,8 @@ pub struct ViewState {
     pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
+    /// The theme that was chosen; `None` follows the system.
+    pub theme: Option<Theme>,
     /// The language of the screen.
     pub language: Language,
     /// How deep explanations go.
@@ -477,6 +479,7 @@ impl ViewState {
             full: Vec::new(),
             full_lower: Vec::new(),
             text_scale: 1.0,
+            theme: None,
             language: Language::default(),
             depth: Depth::default(),
             notice: None,
@@ -489,7 +492,8 @@ impl ViewState {
     /// The same view with the settings of another one: what belongs to the person, not to what is open.
     #[must_use]
     pub fn with_settings_of(self, other: &Self) -> Self {
-        Self { text_scale: other.text_scale, language: other.language, depth: other.depth, ..self }
+        let Self { text_scale, theme, language, depth, .. } = *other;
+        Self { text_scale, theme, language, depth, ..self }
     }
 }
 

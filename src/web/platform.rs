@@ -37,12 +37,15 @@ const PREFIX: &str = "mmuscope.";
 /// What the name of a running tab's lock begins with.
 const LOCK: &str = "mmuscope-";
 
+/// What is called when files were picked.
+type OnPick = Closure<dyn FnMut()>;
+
 /// The browser around a page.
 pub struct Browser {
     /// Whether the page lies in another one: then nothing is kept in the reader's browser.
     embedded: bool,
     /// What an open file picker calls; one picker is open at a time.
-    picked: Rc<RefCell<Option<Closure<dyn FnMut()>>>>,
+    picked: Rc<RefCell<Option<OnPick>>>,
 }
 
 impl Browser {

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Answer, Files, StateRef};
-use crate::app::App;
 use crate::app::platform::{Arrival, Inbox, Platform};
 use crate::app::time::motion::Preference;
+use crate::app::{App, Theme};
 use crate::engine::EngineConfig;
+use crate::explain::Depth;
 use crate::lab::NodeId;
 use crate::language::Language;
 use crate::lesson::Progress;
@@ -31,6 +32,8 @@ const LANGUAGE: &str = "language";
 const TEXT_SCALE: &str = "text-scale";
 const WELCOMED: &str = "welcomed";
 const MOTION: &str = "motion";
+const THEME: &str = "theme";
+const DEPTH: &str = "depth";
 
 type AnyRing = Ring<Box<dyn Storage + Send>>;
 
@@ -190,6 +193,10 @@ impl App {
         if let Some(motion) = text(MOTION).as_deref().and_then(Preference::by_id) {
             self.motion.prefer(motion);
         }
+        if let Some(depth) = text(DEPTH).as_deref().and_then(Depth::by_id) {
+            self.view.depth = depth;
+        }
+        self.view.theme = text(THEME).as_deref().and_then(Theme::by_id);
         self.files.welcomed = text(WELCOMED).is_some();
     }
 
@@ -199,7 +206,11 @@ impl App {
             (LANGUAGE, self.view.language.id().to_owned()),
             (TEXT_SCALE, self.view.text_scale.to_string()),
             (MOTION, self.motion.preference().id().to_owned()),
+            (DEPTH, self.view.depth.id().to_owned()),
         ];
+        if let Some(theme) = self.view.theme {
+            settings.push((THEME, theme.id().to_owned()));
+        }
         if self.files.welcomed {
             settings.push((WELCOMED, "1".to_owned()));
         }
@@ -317,7 +328,7 @@ impl App {
         keeper.with_ring(&**platform, move |kept| {
             for (key, mut value) in new {
                 if key == PROGRESS && !forgot {
-                    value = with_that_of_others(&*kept.ring.storage(), value);
+                    value = with_that_of_others(kept.ring.storage().as_ref(), value);
                 }
                 if let Err(error) = kept.ring.storage_mut().put(key, value.as_bytes()) {
                     inbox.put(Arrival::Answer(Answer::Unkept(error.to_string())));

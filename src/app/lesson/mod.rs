@@ -9,7 +9,6 @@ mod markdown; // texts with glossary chips
 mod spot; // what a step is about
 mod step; // the tab Lesson
 mod tour; // the first steps, for a first visit
-mod store; // progress from one run to the next
 mod wish; // what the views here ask for
 mod words; // what is said, in each language
 
