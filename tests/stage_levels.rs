@@ -64,6 +64,23 @@ fn from_afar_tables_are_strips_that_unfold() {
 }
 
 #[test]
+fn from_afar_the_second_dimension_is_seen_too() {
+    for engine in [EngineName::Ept, EngineName::Npt] {
+        let mut window = open_on(engine, SIZES.laptop, Theme::Light, 4);
+        for _ in 0..8 {
+            press(&mut window, Modifiers::NONE, Key::Minus);
+        }
+        let kind = engine.id().to_uppercase();
+        for label in [format!("{kind} L4 6f100: 1 of 512 entries"), format!("{kind} L1 6f103: ")] {
+            assert!(has(&window, &label), "{label}");
+        }
+        assert!(has(&window, "from guest-physical to host-physical"));
+        // PAE has no level above the PDPT: nothing is said to be missing there.
+        assert!(!painted(&window).contains(&"no PML4".to_owned()));
+    }
+}
+
+#[test]
 fn a_click_on_a_strip_unfolds_its_table() {
     let mut window = open_on(EngineName::Kvm2007, SIZES.desktop, Theme::Dark, 4);
     for _ in 0..8 {

@@ -1,23 +1,27 @@
 //! The address space from afar: every table as a strip of cells, one an entry. Where rows would be too
 //! low to be read, this stands in their place; levels keep their order from left to right.
 
+mod strips; // a table as cells
+
 use std::collections::BTreeSet;
 
 use egui::{
     Align2, Color32, Rangef, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
+use strips::{guest_strip, nested_strip, shadow_strip};
+
 use super::layout::Shape;
-use super::words;
 use crate::app::focus;
 use crate::app::hover::{self, Pointed};
-use crate::app::tables::{MAX_TABLES, Reach, Table};
+use crate::app::tables::{MAX_TABLES, Table};
 use crate::app::theme::{self, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection, ViewCx};
 use crate::arch::entry::{self, P};
-use crate::arch::{Gfn, Gpa, Level, Mode, TableMemory as _, pdpte};
+use crate::arch::{Gfn, Gpa, Hpa, Level, Mode};
 use crate::engine::AnyVm;
-use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
+use crate::engine::shadow::{PageId, ShadowPage};
+use crate::engine::twodim::{Nested, NestedTable};
 use crate::machine::Event;
 use crate::machine::table::ENTRIES;
 use crate::{tr, word};
@@ -78,6 +82,13 @@ impl Cell {
     }
 }
 
+/// The entries that the walk in focus read.
+#[derive(Default)]
+struct Walked {
+    guest: BTreeSet<Gpa>,
+    nested: BTreeSet<Hpa>,
+}
+
 /// A strip and what it stands for.
 struct Strip<'a> {
     title: String,
@@ -111,8 +122,14 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &mut Ui, row: f32) {
         }
         AnyVm::Native(_) | AnyVm::TwoDim(_) => Vec::new(),
     };
+    let nested = match cx.vm {
+        AnyVm::TwoDim(vm) => nested_levels(&vm.engine.nested),
+        AnyVm::Native(_) | AnyVm::Shadow(_) => Vec::new(),
+    };
     let highest = guest.iter().map(|(_, tables)| tables.len()).max().unwrap_or(0)
-        + shadow.iter().map(|(_, pages)| pages.len()).max().unwrap_or(0);
+        + shadow.iter().map(|(_, pages)| pages.len()).max().unwrap_or(0)
+        + nested.iter().map(|(_, tables)| tables.len()).max().unwrap_or(0);
+    let (of_guest, all) = (|level| shape.mode.entries(level), |_| ENTRIES);
     let width = column_width(room, levels.len());
     let side = side(row, room.height(), highest.min(2 * MOST), across(width));
     focus::scroll(ScrollArea::vertical().id_salt("stage from afar").auto_shrink(false), ui, |ui| {
@@ -124,17 +141,29 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &mut Ui, row: f32) {
             line(ui, tr!(cx, "Paging is off: there are no tables of the guest"), cx.tokens.weak);
         } else {
             line(ui, tr!(cx, "Guest — what the guest wrote"), cx.tokens.guest.text);
-            columns(cx, ui, room, side, &guest, |table| guest_strip(cx, table, &read));
+            columns(cx, ui, room, side, &guest, of_guest, |table| guest_strip(cx, table, &read.guest));
         }
         if found.tables().len() >= MAX_TABLES {
             line(ui, &tr!(cx, "The first {count} tables", count = MAX_TABLES), cx.tokens.weak);
         }
         if !shadow.is_empty() {
             line(ui, tr!(cx, "Shadow — what the CPU really walks"), cx.tokens.shadow.text);
-            columns(cx, ui, room, side, &shadow, |(id, page)| shadow_strip(cx, *id, page));
+            columns(cx, ui, room, side, &shadow, all, |(id, page)| shadow_strip(cx, *id, page));
+        }
+        if let AnyVm::TwoDim(vm) = cx.vm {
+            let kind = vm.engine.kind.name();
+            line(ui, &tr!(cx, "{kind} — from guest-physical to host-physical", kind = kind), cx.tokens.shadow.text);
+            columns(cx, ui, room, side, &nested, all, |at| nested_strip(cx, vm, *at, &read.nested));
         }
         ui.add_space(10.0);
     });
+}
+
+/// The tables of the second dimension, from the top level down.
+fn nested_levels(nested: &Nested) -> Vec<(Level, Vec<NestedTable>)> {
+    let tables = nested.all_tables();
+    let of = |level: Level| tables.iter().filter(|at| at.level == level.0).copied().collect();
+    Level::down_from(nested.levels()).map(|level| (level, of(level))).collect()
 }
 
 /// The side of a cell: as the zoom says, or larger where everything fits all the same.
@@ -146,12 +175,16 @@ fn side(row: f32, room: f32, strips: usize, across: usize) -> f32 {
 }
 
 /// The entries that the walk in focus has read.
-fn walked(cx: &ViewCx<'_>) -> BTreeSet<Gpa> {
-    let read = |event: &Event| match event {
-        Event::WalkRead { gpa, .. } => Some(*gpa),
-        _ => None,
-    };
-    cx.happened().iter().filter_map(read).collect()
+fn walked(cx: &ViewCx<'_>) -> Walked {
+    let mut read = Walked::default();
+    for event in cx.happened() {
+        match event {
+            Event::WalkRead { gpa, .. } => read.guest.insert(*gpa),
+            Event::NestedRead { hpa, .. } => read.nested.insert(*hpa),
+            _ => false,
+        };
+    }
+    read
 }
 
 fn line(ui: &mut Ui, text: &str, color: Color32) {
@@ -200,6 +233,7 @@ fn columns<'a, T>(
     room: Rect,
     side: f32,
     levels: &[(Level, Vec<T>)],
+    entries: impl Fn(Level) -> usize,
     strip: impl Fn(&T) -> Strip<'a>,
 ) {
     let top = ui.cursor().top();
@@ -210,7 +244,7 @@ fn columns<'a, T>(
         let x = Rangef::new(left, left + width);
         let mut y = top;
         for table in tables.iter().take(MOST) {
-            let height = TITLE + BELOW + grid_height(cx, *level, width, side);
+            let height = TITLE + BELOW + grid_height(entries(*level), width, side);
             // What is out of view costs nothing.
             if ui.is_rect_visible(Rect::from_x_y_ranges(x, Rangef::new(y, y + height))) {
                 strip_ui(cx, ui, &strip(table), x, y, side);
@@ -218,6 +252,7 @@ fn columns<'a, T>(
             y += height;
         }
         let note = match tables.len() {
+            0 if levels[..at].iter().all(|(_, above)| above.is_empty()) => String::new(),
             0 => tr!(cx, "no {table}", table = Mode::table_name(*level)),
             n if n > MOST => tr!(cx, "and {more} more", more = n - MOST),
             _ => String::new(),
@@ -233,8 +268,7 @@ fn columns<'a, T>(
 }
 
 /// How high the cells of a level's tables stand.
-fn grid_height(cx: &ViewCx<'_>, level: Level, width: f32, side: f32) -> f32 {
-    let cells = cx.machine.cpu.mode().entries(level);
+fn grid_height(cells: usize, width: f32, side: f32) -> f32 {
     let (across, size) = grid(cells, width, side);
     cells.div_ceil(across) as f32 * size.y
 }
@@ -334,86 +368,6 @@ fn paint_cells(cx: &ViewCx<'_>, ui: &Ui, strip: &Strip<'_>, body: Rect, (across,
     for index in (0..strip.walked.len()).filter(|index| strip.walked[*index]) {
         let mark = place(index).expand(1.5);
         ui.painter().rect_stroke(mark, 1, Stroke::new(1.5, t.primary), StrokeKind::Outside);
-    }
-}
-
-fn guest_strip<'a>(cx: &ViewCx<'a>, table: &Table, read: &BTreeSet<Gpa>) -> Strip<'a> {
-    let mode = cx.machine.cpu.mode();
-    let (level, base) = (Level(table.level), table.base);
-    let count = mode.entries(level);
-    let place = move |index: usize| Gpa(base.0 + ((index as u64) << mode.entry_shift()));
-    let is_pdpt = mode == Mode::Pae && level == pdpte::LEVEL;
-    let sized = entry::page_size_bit_counts(mode, level, cx.machine.cpu.regs.cr4);
-    let is_leaf = move |value: u64| !is_pdpt && (level.0 == 1 || sized && value & entry::PS != 0);
-    let cell = |index: usize| {
-        let value = cx.machine.memory.read_entry(place(index), mode.entry_shift());
-        let before = cx.before.memory.read_entry(place(index), mode.entry_shift());
-        let stale = table.reach != Reach::Walks || is_pdpt && cx.machine.pdpte_is_stale(index);
-        Cell::of_guest(value, before, is_leaf(value), stale)
-    };
-    let cells: Vec<Cell> = (0..count).map(cell).collect();
-    let (machine, language) = (cx.machine, cx.language());
-    let tell = move |index: usize| {
-        let value = machine.memory.read_entry(place(index), mode.entry_shift());
-        let leaf = is_leaf(value);
-        let bits = words::entry_bits(value, leaf, leaf && level.0 > 1, language);
-        let text = format!(
-            "{} {index}: 0x{}\n{bits}",
-            Mode::entry_name(level),
-            words::grouped(value, 2 * mode.entry_size() as usize)
-        );
-        (text, Selection::Entry { level: level.0, gpa: place(index) })
-    };
-    let selected = match cx.view.selection {
-        Selection::Table { base: other, .. } => other == base,
-        Selection::Entry { gpa, level: of } => of == level.0 && gpa.gfn() == base.gfn(),
-        _ => false,
-    };
-    Strip {
-        title: format!("{} {}", Mode::table_name(level), words::gfn(base)),
-        beside: table.present.to_string(),
-        walked: (0..count).map(|index| read.contains(&place(index))).collect(),
-        cells,
-        tell: Box::new(tell),
-        whole: Selection::Table { level: level.0, base },
-        selected,
-        frame: Some(base.gfn()),
-        shadow: false,
-    }
-}
-
-fn shadow_strip<'a>(cx: &ViewCx<'a>, id: PageId, page: &'a ShadowPage) -> Strip<'a> {
-    let before = match cx.before_vm {
-        AnyVm::Shadow(vm) => vm.engine.pool.get(id).filter(|old| old.gfn == page.gfn && old.role == page.role),
-        AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
-    };
-    let leaf = page.role.level == 1;
-    let cell = |(index, value): (usize, u64)| {
-        let old = before.map_or(0, |old| old.spt[index]);
-        let stale = page.unsync && value & P != 0;
-        Cell::of_guest(value, old, leaf, stale)
-    };
-    let level = page.role.level;
-    let tell = move |index: usize| {
-        let text = format!("spte L{level}[{index}]: 0x{}", words::grouped(page.spt[index], 8));
-        (text, Selection::Spte(SpteRef { page: id, index: index as u16 }))
-    };
-    let selected = match cx.view.selection {
-        Selection::Shadow(other) => other == id,
-        Selection::Spte(at) => at.page == id,
-        _ => false,
-    };
-    let walked = vec![false; ENTRIES];
-    Strip {
-        title: format!("{} {:x}", Mode::table_name(Level(level)), id.frame().0),
-        beside: format!("gfn {:#x}", page.gfn.0),
-        cells: page.spt.iter().enumerate().map(cell).collect(),
-        walked,
-        tell: Box::new(tell),
-        whole: Selection::Shadow(id),
-        selected,
-        frame: (!page.role.direct).then_some(page.gfn),
-        shadow: true,
     }
 }
 

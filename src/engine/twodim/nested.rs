@@ -38,6 +38,21 @@ impl Kind {
         }
     }
 
+    /// Its name in the manuals: `EPT`, `NPT`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ept => "EPT",
+            Self::Npt => "NPT",
+        }
+    }
+
+    /// Whether an entry has A: bit 8 (EPT), bit 5 (NPT).
+    #[must_use]
+    pub const fn has_accessed(self, entry: u64) -> bool {
+        entry & self.accessed() != 0
+    }
+
     const fn accessed(self) -> u64 {
         match self {
             Self::Ept => 1 << 8,
@@ -101,6 +116,17 @@ impl NestedEntry {
     pub const fn frame(&self) -> Hfn {
         Hfn((self.value & FRAME) >> 12)
     }
+}
+
+/// A table of the second dimension, with its place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NestedTable {
+    /// 1 to 5.
+    pub level: u8,
+    /// Its number; 0 is the root.
+    pub table: u64,
+    /// The first guest frame that it translates.
+    pub first: Gfn,
 }
 
 /// Where a reference ended in host memory.
@@ -171,6 +197,30 @@ impl Nested {
             table = table_of(value);
         }
         path
+    }
+
+    /// Every table, each after the one that leads to it, by guest address within a level.
+    #[must_use]
+    pub fn all_tables(&self) -> Vec<NestedTable> {
+        let mut found = vec![NestedTable { level: self.levels, table: 0, first: Gfn(0) }];
+        let mut at = 0;
+        while let Some(NestedTable { level, table, first }) = found.get(at).copied() {
+            at += 1;
+            let Some(entries) = self.table(table).filter(|_| level > 1) else { continue };
+            let below = entries.iter().enumerate().filter(|(_, entry)| entry & PRESENT != 0 && !is_leaf(level, *entry));
+            found.extend(below.map(|(index, entry)| NestedTable {
+                level: level - 1,
+                table: table_of(entry),
+                first: Gfn(first.0 + ((index as u64) << (9 * (level - 1)))),
+            }));
+        }
+        found
+    }
+
+    /// Whether a present entry of a level maps a page: level 1, or PS at level 2.
+    #[must_use]
+    pub const fn is_leaf(level: u8, entry: u64) -> bool {
+        is_leaf(level, entry)
     }
 
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.

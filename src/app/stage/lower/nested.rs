@@ -53,7 +53,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     let entries = vm.engine.nested.path(gpa);
     let view = View { inputs, nested: &vm.engine.nested, before, kind };
     let cards = entries.iter().map(|entry| card(&view, entry, reach(entry.level))).collect();
-    let name = kind_name(kind);
+    let name = kind.name();
     let place = crate::app::stage::words::gpa(gpa);
     let mut title = tr!(inputs.language, "{kind} — from GPA {place} to the host", kind = name, place = place);
     if !reads.is_empty() {
@@ -78,21 +78,14 @@ struct View<'a> {
     kind: Kind,
 }
 
-const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Ept => "EPT",
-        Kind::Npt => "NPT",
-    }
-}
-
 fn card(view: &View<'_>, at: &NestedEntry, reach: Reach) -> LowerCard {
     let table = at.table;
     let old = view.before.and_then(|nested| nested.table(table));
     LowerCard {
         level: Level(at.level),
         id: TableId::Nested(table),
-        title: format!("{} L{}", kind_name(view.kind), at.level),
-        short: format!("{} L{}", kind_name(view.kind), at.level),
+        title: format!("{} L{}", view.kind.name(), at.level),
+        short: format!("{} L{}", view.kind.name(), at.level),
         frame: Nested::frame_of(table).0,
         rows: table_rows(view, at, reach),
         walked: Some((at.index, reach)),
