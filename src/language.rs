@@ -95,6 +95,43 @@ impl Language {
     }
 }
 
+/// A sentence that is said in the language of the screen, whichever that is when it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    words: &'static str,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Sentence {
+    /// A sentence; see [`word!`](crate::word).
+    #[must_use]
+    pub const fn new(words: &'static str) -> Self {
+        Self { words, values: Vec::new() }
+    }
+
+    /// With the value of a name in braces.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.values.push((name, value.to_string()));
+        self
+    }
+
+    /// Its words in a language.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        let values: Vec<(&str, &dyn Display)> =
+            self.values.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+        language.fill(self.words, &values)
+    }
+}
+
+impl Display for Sentence {
+    /// In English.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.say(Language::En))
+    }
+}
+
 fn chinese() -> &'static HashMap<String, String> {
     static WORDS: OnceLock<HashMap<String, String>> = OnceLock::new();
     WORDS.get_or_init(|| {

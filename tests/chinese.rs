@@ -9,6 +9,9 @@ use std::path::Path;
 use egui::{FontFamily, FontId, Key, Modifiers, Shape};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use mmuscope::app::compare::CompareWish;
+use mmuscope::app::platform::{Arrival, Purpose};
+use mmuscope::app::view::{AppCommand, Overlay, Screen};
 use mmuscope::app::{App, Theme};
 use mmuscope::engine::EngineName;
 use mmuscope::language::Language;
@@ -22,8 +25,8 @@ type Window = Harness<'static, App>;
 /// Words that Chinese kernel developers write as they are: names of structures and fields, of keys,
 /// of products. Words in capitals and numbers need no mention.
 const KEPT: &[&str] = &[
-    "mmuscope", "Linux", "Intel", "gfn", "hfn", "gpa", "gva", "hpa", "pcid", "PDPTEs", "spte", "rmap", "KiB", "MiB",
-    "GiB", "Enter", "Esc", "Home", "End", "Space", "Tab", "Ctrl", "Shift", "Cmd", "PgUp", "PgDn",
+    "mmuscope", "x86", "json", "Linux", "Intel", "gfn", "hfn", "gpa", "gva", "hpa", "pcid", "PDPTEs", "spte", "rmap",
+    "KiB", "MiB", "GiB", "Enter", "Esc", "Home", "End", "Space", "Tab", "Ctrl", "Shift", "Cmd", "PgUp", "PgDn",
     "Delete", // keys and units
     "Lines", "zap", "fetch", "rc3", // JSON Lines; a term of the glossary; FNAME(fetch)
     "glevels", "level", "quadrant", "direct", "access", "nxe", "unsync",
@@ -34,6 +37,8 @@ const KEPT: &[&str] = &[
 fn english(text: &str) -> Vec<String> {
     // What stands in backquotes is code, and a name before () is a function of the kernel.
     let outside: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    // What a parser found is said in English, and the sentence says so.
+    let outside = outside.split("细节（英文）").next().unwrap_or_default().to_owned();
     let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut parts: Vec<&str> = outside.split("()").collect();
     let last = parts.pop().unwrap_or_default();
@@ -80,7 +85,8 @@ struct Forgotten(BTreeMap<String, String>);
 
 impl Forgotten {
     fn look(&mut self, window: &Window, place: &str) {
-        for text in seen(window) {
+        // A share link is no text.
+        for text in seen(window).into_iter().filter(|text| !text.starts_with("#m=")) {
             let words = english(&text);
             if !words.is_empty() {
                 self.0.entry(format!("{text} [{}]", words.join(" "))).or_insert_with(|| place.to_owned());
@@ -143,6 +149,77 @@ fn every_tab_and_overlay() {
             forgotten.look(&window, &format!("overlay {key:?}"));
             press(&mut window, Modifiers::NONE, Key::Escape);
         }
+    }
+    forgotten.report();
+}
+
+/// Asks for something as a view would.
+fn wish(window: &mut Window, wish: AppCommand) {
+    window.state().wish(wish);
+    let _settled = window.run_ok();
+}
+
+#[test]
+fn the_comparison_the_cards_and_the_menus() {
+    let mut forgotten = Forgotten::default();
+    let mut window = chinese(read("partial-page-pdpt"), EngineName::KvmPdpt, SIZES.desktop, 1);
+    wish(&mut window, AppCommand::Show(Screen::Compare));
+    for step in 0..8 {
+        forgotten.look(&window, &format!("comparison {step}"));
+        press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    }
+    for engines in [[EngineName::Native, EngineName::Kvm2006], [EngineName::KvmNow, EngineName::Npt]] {
+        let mut window = chinese(read("process-switch-2006"), engines[0], SIZES.laptop, 1);
+        wish(&mut window, AppCommand::Show(Screen::Compare));
+        click(&mut window, "添加引擎");
+        forgotten.look(&window, "engines to add");
+        press(&mut window, Modifiers::NONE, Key::Escape);
+        wish(&mut window, AppCommand::Compare(CompareWish::Change(0, engines[1].into())));
+        for step in 0..12 {
+            forgotten.look(&window, &format!("comparison with {engines:?} {step}"));
+            press(&mut window, Modifiers::NONE, Key::ArrowRight);
+        }
+    }
+    let mut window = chinese(read("the-register-remembers"), EngineName::Kvm2007, SIZES.desktop, 4);
+    for overlay in [Overlay::Share, Overlay::Welcome, Overlay::States] {
+        wish(&mut window, AppCommand::Overlay(Some(overlay)));
+        forgotten.look(&window, &format!("{overlay:?}"));
+        wish(&mut window, AppCommand::Overlay(None));
+    }
+    for menu in ["文件", "时间"] {
+        click(&mut window, menu);
+        forgotten.look(&window, menu);
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+    let mut phone = chinese(read("the-register-remembers"), EngineName::Kvm2007, SIZES.phone, 4);
+    click(&mut phone, "菜单");
+    forgotten.look(&phone, "the menu of a telephone");
+    forgotten.report();
+}
+
+#[test]
+fn what_comes_in_and_what_is_wrong_with_it() {
+    let mut forgotten = Forgotten::default();
+    for text in [
+        "(qemu) xp /4gx 0x3020\n0000000000003020: 0x0000000000006001 0x0000000000000000\n",
+        "CR0=80000011 CR2=00000000 CR3=00003020 CR4=00000020\nEFER=0000000000000800\n",
+        "CR0=8000001z",
+        "nothing that is known",
+        "#1z9",
+        "#1eJxT",
+        "{",
+        "{\"mmuscope\": 9}",
+        "{\"mmuscope\": 1, \"id\": \"x\", \"title\": 5}",
+        "{\"mmuscope\": 1, \"id\": \"x\", \"init\": {\"cr0\": \"0x80000000\"}, \"steps\": []}",
+    ] {
+        let mut window = chinese(read("the-register-remembers"), EngineName::Native, SIZES.desktop, 2);
+        window.state().inbox().put(Arrival::Text(text.to_owned()));
+        let _settled = window.run_ok();
+        forgotten.look(&window, text);
+        let (name, bytes) = ("x.json".to_owned(), text.as_bytes().to_vec());
+        window.state().inbox().put(Arrival::File { name, bytes, purpose: Purpose::Open });
+        let _settled = window.run_ok();
+        forgotten.look(&window, &format!("file {text}"));
     }
     forgotten.report();
 }

@@ -55,6 +55,7 @@ fn a_transcript_of_the_monitor_becomes_a_machine() {
     let found = import.text("registers", INFO_REGISTERS).expect("it is in order");
     assert_eq!((found.bytes, found.processors), (0, 1));
     let (scenario, notes) = import.scenario("guest").expect("a machine");
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
     assert_eq!(notes, ["CR4 bits 0x50800 have nothing to do with paging: they are left out"]);
     assert_eq!(scenario.id, "guest");
     assert_eq!(scenario.cpu.maxphyaddr, 40);

@@ -18,9 +18,10 @@ mod wish; // what the views ask for, and how it is done
 
 use std::sync::Arc;
 
-use super::platform::{Arrival, Bare, Inbox, Platform, Sentence};
+use super::platform::{Arrival, Bare, Inbox, Platform};
 use super::view::Overlay;
 use super::{App, Options, theme};
+use crate::language::Sentence;
 use crate::scenario::Shared;
 use crate::scenario::autosave::Entry;
 

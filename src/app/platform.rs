@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use egui::DroppedFileHandle;
 
 use super::files::Answer;
-use crate::language::Language;
+use crate::language::Sentence;
 use crate::scenario::autosave::Storage;
 use crate::word;
 
@@ -36,36 +36,6 @@ pub struct Outgoing {
     pub mime: &'static str,
     /// Its content.
     pub bytes: Vec<u8>,
-}
-
-/// A sentence that is said in the language of the screen, whichever that is when it arrives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sentence {
-    words: &'static str,
-    values: Vec<(&'static str, String)>,
-}
-
-impl Sentence {
-    /// A sentence; see [`word!`](crate::word).
-    #[must_use]
-    pub const fn new(words: &'static str) -> Self {
-        Self { words, values: Vec::new() }
-    }
-
-    /// With the value of a name in braces.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.values.push((name, value.to_string()));
-        self
-    }
-
-    /// Its words in a language.
-    #[must_use]
-    pub fn say(&self, language: Language) -> String {
-        let values: Vec<(&str, &dyn std::fmt::Display)> =
-            self.values.iter().map(|(name, value)| (*name, value as &dyn std::fmt::Display)).collect();
-        language.fill(self.words, &values)
-    }
 }
 
 /// What the app gets from outside, later.

@@ -85,6 +85,16 @@ pub enum InputError {
 }
 
 impl InputError {
+    /// In words. What a parser or a check found is said in English in every language: it is about the
+    /// file's own English names.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        match language {
+            Language::En => self.to_string(),
+            _ => tr!(language, "This file cannot be used. Details: {details}", details = self),
+        }
+    }
+
     /// The same error for a document that is line `number` (from 1) of its file.
     #[must_use]
     pub fn on_line(self, number: usize) -> Self {

@@ -13,7 +13,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, BlobPropertyBag, File, HtmlElement, HtmlInputElement};
 
 use super::text_of;
-use crate::app::platform::{Arrival, Inbox, Outgoing, Platform, Purpose, Sentence};
+use crate::app::platform::{Arrival, Inbox, Outgoing, Platform, Purpose};
+use crate::language::Sentence;
 use crate::scenario::MAX_FILE_BYTES;
 use crate::scenario::autosave::{Storage, StorageError};
 use crate::word;

@@ -10,6 +10,7 @@ use crate::app::platform::Arrival;
 use crate::app::tables::{MAX_TABLES, Structures};
 use crate::app::view::Overlay;
 use crate::arch::{Gpa, Mode};
+use crate::language::{Language, Sentence};
 use crate::scenario::Session;
 use crate::scenario::import::{Import, Registers, registers_of_mode};
 
@@ -51,7 +52,7 @@ pub struct Preview {
     /// The machine, ready to be opened.
     session: Box<Session>,
     /// What was left out, in sentences.
-    pub notes: Vec<String>,
+    pub notes: Vec<Sentence>,
     /// Every processor that the listings told of.
     pub processors: Vec<Registers>,
     /// The registers that the machine begins with.
@@ -131,13 +132,13 @@ impl Draft {
 
 impl Parts {
     /// Makes the machine.
-    fn prepare(&self) -> Result<Preview, String> {
+    fn prepare(&self, language: Language) -> Result<Preview, String> {
         let mut import = Import::new();
         if let Some((name, bytes)) = &self.image {
-            import.image(name, bytes, Gpa(self.at)).map_err(|error| error.to_string())?;
+            import.image(name, bytes, Gpa(self.at)).map_err(|error| error.say(language))?;
         }
         for (name, text) in &self.listings {
-            import.text(name, text).map_err(|error| error.to_string())?;
+            import.text(name, text).map_err(|error| error.say(language))?;
         }
         let processors = import.processors().to_vec();
         match processors.get(self.processor) {
@@ -154,9 +155,9 @@ impl Parts {
         }
         let name = self.image.as_ref().map(|(name, _)| name).or(self.listings.first().map(|(name, _)| name));
         let stem = file_stem(name.map_or("import", String::as_str));
-        let (scenario, notes) = import.scenario(&stem).map_err(|error| error.to_string())?;
+        let (scenario, notes) = import.scenario(&stem).map_err(|error| error.say(language))?;
         let (words, ram) = (scenario.mem.len(), scenario.ram);
-        let session = Session::open(scenario).map_err(|error| error.to_string())?;
+        let session = Session::open(scenario).map_err(|error| error.say(language))?;
         let machine = session.lab.machine();
         let structures = Structures::of(machine, &machine.cpu.pdptes);
         let mut tables: Vec<(u8, usize)> = Vec::new();
@@ -192,7 +193,7 @@ impl App {
     pub(super) fn import_listing(&mut self, name: &str, text: &str) {
         // A text that is no listing at all begins nothing.
         if let Err(error) = Import::new().text(name, text) {
-            self.view.notice = Some(error.to_string());
+            self.view.notice = Some(error.say(self.view.language));
             return;
         }
         self.import_part(|parts| parts.listings.push((name.to_owned(), text.into())));
@@ -216,8 +217,9 @@ impl App {
         *tickets += 1;
         (draft.ticket, draft.found) = (*tickets, None);
         let (parts, ticket, inbox) = (draft.parts.clone(), draft.ticket, inbox.clone());
+        let language = self.view.language;
         platform.in_background(Box::new(move || {
-            let found = parts.prepare();
+            let found = parts.prepare(language);
             inbox.put(Arrival::Answer(Answer::Imported(ticket, Box::new(found))));
         }));
     }

@@ -138,7 +138,7 @@ fn preview_ui(cx: &ViewCx<'_>, ui: &mut Ui, preview: &Preview) {
         }
     }
     for note in &preview.notes {
-        ui.label(RichText::new(note).color(t.weak));
+        ui.label(RichText::new(note.say(cx.language())).color(t.weak));
     }
 }
 

@@ -6,9 +6,9 @@
 use std::io::Read as _;
 
 use crate::app::App;
-use crate::app::platform::{Purpose, Sentence};
+use crate::app::platform::Purpose;
 use crate::app::share;
-use crate::language::Language;
+use crate::language::{Language, Sentence};
 use crate::lesson::{self, Lesson};
 use crate::scenario::{self, MAX_FILE_BYTES, Scenario, Session, Shared, View};
 use crate::word;
@@ -69,12 +69,12 @@ impl App {
         if lesson::is_lesson(text) {
             match Lesson::from_json(name, text) {
                 Ok(lesson) => self.open_lesson_or_say(&lesson, None),
-                Err(error) => self.view.notice = Some(error.to_string()),
+                Err(error) => self.view.notice = Some(error.say(self.view.language)),
             }
             return;
         }
-        let opened = Scenario::from_json(name, text).map_err(|error| error.to_string());
-        match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.to_string())) {
+        let opened = Scenario::from_json(name, text).map_err(|error| error.say(self.view.language));
+        match opened.and_then(|scenario| Session::open(scenario).map_err(|error| error.say(self.view.language))) {
             Ok(session) => self.open(session),
             Err(reason) => self.view.notice = Some(reason),
         }
@@ -91,7 +91,7 @@ impl App {
     /// # Errors
     /// One sentence; then everything stays as it was.
     pub fn open_link(&mut self, link: &str) -> Result<(), String> {
-        let shared = Shared::from_link(link).map_err(|error| error.to_string())?;
+        let shared = Shared::from_link(link).map_err(|error| error.say(self.view.language))?;
         self.open_shared(shared)
     }
 
@@ -101,7 +101,7 @@ impl App {
     /// One sentence; then everything stays as it was.
     pub fn open_shared(&mut self, shared: Shared) -> Result<(), String> {
         let (view, language) = (shared.view.clone(), Language::by_id(&shared.language));
-        let session = shared.open().map_err(|error| error.to_string())?;
+        let session = shared.open().map_err(|error| error.say(self.view.language))?;
         if let Some(session) = self.carry_on(&view, session) {
             self.open(session);
         }

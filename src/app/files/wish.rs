@@ -6,9 +6,10 @@ use super::StateRef;
 use super::import::ImportWish;
 use super::welcome::Beginning;
 use crate::app::lesson::LessonWish;
-use crate::app::platform::{Outgoing, Purpose, Sentence};
+use crate::app::platform::{Outgoing, Purpose};
 use crate::app::view::{AppCommand, Overlay, ViewState};
 use crate::app::{App, theme};
+use crate::language::Sentence;
 use crate::scenario::Session;
 use crate::word;
 

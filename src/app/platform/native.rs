@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use egui::DroppedFileHandle;
 
-use super::{Arrival, Inbox, Job, Outgoing, Platform, Purpose, Sentence};
+use super::{Arrival, Inbox, Job, Outgoing, Platform, Purpose};
+use crate::language::Sentence;
 use crate::scenario::MAX_FILE_BYTES;
 use crate::scenario::autosave::{Folder, Storage};
 use crate::word;

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use super::file::{MAX_FILE_BYTES, Scenario, State, Text, ram_bytes};
 use crate::arch::address::Num;
 use crate::arch::{CpuModel, Cr4, Features, Gpa, Mode};
+use crate::language::{Language, Sentence};
+use crate::word;
 
 /// The largest raw image, in bytes.
 pub const MAX_IMAGE_BYTES: u64 = MAX_FILE_BYTES;
@@ -31,7 +33,7 @@ pub enum ImportError {
         /// From 1.
         line: usize,
         /// What is wrong.
-        what: String,
+        what: Sentence,
     },
     /// A part as a whole is wrong.
     #[error("{name}: {what}")]
@@ -39,11 +41,23 @@ pub enum ImportError {
         /// The part.
         name: String,
         /// What is wrong.
-        what: String,
+        what: Sentence,
     },
     /// The parts do not make a machine.
     #[error("{0}")]
-    Machine(String),
+    Machine(Sentence),
+}
+
+impl ImportError {
+    /// In words.
+    #[must_use]
+    pub fn say(&self, language: Language) -> String {
+        match self {
+            Self::Line { name, line, what } => format!("{name}:{line}: {}", what.say(language)),
+            Self::Part { name, what } => format!("{name}: {}", what.say(language)),
+            Self::Machine(what) => what.say(language),
+        }
+    }
 }
 
 /// The registers of one processor, as far as a text told them.
@@ -116,19 +130,29 @@ impl Import {
     /// # Errors
     /// [`ImportError::Part`] for an image that is empty or too large, or where no memory can be.
     pub fn image(&mut self, name: &str, bytes: &[u8], at: Gpa) -> Result<Found, ImportError> {
-        let wrong = |what: String| Err(ImportError::Part { name: name.to_owned(), what });
+        let wrong = |what: Sentence| Err(ImportError::Part { name: name.to_owned(), what });
         let len = bytes.len() as u64;
         if len == 0 {
-            return wrong("the image is empty".to_owned());
+            return wrong(Sentence::new(word!("the image is empty")));
         }
         if len > MAX_IMAGE_BYTES {
-            return wrong(format!("the image has {len} bytes: at most {MAX_IMAGE_BYTES} are taken"));
+            return wrong(
+                Sentence::new(word!("the image has {bytes} bytes: at most {most} are taken"))
+                    .with("bytes", len)
+                    .with("most", MAX_IMAGE_BYTES),
+            );
         }
         if !at.0.is_multiple_of(8) {
-            return wrong(format!("the image begins at {:#x}: its address must be a multiple of 8", at.0));
+            return wrong(
+                Sentence::new(word!("the image begins at {place}: its address must be a multiple of 8"))
+                    .with("place", format!("{:#x}", at.0)),
+            );
         }
         if at.0.checked_add(len).is_none_or(|end| end > 1 << CpuModel::MAX_WIDTH) {
-            return wrong(format!("the image would reach beyond {} address bits", CpuModel::MAX_WIDTH));
+            return wrong(
+                Sentence::new(word!("the image would reach beyond {bits} address bits"))
+                    .with("bits", CpuModel::MAX_WIDTH),
+            );
         }
         for (index, chunk) in bytes.chunks(8).enumerate() {
             let mut word = [0; 8];
@@ -192,26 +216,35 @@ impl Import {
     ///
     /// # Errors
     /// [`ImportError::Machine`].
-    pub fn scenario(&self, id: &str) -> Result<(Scenario, Vec<String>), ImportError> {
+    pub fn scenario(&self, id: &str) -> Result<(Scenario, Vec<Sentence>), ImportError> {
         let mut notes = Vec::new();
         let need = |what: &str, value: Option<u64>| {
             value.ok_or_else(|| {
-                ImportError::Machine(format!("{what} is missing: add it, or the text of `info registers`"))
+                ImportError::Machine(
+                    Sentence::new(word!("{register} is missing: add it, or the text of `info registers`"))
+                        .with("register", what),
+                )
             })
         };
         let known = &self.registers;
         let (cr3, cr0, given) = (need("CR3", known.cr3)?, need("CR0", known.cr0)?, need("CR4", known.cr4)?);
         let efer = known.efer.unwrap_or_else(|| {
-            notes.push("EFER was not given: it is taken as 0, so there is no long mode".to_owned());
+            notes.push(Sentence::new(word!("EFER was not given: it is taken as 0, so there is no long mode")));
             0
         });
         let mut cr4 = given;
         for (bits, why) in [
-            (CR4_ELSEWHERE, "have nothing to do with paging"),
-            (CR4_PKS, "stand for protection keys of supervisor pages, which this machine does not have"),
+            (CR4_ELSEWHERE, word!("CR4 bits {bits} have nothing to do with paging: they are left out")),
+            (
+                CR4_PKS,
+                word!(
+                    "CR4 bits {bits} stand for protection keys of supervisor pages, which this machine does not have: \
+                     they are left out"
+                ),
+            ),
         ] {
             if given & bits != 0 {
-                notes.push(format!("CR4 bits {:#x} {why}: they are left out", given & bits));
+                notes.push(Sentence::new(why).with("bits", format!("{:#x}", given & bits)));
                 cr4 &= !bits;
             }
         }
@@ -223,14 +256,14 @@ impl Import {
         let mem: Vec<(Gpa, u64)> = mem.into_iter().filter(|(_, value)| *value != 0).collect();
         let init =
             State { cr0: Num(cr0), cr3: Num(cr3), cr4: Num(cr4), efer: Num(efer), pkru: Num(known.pkru.unwrap_or(0)) };
-        let impossible = |what: String| ImportError::Machine(what);
+        let impossible = |why: String| ImportError::Machine(Sentence::new(word!("{why}")).with("why", why));
         let end = Gpa(self.end.saturating_sub(1) & !7);
         let reach = [mem.as_slice(), &[(end, 0)]].concat();
         let ram = ram_bytes(None, &cpu, &reach).map_err(impossible)?;
         let scenario = Scenario { id: id.to_owned(), title: Text::None, cpu, ram, init, mem, ..Scenario::empty() };
         scenario.check().map_err(|(path, what)| impossible(format!("{what} (at {path})")))?;
         if self.words.is_empty() {
-            notes.push("No memory was given: every table is empty".to_owned());
+            notes.push(Sentence::new(word!("No memory was given: every table is empty")));
         }
         Ok((scenario, notes))
     }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{Bytes, ImportError, Registers};
+use crate::language::Sentence;
+use crate::word;
 
 /// Lines of a text, at most: with two words a line, 64 MB of memory.
 const MAX_LINES: usize = 4_000_000;
@@ -23,9 +25,9 @@ pub(super) fn read(name: &str, text: &str, before: &BTreeMap<u64, Bytes>) -> Res
     let mut said: BTreeMap<u64, usize> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        let wrong = |what: String| ImportError::Line { name: name.to_owned(), line: number, what };
+        let wrong = |what: Sentence| ImportError::Line { name: name.to_owned(), line: number, what };
         if index == MAX_LINES {
-            return Err(wrong(format!("the text has more than {MAX_LINES} lines")));
+            return Err(wrong(Sentence::new(word!("the text has more than {most} lines")).with("most", MAX_LINES)));
         }
         let line = line.trim();
         // What was typed, with or without the prompt before it.
@@ -34,7 +36,9 @@ pub(super) fn read(name: &str, text: &str, before: &BTreeMap<u64, Bytes>) -> Res
             continue;
         }
         if line.contains("Cannot access memory") {
-            return Err(wrong("the memory at this address could not be read when the text was made".to_owned()));
+            return Err(wrong(Sentence::new(word!(
+                "the memory at this address could not be read when the text was made"
+            ))));
         }
         let Some((gpa, units)) = dump_line(line).map_err(wrong)? else {
             find_registers(line, &mut read.processors).map_err(wrong)?;
@@ -44,12 +48,22 @@ pub(super) fn read(name: &str, text: &str, before: &BTreeMap<u64, Bytes>) -> Res
         for unit in units.split_whitespace() {
             let (value, size) = unit_of(unit).map_err(wrong)?;
             let end = at.checked_add(size).filter(|end| *end <= 1 << 52);
-            let end = end.ok_or_else(|| wrong(format!("{at:#x} is no guest-physical address: it has over 52 bits")))?;
+            let end = end.ok_or_else(|| {
+                let words = word!("{place} is no guest-physical address: it has over 52 bits");
+                wrong(Sentence::new(words).with("place", format!("{at:#x}")))
+            })?;
             for byte in 0..size {
                 store(&mut read.words, before, at + byte, (value >> (8 * byte)) as u8).map_err(|old| {
-                    let earlier =
-                        said.get(&((at + byte) & !7)).map_or("an earlier part".to_owned(), |n| format!("line {n}"));
-                    wrong(format!("the byte at {:#x} differs from what {earlier} says: {old:#x}", at + byte))
+                    let sentence = match said.get(&((at + byte) & !7)) {
+                        None => {
+                            Sentence::new(word!("the byte at {place} differs from what an earlier part says: {old}"))
+                        }
+                        Some(line) => {
+                            Sentence::new(word!("the byte at {place} differs from what line {line} says: {old}"))
+                                .with("line", line)
+                        }
+                    };
+                    wrong(sentence.with("place", format!("{:#x}", at + byte)).with("old", format!("{old:#x}")))
                 })?;
                 said.entry((at + byte) & !7).or_insert(number);
             }
@@ -57,19 +71,21 @@ pub(super) fn read(name: &str, text: &str, before: &BTreeMap<u64, Bytes>) -> Res
             at = end;
         }
         if at == gpa {
-            return Err(wrong("no values follow the address".to_owned()));
+            return Err(wrong(Sentence::new(word!("no values follow the address"))));
         }
     }
     read.processors.retain(|registers| *registers != Registers { cpu: registers.cpu, ..Registers::default() });
     if read.bytes == 0 && read.processors.is_empty() {
-        let what = "neither memory (`xp /8gx ADDRESS`) nor registers (`info registers`) were found in it".to_owned();
+        let what = Sentence::new(word!(
+            "neither memory (`xp /8gx ADDRESS`) nor registers (`info registers`) were found in it"
+        ));
         return Err(ImportError::Part { name: name.to_owned(), what });
     }
     Ok(read)
 }
 
 /// The address of a line that lists memory, and the text behind its colon.
-fn dump_line(line: &str) -> Result<Option<(u64, &str)>, String> {
+fn dump_line(line: &str) -> Result<Option<(u64, &str)>, Sentence> {
     let Some((address, units)) = line.split_once(':') else { return Ok(None) };
     // gdb puts the symbol behind the address: 0x1000 <pg_dir+8>.
     let address = address.split_once('<').map_or(address, |(address, _)| address).trim();
@@ -78,7 +94,8 @@ fn dump_line(line: &str) -> Result<Option<(u64, &str)>, String> {
     if !is_address {
         return Ok(None);
     }
-    let gpa = u64::from_str_radix(digits, 16).map_err(|_| format!("`{address}` is not an address"))?;
+    let gpa = u64::from_str_radix(digits, 16)
+        .map_err(|_| Sentence::new(word!("`{address}` is not an address")).with("address", address))?;
     Ok(Some((gpa, units)))
 }
 
@@ -87,19 +104,24 @@ fn hex_digits(text: &str) -> &str {
 }
 
 /// A value and its bytes.
-fn unit_of(unit: &str) -> Result<(u64, u64), String> {
+fn unit_of(unit: &str) -> Result<(u64, u64), Sentence> {
     let shown: String = unit.chars().take(40).collect();
     let Some(digits) = unit.strip_prefix("0x").or_else(|| unit.strip_prefix("0X")) else {
-        return Err(format!("`{shown}` is not a hex value: print memory with `xp /NNgx` or `xp /NNwx`"));
+        let words = word!("`{value}` is not a hex value: print memory with `xp /NNgx` or `xp /NNwx`");
+        return Err(Sentence::new(words).with("value", shown));
     };
     let size = match digits.len() {
         2 => 1,
         4 => 2,
         8 => 4,
         16 => 8,
-        other => return Err(format!("`{shown}` has {other} digits: a value has 2, 4, 8 or 16")),
+        other => {
+            let words = word!("`{value}` has {count} digits: a value has 2, 4, 8 or 16");
+            return Err(Sentence::new(words).with("value", shown).with("count", other));
+        }
     };
-    let value = u64::from_str_radix(digits, 16).map_err(|_| format!("`{shown}` is not a hex value"))?;
+    let value = u64::from_str_radix(digits, 16)
+        .map_err(|_| Sentence::new(word!("`{value}` is not a hex value")).with("value", shown))?;
     Ok((value, size))
 }
 
@@ -118,7 +140,7 @@ fn store(words: &mut BTreeMap<u64, Bytes>, before: &BTreeMap<u64, Bytes>, gpa: u
 
 /// Finds `CR3=...`, `CR3: ...` (QEMU, Linux) and `cr3   0x...` (gdb) in a line. `CPU#1` begins
 /// another processor.
-fn find_registers(line: &str, processors: &mut Vec<Registers>) -> Result<(), String> {
+fn find_registers(line: &str, processors: &mut Vec<Registers>) -> Result<(), Sentence> {
     if let Some(number) = line.strip_prefix("CPU#") {
         let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
         processors.push(Registers { cpu: digits.parse().ok(), ..Registers::default() });
@@ -131,11 +153,13 @@ fn find_registers(line: &str, processors: &mut Vec<Registers>) -> Result<(), Str
             continue;
         }
         let shown = word.to_ascii_uppercase();
-        let value = words.next().ok_or_else(|| format!("{shown} has no value"))?;
+        let value =
+            words.next().ok_or_else(|| Sentence::new(word!("{register} has no value")).with("register", &shown))?;
         let digits = hex_digits(value);
         let value = u64::from_str_radix(digits, 16).map_err(|_| {
             let value: String = value.chars().take(40).collect();
-            format!("{shown} is `{value}`: a hex number was expected")
+            let words = word!("{register} is `{value}`: a hex number was expected");
+            Sentence::new(words).with("register", &shown).with("value", value)
         })?;
         if processors.is_empty() {
             processors.push(Registers::default());
@@ -150,7 +174,8 @@ fn find_registers(line: &str, processors: &mut Vec<Registers>) -> Result<(), Str
                 _ => &mut registers.pkru,
             };
             if place.is_some_and(|old| old != value) {
-                return Err(format!("{shown} stands there a second time with another value"));
+                let words = word!("{register} stands there a second time with another value");
+                return Err(Sentence::new(words).with("register", shown));
             }
             *place = Some(value);
         }
