@@ -504,6 +504,26 @@ fn functions_belong_to_the_era() {
     let mut session = small(EngineName::Native);
     session.lab.execute(access(0x1000, AccessKind::Read, true));
     assert_eq!(explain_last(&session, Depth::Story).manual, "");
+    let code = |engine, command: Command| {
+        let mut session = small(engine);
+        session.lab.execute(command);
+        explain_last(&session, Depth::Standard).code
+    };
+    let invlpg = Command::Invlpg { va: Gva(0x1000) };
+    assert_eq!(code(EngineName::Kvm2006, invlpg.clone()), "Linux 2.6.20-rc3: paging_inval_page()");
+    assert_eq!(code(EngineName::Kvm2007, invlpg), "");
+    // Under EPT the guest loads CR3, and the hardware the PDPTEs, without an exit.
+    let load = |cr3| Command::MovCr3 { val: Num(cr3), compat: false };
+    assert_eq!(code(EngineName::Ept, load(0x3020)), "");
+    assert_eq!(
+        code(EngineName::KvmNow, load(0x3020)),
+        "Linux 6.8: kvm_set_cr3(), kvm_invalidate_pcid(), load_pdptrs()"
+    );
+    let refused = Command::MovCr0 { val: Num(0x8000_0010), compat: false };
+    assert_eq!(code(EngineName::Kvm2007, refused), "Linux 2.6.20: set_cr0(), inject_gp()");
+    let mut amd = small(EngineName::Npt);
+    amd.lab.execute(access(0x1000, AccessKind::Read, true));
+    assert_eq!(explain_last(&amd, Depth::Standard).manual, "AMD APM 2 15.25.5");
     assert_eq!(explain_last(&session, Depth::Standard).manual, "SDM 3A 4.6 (2016)");
 }
 

@@ -419,7 +419,7 @@ pub fn invpcid(
     }
 }
 
-/// WRPKRU: outside CR4.PKE = 1 it does not exist (SDM 2B WRPKRU).
+/// WRPKRU: outside CR4.PKE = 1 it does not exist (SDM 2C WRPKRU).
 ///
 /// # Errors
 /// [`Rule::Undefined`].

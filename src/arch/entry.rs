@@ -1,5 +1,5 @@
 //! Entry formats: the bits of every paging-structure entry and which of them are reserved when
-//! (SDM 4.3 to 4.5, tables 4-4 to 4-20).
+//! (SDM 4.3 to 4.5, tables 4-4 to 4-19).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The bits of an entry by name: which field each bit belongs to, in the mode in force.
 //!
-//! Pure: for the editor's cells, brackets and switches (SDM tables 4-4 to 4-20).
+//! Pure: for the editor's cells, brackets and switches (SDM tables 4-4 to 4-19).
 
 use crate::arch::address::bits;
 use crate::arch::entry::{self, P};

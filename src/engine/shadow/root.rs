@@ -413,7 +413,7 @@ pub fn leaf_of(vm: &Vm<Shadow>, gva: Gva) -> Option<SpteRef> {
     }
 }
 
-/// 2.6.20-rc3 `paging64_inval_page`: the leaf entry is zeroed; where a large guest page was split, every
+/// 2.6.20-rc3 `paging_inval_page`: the leaf entry is zeroed; where a large guest page was split, every
 /// piece of it goes (SDM 4.10.4.1). Without paging there is nothing to drop (`nonpaging_inval_page`).
 fn invlpg_2006<S: Sink>(vm: &mut Vm<Shadow>, gva: Gva, sink: &mut S) {
     if vm.machine.cpu.mode() == Mode::Off {

@@ -1,5 +1,5 @@
 //! Taking shadow pages away: single ones, all of a frame, the oldest when room is short
-//! (2.6.20 mmu.c `kvm_mmu_zap_page`, `kvm_mmu_unprotect_page`, `kvm_mmu_free_some_pages`).
+//! (2.6.20 mmu.c `kvm_mmu_zap_page`, `kvm_mmu_free_some_pages`).
 
 use super::page::{PageId, SpteRef};
 use super::{Shadow, fetch, flush_tlb, root, spte, unsync};
@@ -38,7 +38,7 @@ fn reclaim<S: Sink>(vm: &mut Vm<Shadow>, sink: &mut S) {
     }
 }
 
-/// Zaps every shadow of a frame: it is no page table any more.
+/// Zaps every shadow of a frame: it is no page table any more (2.6.20 `fix_write_pf`, the loop of patch 27).
 pub fn unprotect<S: Sink>(vm: &mut Vm<Shadow>, gfn: Gfn, sink: &mut S) {
     let ids: Vec<PageId> = vm.engine.pool.of_gfn(gfn).collect();
     for id in ids {

@@ -45,8 +45,7 @@ impl TwoDim {
     }
 }
 
-/// CR0 bits that the guest owns: writing only these does not exit (6.8 `KVM_POSSIBLE_CR0_GUEST_BITS`,
-/// and TS, which lazy FPU switching no longer needs).
+/// CR0 bits that the guest owns: writing only these does not exit (6.8 `KVM_POSSIBLE_CR0_GUEST_BITS`).
 const CR0_GUEST: Cr0 = Cr0::WP.union(Cr0::TS);
 /// CR4 bits that the guest owns (6.8 `KVM_POSSIBLE_CR4_GUEST_BITS`): PVI, TSD, DE, PGE, PCE, OSFXSR,
 /// OSXMMEXCPT.

@@ -8,6 +8,7 @@ use crate::arch::fault::Vector;
 use crate::arch::walk::Silent;
 use crate::arch::{Mode, Rule, pdpte};
 use crate::engine::AnyVm;
+use crate::engine::twodim::Kind;
 use crate::machine::event::{ExitReason, FaultWhy, RefusedWhy, SpteWhy};
 use crate::machine::{Command, Event};
 use crate::tr;
@@ -97,6 +98,7 @@ fn refused(question: &Question<'_>, why: &RefusedWhy) -> Conclusion {
         RefusedWhy::Rule { rule: Rule::G19, .. } => Manual::Sdm("3A 4.4.1"),
         RefusedWhy::Rule { rule: Rule::G20, .. } => Manual::Sdm("2A INVPCID"),
         RefusedWhy::Rule { rule: Rule::G14 | Rule::G9, .. } => Manual::Sdm("3A 4.10.1, 4.1.2"),
+        RefusedWhy::Rule { rule: Rule::G10 | Rule::G15, .. } => Manual::SdmBeforeCet("3A 2.5"),
         RefusedWhy::Rule { .. } => Manual::Sdm("3A 4.1.2, 2.5"),
         RefusedWhy::Slot { .. } => Manual::KvmApi("4.35"),
         RefusedWhy::Map { .. } => Manual::Sdm("3A 4.3 to 4.5"),
@@ -183,7 +185,7 @@ fn repaired(question: &Question<'_>) -> Option<Conclusion> {
     } else if matches!(question.before, AnyVm::TwoDim(_)) {
         conclusion(
             tr!(l, "The access succeeds, once the hypervisor has built the second dimension."),
-            Manual::Sdm("3C 28.2"),
+            second_dimension(question, "3C 28.2", "15.25.5"),
         )
     } else if has(|event| matches!(event, Event::SpteSet { why: SpteWhy::Write, .. })) {
         conclusion(tr!(l, "The access succeeds, once KVM has granted the write in the shadow."), Manual::Sdm("3A 4.8"))
@@ -226,11 +228,19 @@ fn poke(question: &Question<'_>) -> Conclusion {
     }
 }
 
-/// What makes an access without memory exit: an EPT violation, or a page fault of the shadow.
+/// What makes an access without memory exit: an EPT violation, a nested page fault, or a page fault of the shadow.
 const fn exit_section(question: &Question<'_>) -> Manual {
     match question.before {
-        AnyVm::TwoDim(_) => Manual::Sdm("3C 28.2.3"),
+        AnyVm::TwoDim(_) => second_dimension(question, "3C 28.2.3", "15.25.6"),
         AnyVm::Native(_) | AnyVm::Shadow(_) => Manual::Sdm("3A 4.7"),
+    }
+}
+
+/// The section of the manual of whose second dimension it is.
+const fn second_dimension(question: &Question<'_>, intel: &'static str, amd: &'static str) -> Manual {
+    match question.before {
+        AnyVm::TwoDim(vm) if matches!(vm.engine.kind, Kind::Npt) => Manual::Apm(amd),
+        _ => Manual::Sdm(intel),
     }
 }
 

@@ -286,7 +286,9 @@ fn reserved_because(question: &Question<'_>, at: usize, hop: &Hop, bits: u64) ->
         return Some(Cause { text, target });
     }
     let large = hop.level > 1 && hop.value & entry::PS != 0;
-    let text = if large {
+    let text = if bits & entry::PS != 0 && hop.level == pdpte::LEVEL.0 {
+        tr!(l, "This processor has no pages of 1 GiB: {entry} must have PS = 0.", entry = hop.name())
+    } else if large && bits & entry::PS == 0 && cpu.mode() != Mode::Bits32 {
         tr!(l, "PS = 1: {entry} maps a large page, whose low address bits must be 0.", entry = hop.name())
     } else {
         tr!(l, "The format of {entry} keeps these bits for later processors.", entry = hop.name())
