@@ -1,5 +1,5 @@
 //! The audit: what must hold after every command, as executable invariants I1 to I11
-//! (2.6.20 mmu.c `audit_mmu`, and what its authors relied on without checking).
+//! (2.6.20 mmu.c `kvm_mmu_audit`, and what its authors relied on without checking).
 //!
 //! Before the series (`kvm-2006`) guest tables are not protected, so shadows may be stale; what
 //! compares them with guest memory is asked only of pages that claim to be in sync.
