@@ -94,6 +94,8 @@ impl App {
             AppCommand::SetTextScale(scale) => {
                 self.view.text_scale = scale;
                 ctx.set_zoom_factor(scale);
+                // The pass after the one that takes it over.
+                ctx.request_repaint();
             }
             other => change_view(&mut self.view, other),
         }

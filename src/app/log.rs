@@ -131,7 +131,7 @@ fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
 fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize), event: &Event) -> String {
     let t = cx.tokens;
     let cursor = cx.session.lab.cursor();
-    let line = explain::event(event, cx.language());
+    let line = explain::event(event, cx.session.engine(), cx.language());
     let happened = step < cursor || step == cursor && index < cx.shown;
     let is_stop = matches!(event, Event::Fault { .. } | Event::Refused { .. });
     let color = match (is_stop, happened) {

@@ -30,6 +30,7 @@ mod menu; // context menus
 mod palette; // the command palette and the sheet of shortcuts
 pub mod platform; // what the app asks of the system below it
 mod presets; // machines to begin with
+mod pointer; // where it rests while text changes its size
 mod processor_strip; // paging mode, bits, CR3, access composer
 mod role_card; // what a shadow page is
 mod share; // what a link tells of the window
@@ -63,6 +64,7 @@ use comparison::Comparison;
 use files::Files;
 use history::History;
 use lesson::Desk;
+use pointer::RestingPointer;
 use tables::Structures;
 use time::motion::Way;
 use time::undo::Undo;
@@ -174,6 +176,7 @@ pub struct App {
     files: Files,
     undo: Undo,
     motion: Motion,
+    pointer: RestingPointer,
     play: Play,
     search: Option<ChangeSearch>,
     explanations: why::Memo,
@@ -217,6 +220,7 @@ impl App {
             files,
             undo,
             motion,
+            pointer: RestingPointer::default(),
             play,
             search: None,
             explanations,
@@ -384,6 +388,10 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
+    }
+
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        self.pointer.follow(ctx, input);
     }
 
     fn save(&mut self, _: &mut dyn eframe::Storage) {

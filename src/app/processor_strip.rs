@@ -230,7 +230,14 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     caption(ui, cx.tokens, "CR3");
     let id = ui.scope_id().with("cr3 draft");
     let now = cx.machine.cpu.regs.cr3;
-    let draft = ui.data(|data| data.get_temp::<(u64, u64)>(id)).filter(|(of, _)| *of == now).map(|(_, value)| value);
+    // What was typed is for the value that was there: it goes with it, also where time later brings that value back.
+    let draft = ui.data_mut(|data| {
+        let draft = data.get_temp::<(u64, u64)>(id).filter(|(of, _)| *of == now);
+        if draft.is_none() {
+            data.remove::<(u64, u64)>(id);
+        }
+        draft.map(|(_, value)| value)
+    });
     let value = draft.unwrap_or(now);
     let load = |value: u64| cx.send(AppCommand::Run(Command::MovCr3 { val: Num(value), compat: false }));
     match hex_field(ui, cx.tokens, "CR3", value, 148.0) {

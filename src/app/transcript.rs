@@ -43,7 +43,7 @@ pub fn line(cx: &ViewCx<'_>) -> String {
 fn event(cx: &ViewCx<'_>, at: usize) -> String {
     why::sentence(cx, at).unwrap_or_else(|| {
         let Some(event) = cx.events.get(at) else { return String::new() };
-        let line = explain::event(event, cx.language());
+        let line = explain::event(event, cx.session.engine(), cx.language());
         let words: Vec<&str> = line.text.split_whitespace().collect();
         format!("{} {}", line.label, words.join(" "))
     })

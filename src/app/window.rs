@@ -43,7 +43,8 @@ pub fn run_window(
         .with_title(&title)
         .with_app_id("mmuscope")
         .with_inner_size(files::FIRST_SIZE)
-        .with_min_inner_size([360.0, 480.0]);
+        .with_min_inner_size([360.0, 480.0])
+        .with_clamp_size_to_monitor_size(true);
     if options.reset_layout {
         // What eframe keeps there is where the window was and how egui's panels were.
         if let Some(kept) = eframe::storage_dir(platform::APP_ID).map(|folder| folder.join("app.ron")) {

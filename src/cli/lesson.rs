@@ -140,7 +140,7 @@ fn solution(out: &mut impl Write, session: &Session, language: Language) -> Resu
         let StepKind::Command(command) = &step.kind else { continue };
         writeln!(out, "     {}", explain::command(command, language))?;
         for event in lab.execute(command.clone()) {
-            let line = explain::event(&event, language);
+            let line = explain::event(&event, lab.vm().config().name, language);
             writeln!(out, "       {}{} {}{}", output::DIM, explain::padded(line.label, 10), line.text, output::RESET)?;
         }
     }

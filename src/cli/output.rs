@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Reset, Style};
 
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, EngineName};
 use crate::explain;
 use crate::language::Language;
 use crate::machine::{Event, Machine};
@@ -46,7 +46,12 @@ pub fn header(
 }
 
 /// A step with its events.
-pub fn step(out: &mut impl Write, report: &StepReport<'_>, events: &[Event], language: Language) -> io::Result<()> {
+pub fn step(
+    out: &mut impl Write,
+    report: &StepReport<'_>,
+    events: &[Event],
+    (engine, language): (EngineName, Language),
+) -> io::Result<()> {
     let number = report.number;
     let line = match &report.step.kind {
         StepKind::Command(command) => explain::command(command, language),
@@ -56,7 +61,7 @@ pub fn step(out: &mut impl Write, report: &StepReport<'_>, events: &[Event], lan
     writeln!(out, "\n{BOLD}{number:>3}{BOLD:#}  {line}")?;
     for event in events {
         let style = event_style(event);
-        let line = explain::event(event, language);
+        let line = explain::event(event, engine, language);
         writeln!(out, "     {style}{}{style:#} {}", explain::padded(line.label, 10), line.text)?;
     }
     match &report.failure {

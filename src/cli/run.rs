@@ -210,7 +210,7 @@ pub(super) fn run_text(out: &mut impl Write, scenario: &Scenario, setup: Setup, 
         failed += usize::from(!held);
         events.extend(broken);
         if !quiet || !held {
-            output::step(out, &report, &events, setup.language)?;
+            output::step(out, &report, &events, (setup.engine.name, setup.language))?;
         }
     }
     let memory = run.memory_failures();

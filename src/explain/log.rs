@@ -38,7 +38,7 @@ impl Session {
         each(self, |step, given, events| {
             _ = writeln!(text, "{step:>4}  {}", command(given, language));
             for one in events {
-                let line = event(one, language);
+                let line = event(one, self.engine(), language);
                 let words: Vec<&str> = line.text.split_whitespace().collect();
                 _ = writeln!(text, "      {}: {}", line.label, words.join(" "));
             }

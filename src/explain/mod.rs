@@ -17,6 +17,7 @@ pub use why::{
 use crate::arch::fault::{PfErr, Vector};
 use crate::arch::mode::Mode;
 use crate::arch::{AccessKind, Level};
+use crate::engine::EngineName;
 use crate::language::Language;
 use crate::machine::command::{MapSize, SlotAction};
 use crate::machine::event::{EntrySource, ExitReason, FaultWhy, FlushCause, FlushScope, SpteWhy, StoreBy};
@@ -33,9 +34,9 @@ pub struct Line {
     pub text: String,
 }
 
-/// An event in words.
+/// An event in words; `engine` is the one under which it happened.
 #[must_use]
-pub fn event(event: &Event, language: Language) -> Line {
+pub fn event(event: &Event, engine: EngineName, language: Language) -> Line {
     let l = language;
     let (label, text) = match event {
         Event::WalkRead { level, from, index, gpa, value } => {
@@ -104,7 +105,7 @@ pub fn event(event: &Event, language: Language) -> Line {
             let name = format!("spte L{level}[{index}]");
             (tr!(l, "hw walk"), format!("{name:<11} {:<22} {}", address("HPA", hpa.0), hex(value.0)))
         }
-        Event::VmExit { reason } => (tr!(l, "VM exit"), exit_reason(*reason, l).to_owned()),
+        Event::VmExit { reason } => (tr!(l, "VM exit"), exit_reason(*reason, engine, l).to_owned()),
         Event::Inject => (tr!(l, "inject"), tr!(l, "the guest gets its exception").to_owned()),
         Event::SpteSet { gfn, level, index, old, new, why } => {
             ("spte", spte((gfn.0, *level, *index), old.0, new.0, *why, l))
@@ -178,13 +179,17 @@ fn spte((gfn, level, index): (u64, u8, usize), old: u64, new: u64, why: SpteWhy,
     format!("{place}  {} → {}  {}", hex(old), hex(new), spte_why(why, l))
 }
 
-fn exit_reason(reason: ExitReason, l: Language) -> &'static str {
-    match reason {
-        ExitReason::PageFault => tr!(l, "page fault"),
-        ExitReason::EmulatedWrite => tr!(l, "store to a protected page"),
-        ExitReason::CrAccess => tr!(l, "control register"),
-        ExitReason::Invlpg => "INVLPG",
-        ExitReason::Mmio => tr!(l, "no memory there"),
+/// What an exit is called: in two dimensions it is not the guest's page fault that exits, but a missing entry
+/// of the second (SDM 3C 28.2.3, APM 2 15.25).
+fn exit_reason(reason: ExitReason, engine: EngineName, l: Language) -> &'static str {
+    match (reason, engine) {
+        (ExitReason::PageFault, EngineName::Ept) => tr!(l, "EPT violation"),
+        (ExitReason::PageFault, EngineName::Npt) => tr!(l, "nested page fault"),
+        (ExitReason::PageFault, _) => tr!(l, "page fault"),
+        (ExitReason::EmulatedWrite, _) => tr!(l, "store to a protected page"),
+        (ExitReason::CrAccess, _) => tr!(l, "control register"),
+        (ExitReason::Invlpg, _) => "INVLPG",
+        (ExitReason::Mmio, _) => tr!(l, "no memory there"),
     }
 }
 

@@ -7,6 +7,7 @@ use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
 use super::text_of;
+use crate::engine::EngineName;
 use crate::explain;
 use crate::language::Language;
 use crate::machine::Event;
@@ -55,12 +56,12 @@ impl Listeners {
     }
 
     /// Tells of events, each as JSON text and in words.
-    pub fn tell(&self, events: &[Event], language: Language) {
+    pub fn tell(&self, events: &[Event], (engine, language): (EngineName, Language)) {
         if !self.wait_for("event") {
             return;
         }
         for event in events {
-            let line = explain::event(event, language);
+            let line = explain::event(event, engine, language);
             let words = format!("{}: {}", line.label, line.text);
             if let Ok(json) = serde_json::to_string(event) {
                 self.call("event", &[&json, &words]);
@@ -69,13 +70,18 @@ impl Listeners {
     }
 
     /// Tells of what happened in a frame, after it: listeners may call back.
-    pub fn tell_after_this_frame(self: &Rc<Self>, events: Vec<Event>, messages: Vec<Message>, language: Language) {
+    pub fn tell_after_this_frame(
+        self: &Rc<Self>,
+        events: Vec<Event>,
+        messages: Vec<Message>,
+        said: (EngineName, Language),
+    ) {
         if events.is_empty() && messages.is_empty() {
             return;
         }
         let listeners = Rc::clone(self);
         wasm_bindgen_futures::spawn_local(async move {
-            listeners.tell(&events, language);
+            listeners.tell(&events, said);
             for (name, text) in messages {
                 listeners.call(name, &[&text]);
             }

@@ -96,13 +96,13 @@ impl Lab {
     /// # Errors
     /// One sentence with line, column and JSON path; then no step has been carried out.
     pub fn run(&self, steps: &str) -> Result<String, JsError> {
-        let (result, language) = {
+        let (result, said) = {
             let mut page = self.page()?;
-            (page.run(steps), page.app.view().language)
+            (page.run(steps), (page.app.session().engine(), page.app.view().language))
         };
         match result {
             Ok(events) => {
-                self.listeners.tell(&events, language);
+                self.listeners.tell(&events, said);
                 Ok(serde_json::to_string(&events)?)
             }
             Err(sentence) => {

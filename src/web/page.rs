@@ -94,7 +94,8 @@ impl Page {
     fn tell(&mut self) {
         let events = self.told.events(&self.app);
         let messages = self.told.messages(&self.app, &self.ctx);
-        self.listeners.tell_after_this_frame(events, messages, self.app.view().language);
+        let said = (self.app.session().engine(), self.app.view().language);
+        self.listeners.tell_after_this_frame(events, messages, said);
     }
 }
 

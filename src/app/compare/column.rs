@@ -14,7 +14,7 @@ use crate::app::elide::{cut, fit};
 use crate::app::focus;
 use crate::app::theme::{self, Hue, RADIUS_SMALL, TEXT};
 use crate::app::view::{AppCommand, ViewCx};
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, EngineName};
 use crate::explain;
 use crate::tr;
 
@@ -229,11 +229,11 @@ fn row_ui(
         let last = row.events.iter().max().map_or(0, |event| *event as usize + 1);
         cx.send(AppCommand::ShowEvents(last));
     }
-    response.on_hover_ui(|ui| hint_ui(cx, ui, &words, row, column));
+    response.on_hover_ui(|ui| hint_ui(cx, ui, &words, row, (column, engine.name)));
 }
 
 /// What the row says in full, and the events that it stands for.
-fn hint_ui(cx: &ViewCx<'_>, ui: &mut Ui, words: &words::Words, row: &Row, column: &Column) {
+fn hint_ui(cx: &ViewCx<'_>, ui: &mut Ui, words: &words::Words, row: &Row, (column, engine): (&Column, EngineName)) {
     ui.set_max_width(520.0);
     let title = if words.beside.is_empty() { words.main.clone() } else { format!("{}, {}", words.main, words.beside) };
     ui.label(egui::RichText::new(title).font(theme::bold(TEXT)).color(cx.tokens.strong));
@@ -241,7 +241,7 @@ fn hint_ui(cx: &ViewCx<'_>, ui: &mut Ui, words: &words::Words, row: &Row, column
     events.sort_unstable();
     events.dedup();
     for event in events.iter().take(12).filter_map(|at| column.events.get(*at as usize)) {
-        let line = explain::event(event, cx.language());
+        let line = explain::event(event, engine, cx.language());
         ui.label(egui::RichText::new(format!("{}  {}", line.label, line.text)).font(theme::mono(TEXT)));
     }
     if events.len() > 12 {

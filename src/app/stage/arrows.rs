@@ -180,12 +180,12 @@ impl Arrows {
     fn ghost(&self, look: &Look<'_>, ui: &Ui) {
         let (Some(ghost), Some(from)) = (look.stage.ghost, self.at(pdpte::LEVEL)) else { return };
         let (t, m) = (look.t(), look.m());
-        let words = words::ghost(ghost, look.layout.stacked, look.cx.language());
+        let ways = [false, true].map(|short| words::ghost(ghost, short, look.cx.language()));
         let colors = (t.stale.text, t.stage);
         if look.layout.stacked {
             let at = pos2(look.layout.guest_label.x, look.layout.ghost);
             let room = look.layout.page().right().max(look.layout.host().right()) - at.x;
-            let text = format!("◔ {words}");
+            let text = format!("◔ {}", ways[1]);
             paint::text_over(ui.painter(), at, Align2::LEFT_CENTER, &text, plain(m.small), colors, room);
             return;
         }
@@ -200,7 +200,8 @@ impl Arrows {
         paint::arrow_head(ui.painter(), &points, 9.0, t.stale.line);
         let at = end + vec2(0.8 * m.pad, 0.0);
         let room = look.layout.page().right() - at.x;
-        paint::text_over(ui.painter(), at, Align2::LEFT_CENTER, &words, plain(m.small), colors, room);
+        let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), room);
+        paint::text_over(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), colors, room);
     }
 }
 

@@ -8,39 +8,34 @@ use super::rows::Letter;
 use crate::app::theme::plain;
 
 /// Draws the letters so that they end at `right`; those that just changed in pink and underlined.
-/// With less room they move together, then those go that the rest of the row implies or that decide
-/// least; the tooltip has them all.
+/// With less room they move together and become smaller. A letter that is not there says that the bit is 0:
+/// where even that is not enough, dots say that some were left out; the tooltip has them all.
 pub fn letters_ui(look: &Look<'_>, ui: &Ui, letters: &[Letter], changed: u64, right: Pos2, room: f32) {
     let (t, m) = (look.t(), look.m());
-    let lay_out = |gap: f32, left_out: &[&str]| {
+    let lay_out = |gap: f32, size: f32, shown: usize| {
         let mut job = LayoutJob::default();
-        for letter in letters.iter().filter(|letter| !left_out.contains(&letter.text)) {
+        for letter in letters.iter().take(shown) {
             let changed = changed & letter.bit != 0;
             let color = if changed { t.changed.text } else { t.text };
             let underline = if changed { Stroke::new(1.5, t.changed.line) } else { Stroke::NONE };
-            let format = TextFormat { font_id: plain(m.small), color, underline, ..TextFormat::default() };
-            let space = if job.is_empty() { 0.0 } else { gap * m.small };
+            let format = TextFormat { font_id: plain(size), color, underline, ..TextFormat::default() };
+            let space = if job.is_empty() { 0.0 } else { gap * size };
             job.append(letter.text, space, format);
+        }
+        if shown < letters.len() {
+            job.append("…", 0.0, TextFormat { font_id: plain(size), color: t.weak, ..TextFormat::default() });
         }
         ui.painter().layout_job(job)
     };
-    let ways: [(f32, &[&str]); 6] = [
-        (0.3, &[]),
-        (0.16, &[]),
-        (0.16, &["P"]),
-        (0.06, &["P"]),
-        (0.06, &["P", "G", "A"]),
-        (0.06, &["P", "G", "A", "D", "PS"]),
-    ];
-    let first = if m.spaced_flags { 0 } else { 1 };
-    let galleys = ways[first..].iter().map(|(gap, left_out)| lay_out(*gap, left_out));
-    let mut galley = lay_out(ways[5].0, ways[5].1);
-    for candidate in galleys {
-        if candidate.size().x <= room {
-            galley = candidate;
-            break;
-        }
-    }
+    const LEAST: f32 = 0.75;
+    let all = letters.len();
+    let spaced = if m.spaced_flags { Some(0.3) } else { None };
+    let gaps = spaced.into_iter().chain([0.16, 0.06]).map(|gap| (gap, m.small, all));
+    let smaller = [0.9, 0.82, LEAST].map(|size| (0.03, size * m.small, all));
+    let fewer = (0..all).rev().map(|shown| (0.03, LEAST * m.small, shown));
+    let ways = gaps.chain(smaller).chain(fewer);
+    let mut galleys = ways.map(|(gap, size, shown)| lay_out(gap, size, shown));
+    let Some(galley) = galleys.find(|galley| galley.size().x <= room) else { return };
     let at = Align2::RIGHT_CENTER.anchor_size(right, galley.size()).min;
     ui.painter().galley(at, galley, t.text);
 }

@@ -293,7 +293,7 @@ fn labels(look: &Look<'_>, ui: &Ui) {
         None if layout.stacked => (tr!(look.cx, "Cached"), t.hit.text),
         None => (tr!(look.cx, "Cached — what the processor remembers of it"), t.hit.text),
     };
-    label(layout.lower_label, lower, color, layout.size.x - layout.lower_label.x);
+    label(layout.lower_label, lower, color, layout.size.x - 2.0 * m.pad);
     let kept = look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4];
     if kept && !layout.stacked && look.stage.mode != Mode::Off {
         let mode = crate::explain::mode(look.stage.mode, look.cx.language());

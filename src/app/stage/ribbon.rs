@@ -61,7 +61,8 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     let known = path.arrived || !path.recorded;
     if !known {
         // What happened last, in words.
-        let line = look.cx.event().map(|event| crate::explain::event(event, look.cx.language()));
+        let line =
+            look.cx.event().map(|event| crate::explain::event(event, look.cx.session.engine(), look.cx.language()));
         let words = line.map_or_else(
             || tr!(look.cx, "not begun").to_owned(),
             |line| {

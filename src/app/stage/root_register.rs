@@ -40,7 +40,9 @@ pub fn root_register_ui(look: &Look<'_>, ui: &Ui, level: Level) -> Option<Anchor
     let title = paint::text(painter, at, Align2::LEFT_CENTER, "CR3", bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.7 * m.pad, 0.0);
     let width = head.right() - at.x - 0.4 * m.pad;
-    paint::text_within(painter, at, Align2::LEFT_CENTER, &value, mono(m.small), t.guest.text, width);
+    let ways = [value.clone(), crate::explain::hex(root.0)];
+    let shown = paint::first_that_fits(painter, &ways, &mono(m.small), width);
+    paint::text_within(painter, at, Align2::LEFT_CENTER, shown, mono(m.small), t.guest.text, width);
     let at = pos2(rect.left() + m.pad, head.bottom() + 0.5 * m.row);
     let width = rect.width() - 2.0 * m.pad;
     paint::text_within(painter, at, Align2::LEFT_CENTER, note, plain(m.small), t.weak, width);

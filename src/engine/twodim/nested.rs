@@ -30,7 +30,11 @@ const FIRST_TABLE_FRAME: u64 = 0x6f100;
 const FRAME: u64 = bits(12, 51);
 
 impl Kind {
-    /// Bits of a new entry that grants everything: R W X and write-back memory, or P W U.
+    /// Bits of a new entry that leads to a table: R W X, or P W U. An EPT entry has a memory type only
+    /// where it maps a page; in one that leads to a table bits 7:3 are reserved (SDM 3C 28.2.2).
+    const LINKS: u64 = 0b111;
+
+    /// Bits of a new entry that maps a page and grants everything: R W X and write-back memory, or P W U.
     const fn grants(self) -> u64 {
         match self {
             Self::Ept => 0b111 | 6 << 3,
@@ -341,7 +345,7 @@ pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
         let new = nested.count;
         nested.count += 1;
         nested.tables.set(new, Arc::default());
-        nested.set(table, index, Hfn(FIRST_TABLE_FRAME + new).base().0 | grants);
+        nested.set(table, index, Hfn(FIRST_TABLE_FRAME + new).base().0 | Kind::LINKS);
         table = new;
     }
     // While a slot is logged W comes with the first write, so that the write is seen.
