@@ -201,7 +201,8 @@ pub enum Event {
         /// The entry.
         value: Num,
     },
-    /// The guest left for the hypervisor, which dealt with it.
+    /// The guest left for the hypervisor, which dealt with it. It is told once it is known what the exit ended in:
+    /// behind what the hypervisor did to find that out.
     VmExit {
         /// What it ended in.
         reason: ExitReason,
