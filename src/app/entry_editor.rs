@@ -185,7 +185,8 @@ fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> O
         if touch { edit.align(egui::Align2::LEFT_CENTER).min_size(vec2(width, super::theme::TOUCH)) } else { edit };
     let response = ui.add(edit).accessible_name(name);
     let given = buffer.clone();
-    let done = response.lost_focus();
+    // What assistive technology puts into the field is given at once: there is no keyboard to leave it with.
+    let done = response.lost_focus() || response.changed() && !response.has_focus();
     if done {
         ui.data_mut(|data| data.remove::<(String, String)>(id));
     } else {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use egui::containers::scroll_area::ScrollAreaOutput;
 use egui::style::ScrollAnimation;
-use egui::{Context, Event, Id, LayerId, Popup, Rect, ScrollArea, Stroke, StrokeKind, Ui};
+use egui::{Context, Event, Id, Key, LayerId, Popup, Rect, ScrollArea, Stroke, StrokeKind, Ui, UiBuilder};
 
 use super::theme::{RADIUS_SMALL, Tokens};
 
@@ -26,6 +26,8 @@ struct Seen {
     opener: Option<Id>,
     /// Something lies over the window.
     open: bool,
+    /// What is to have it again.
+    back: Option<Id>,
     /// A key was pressed later than the pointer was moved.
     keys: bool,
 }
@@ -52,18 +54,27 @@ pub fn follow(ctx: &Context, overlay: bool) {
         }
     });
     let open = overlay || Popup::is_any_open(ctx);
-    if seen.open && !open && seen.opener.is_some() {
+    if seen.open && !open {
+        seen.back = seen.opener;
+    }
+    // For one pass more the layer that has closed keeps others from it.
+    if let Some(back) = seen.back
+        && ctx.memory(|memory| memory.top_modal_layer().is_none())
+    {
         let focused = ctx.memory(|memory| memory.focused());
-        let gone = focused.is_none_or(|id| layer_of(ctx, id) != Some(LayerId::background()));
-        if let Some(opener) = seen.opener.filter(|_| gone) {
-            ctx.memory_mut(|memory| memory.request_focus(opener));
+        if focused.is_none_or(|id| layer_of(ctx, id) != Some(LayerId::background())) {
+            ctx.memory_mut(|memory| memory.request_focus(back));
         }
+        seen.back = None;
+    }
+    if seen.back.is_some() {
+        ctx.request_repaint();
     }
     let focused = ctx.memory(|memory| memory.focused());
     if focused != seen.focused {
         (seen.focused, seen.since) = (focused, ctx.cumulative_pass_nr());
     }
-    if !open {
+    if !open && seen.back.is_none() {
         seen.opener = focused;
     }
     seen.open = open;
@@ -82,15 +93,25 @@ pub fn keep_in(ctx: &Context, layer: LayerId) {
     }
     ctx.memory_mut(|memory| memory.set_modal_layer(layer));
     let focused = ctx.memory(|memory| memory.focused());
+    let inside = focused.is_some_and(|id| {
+        ctx.viewport(|viewport| viewport.this_pass.widgets.get(id).is_some_and(|widget| widget.layer_id == layer))
+    });
+    // Tab on the last one comes round by itself.
+    if !inside && !ctx.input(|input| input.key_pressed(Key::Tab)) {
+        give_to_first(ctx, layer);
+    }
+}
+
+/// Gives the keyboard to the first that can have it in what has been drawn of a layer, if there is one.
+pub fn give_to_first(ctx: &Context, layer: LayerId) -> bool {
     let first = ctx.viewport(|viewport| {
-        let widgets = &viewport.this_pass.widgets;
-        let inside = focused.is_some_and(|id| widgets.get(id).is_some_and(|widget| widget.layer_id == layer));
-        let mut all = widgets.get_layer(layer).filter(|widget| widget.enabled && widget.sense.is_focusable());
-        all.next().filter(|_| !inside).map(|widget| widget.id)
+        let mut all = viewport.this_pass.widgets.get_layer(layer);
+        all.find(|widget| widget.enabled && widget.sense.is_focusable()).map(|widget| widget.id)
     });
     if let Some(first) = first {
         ctx.memory_mut(|memory| memory.request_focus(first));
     }
+    first.is_some()
 }
 
 /// Draws something that scrolls: what gets the keyboard in it comes into view.
@@ -98,9 +119,22 @@ pub fn scroll<R>(area: ScrollArea, ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) 
     area.show(ui, |ui| in_view(ui, add))
 }
 
-/// The same of rows of one height, of which those are drawn that are in view.
+/// The same of rows of one height, of which those are drawn that are in view, and one more above and below:
+/// so the keyboard goes on to it.
 pub fn scroll_rows(area: ScrollArea, ui: &mut Ui, height: f32, count: usize, add: impl FnOnce(&mut Ui, Range<usize>)) {
-    area.show_rows(ui, height, count, |ui, rows| in_view(ui, |ui| add(ui, rows)));
+    let pitch = height + ui.spacing().item_spacing.y;
+    area.show_viewport(ui, |ui, viewport| {
+        ui.set_height((pitch * count as f32 - ui.spacing().item_spacing.y).max(0.0));
+        let first = ((viewport.top() / pitch).floor().max(0.0) as usize).saturating_sub(1);
+        let end = ((viewport.bottom() / pitch).ceil().max(0.0) as usize + 1).min(count);
+        let first = first.min(end);
+        let (top, x) = (ui.max_rect().top(), ui.max_rect().x_range());
+        let rows = Rect::from_x_y_ranges(x, top + first as f32 * pitch..=top + end as f32 * pitch);
+        ui.scope_builder(UiBuilder::new().max_rect(rows), |ui| {
+            ui.skip_ahead_auto_ids(first);
+            in_view(ui, |ui| add(ui, first..end));
+        });
+    });
 }
 
 fn in_view<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {

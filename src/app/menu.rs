@@ -27,9 +27,11 @@ pub fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
     let by_key = response.has_focus() && ctx.input_mut(pressed);
     let keyed = Id::unique("menu: opened by key");
     let mut popup = Popup::context_menu(response);
+    // In its first pass a menu finds its size, and nothing in it can have the keyboard.
+    let first = Id::unique("menu: first item");
     if by_key {
         ctx.data_mut(|data| data.insert_temp(keyed, response.id));
-        ctx.data_mut(|data| data.insert_temp(first(), true));
+        ctx.data_mut(|data| data.insert_temp(first, response.id));
         popup = popup.open_memory(Some(SetOpenCommand::Bool(true)));
     } else if response.secondary_clicked() {
         ctx.data_mut(|data| data.remove::<Id>(keyed));
@@ -37,26 +39,18 @@ pub fn open(response: &Response, add: impl FnOnce(&mut Ui)) {
     if ctx.data(|data| data.get_temp::<Id>(keyed)) == Some(response.id) {
         popup = popup.at_position(response.rect.left_bottom());
     }
-    popup.show(|ui| focus::menu_ui(ui, add));
-}
-
-/// Says that the next item is the first of a menu opened by key.
-fn first() -> Id {
-    Id::unique("menu: first item")
-}
-
-/// A button of a menu; the first of one that was opened by key takes the keyboard.
-fn press(ui: &mut Ui, button: impl egui::Widget) -> bool {
-    let response = ui.add(button);
-    if ui.data_mut(|data| data.remove_temp::<bool>(first())).is_some() {
-        response.request_focus();
-    }
-    response.clicked()
+    popup.show(|ui| {
+        focus::menu_ui(ui, add);
+        let waits = ui.data(|data| data.get_temp::<Id>(first)) == Some(response.id);
+        if waits && focus::give_to_first(ui.ctx(), ui.layer_id()) {
+            ui.data_mut(|data| data.remove::<Id>(first));
+        }
+    });
 }
 
 /// An item of a menu.
 fn item(cx: &ViewCx<'_>, ui: &mut Ui, text: impl Into<String>, command: AppCommand) {
-    if press(ui, egui::Button::new(text.into())) {
+    if ui.add(egui::Button::new(text.into())).clicked() {
         cx.send(command);
         ui.close();
     }
@@ -143,7 +137,7 @@ pub fn table_menu(cx: &ViewCx<'_>, response: &Response, level: Level, base: Gpa)
 
 /// Why a thing is as it is: selects it and opens the tab.
 fn why(cx: &ViewCx<'_>, ui: &mut Ui, selection: Selection) {
-    if press(ui, egui::Button::new(tr!(cx, "Why is it so?"))) {
+    if ui.add(egui::Button::new(tr!(cx, "Why is it so?"))).clicked() {
         cx.send(AppCommand::Select(selection));
         cx.send(AppCommand::OpenTab(super::view::Tab::Why));
         ui.close();
@@ -153,7 +147,7 @@ fn why(cx: &ViewCx<'_>, ui: &mut Ui, selection: Selection) {
 /// To the command that made something as it is, if the history tells.
 fn origin<T: PartialEq>(cx: &ViewCx<'_>, ui: &mut Ui, probe: impl Fn(&AnyVm) -> T) {
     // The history is searched on the click, not while the menu is open.
-    if press(ui, egui::Button::new(tr!(cx, "Go to the command that made it so"))) {
+    if ui.add(egui::Button::new(tr!(cx, "Go to the command that made it so"))).clicked() {
         let lab = &cx.session.lab;
         match last_change(lab, lab.cursor(), probe) {
             Since::Step(step) => cx.send(AppCommand::Seek(step)),
@@ -248,7 +242,7 @@ pub fn register_menu(cx: &ViewCx<'_>, response: &Response, index: usize, memory:
 /// The menu of a command or event of the log.
 pub fn event_menu(cx: &ViewCx<'_>, response: &Response, step: usize, event: Option<usize>, text: &str) {
     open(response, |ui| {
-        if press(ui, egui::Button::new(tr!(cx, "Go there"))) {
+        if ui.add(egui::Button::new(tr!(cx, "Go there"))).clicked() {
             cx.send(AppCommand::Seek(step));
             if let Some(index) = event {
                 cx.send(AppCommand::ShowEvents(index + 1));

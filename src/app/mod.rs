@@ -3,7 +3,7 @@
 //! Views are functions of a read-only context ([`view::ViewCx`]); what they want done is applied
 //! here, in one place, before the next pass. One file a panel.
 
-mod actions; // everything that can be asked for, with its key
+pub mod actions; // everything that can be asked for, with its key
 mod apply; // what the views asked for is done here, and nowhere else
 mod audit; // whether the shadow MMU's invariants hold
 mod bar; // title, theme, text size
@@ -300,6 +300,18 @@ impl App {
     /// Asks for something, as a view does: it is done before the next frame.
     pub fn ask(&self, wish: AppCommand) {
         self.tx.send(wish);
+    }
+
+    /// What was asked for and is not done yet.
+    #[must_use]
+    pub fn wishes(&self) -> Vec<AppCommand> {
+        self.tx.pending()
+    }
+
+    /// What an action asks for, given what is shown.
+    #[must_use]
+    pub fn wish_of(&self, ctx: &egui::Context, action: actions::Action) -> AppCommand {
+        action.command(&self.view_cx(ctx))
     }
 
     /// What moves on the screen.

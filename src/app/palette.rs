@@ -103,6 +103,11 @@ fn close(cx: &ViewCx<'_>, ctx: &Context) {
     });
 }
 
+/// The field of the palette.
+fn field() -> Id {
+    Id::unique("palette: field")
+}
+
 fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let id = Id::unique("palette: search");
     let mut search = ui.data(|data| data.get_temp::<Search>(id)).unwrap_or_default();
@@ -111,14 +116,18 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let enter = ui.input(|input| input.key_pressed(Key::Enter));
     let before = search.text.clone();
     let edit = TextEdit::singleline(&mut search.text)
-        .id(Id::unique("palette: field"))
+        .id(field())
+        .lock_focus(true)
         .hint_text(tr!(cx, "Search or run a command; a hex number is an address"))
         .desired_width(f32::INFINITY)
         .margin(Margin::symmetric(10, 8))
         .align(Align2::LEFT_CENTER)
         .min_size(Vec2::new(0.0, theme::control(ui)));
     let response = ui.add(edit).accessible_name(tr!(cx, "Search or run a command"));
-    response.request_focus();
+    // Once: what asks again gives up that it keeps the Tab key.
+    if !response.has_focus() {
+        response.request_focus();
+    }
     let found = matching(&search.text, cx.language());
     if before != search.text {
         search.chosen = 0;
@@ -180,10 +189,15 @@ fn matching(search: &str, language: Language) -> Vec<Action> {
 
 fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::Response {
     let t = cx.tokens;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
+    // The keyboard stays in the field, which tells which row Enter runs: no row is a stop of the Tab key.
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::CLICK);
     let text = action.text(cx.language());
     let name = tr!(cx, "Run: {action}", action = text);
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &name));
+    if chosen {
+        let row = response.id.accesskit_id();
+        ui.ctx().accesskit_node_builder(field(), |node| node.set_active_descendant(row));
+    }
     let fill = match (chosen, response.hovered()) {
         (true, _) => t.selected,
         (false, true) => t.button_hover,

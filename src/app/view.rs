@@ -165,6 +165,12 @@ impl CommandSender {
         self.0.borrow().is_empty()
     }
 
+    /// All wishes, in the order in which they were sent.
+    #[must_use]
+    pub fn pending(&self) -> Vec<AppCommand> {
+        self.0.borrow().clone()
+    }
+
     /// Takes all wishes, in the order in which they were sent.
     #[must_use]
     pub fn take(&self) -> Vec<AppCommand> {

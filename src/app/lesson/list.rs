@@ -37,7 +37,7 @@ pub fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         ui.horizontal_wrapped(|ui| {
             let begin = primary_button(ui, t, &format!("{verb}: {}", next.title.get(language.id())));
             // Enter begins, Tab goes on to the list.
-            if ui.memory(|memory| memory.focused().is_none()) {
+            if !ui.ctx().viewport(|viewport| viewport.prev_pass.widgets.contains(begin.id)) {
                 begin.request_focus();
             }
             if begin.clicked() {
