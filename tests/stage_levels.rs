@@ -40,7 +40,7 @@ fn painted(window: &Harness<'_, App>) -> Vec<String> {
 fn from_afar_tables_are_strips_that_unfold() {
     for size in [SIZES.desktop, SIZES.laptop, SIZES.phone] {
         let mut window = open_on(EngineName::Kvm2007, size, Theme::Light, 4);
-        let strip = "PT 0x00007: 1 of 512 entries, unfold";
+        let strip = "PT 0x7000: 1 of 512 entries, unfold";
         assert!(!has(&window, strip));
         let mut presses = 0;
         while !has(&window, strip) {
@@ -48,9 +48,13 @@ fn from_afar_tables_are_strips_that_unfold() {
             presses += 1;
             assert!(presses < 12, "{size:?}");
         }
-        for label in
-            ["PDPT 0x00003: 2 of 4 entries", "PD 0x00006: 1 of 512", "PT 7f102: 1 of 512", "page, accessed", "stale"]
-        {
+        for label in [
+            "PDPT 0x3020: 2 of 4 entries",
+            "PD 0x6000: 1 of 512",
+            "Shadow PT 7f102: 1 of 512",
+            "page, accessed",
+            "stale",
+        ] {
             assert!(has(&window, label), "{label} at {size:?}");
         }
         // All the way out it is still there, and the key for everything leads back.
@@ -86,7 +90,7 @@ fn a_click_on_a_strip_unfolds_its_table() {
     for _ in 0..8 {
         press(&mut window, Modifiers::NONE, Key::Minus);
     }
-    window.get_by_label("PT 0x00007: 1 of 512 entries, unfold").click_accesskit();
+    window.get_by_label("PT 0x7000: 1 of 512 entries, unfold").click_accesskit();
     window.run_steps(24);
     let view = window.state().view();
     assert_eq!((view.zoom, view.selection), (1.0, Selection::Table { level: 1, base: Gpa(0x7000) }));

@@ -15,8 +15,8 @@ use crate::app::hover::{self, Pointed};
 use crate::app::theme::{Hue, bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
-use crate::engine::EngineName;
 use crate::engine::shadow::{PageId, spte};
+use crate::engine::{AnyVm, EngineName};
 use crate::explain::Depth;
 use crate::tr;
 
@@ -95,7 +95,10 @@ fn absent_ui(look: &Look<'_>, ui: &Ui, level: Level, room: Rect) {
     let rect = paint::top_of(room, m.head + m.row);
     paint::dashed_box(ui.painter(), rect, t.border);
     let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
-    let name = crate::arch::Mode::table_name(level);
+    let name = match look.cx.vm {
+        AnyVm::TwoDim(vm) => format!("{} L{}", vm.engine.kind.name(), level.0),
+        AnyVm::Native(_) | AnyVm::Shadow(_) => crate::arch::Mode::table_name(level).to_owned(),
+    };
     paint::text(ui.painter(), at, Align2::LEFT_CENTER, name, bold(m.font), t.weak);
     let at = rect.left_top() + vec2(m.pad, m.head + 0.4 * m.row);
     let width = rect.width() - 2.0 * m.pad;

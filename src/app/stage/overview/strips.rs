@@ -12,6 +12,7 @@ use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::twodim::{Nested, NestedTable};
 use crate::engine::{AnyVm, TwoDim, Vm};
 use crate::machine::table::ENTRIES;
+use crate::tr;
 
 /// A table in guest memory; `read` are the entries that the walk in focus read.
 pub fn guest_strip<'a>(cx: &ViewCx<'a>, table: &Table, read: &BTreeSet<Gpa>) -> Strip<'a> {
@@ -47,7 +48,7 @@ pub fn guest_strip<'a>(cx: &ViewCx<'a>, table: &Table, read: &BTreeSet<Gpa>) -> 
         _ => false,
     };
     Strip {
-        title: format!("{} {}", Mode::table_name(level), words::gfn(base)),
+        title: table.name(),
         beside: table.present.to_string(),
         walked: (0..count).map(|index| read.contains(&place(index))).collect(),
         cells,
@@ -83,7 +84,12 @@ pub fn shadow_strip<'a>(cx: &ViewCx<'a>, id: PageId, page: &'a ShadowPage) -> St
     };
     let walked = vec![false; ENTRIES];
     Strip {
-        title: format!("{} {:x}", Mode::table_name(Level(level)), id.frame().0),
+        title: tr!(
+            cx,
+            "Shadow {table} {frame}",
+            table = Mode::table_name(Level(level)),
+            frame = format!("{:x}", id.frame().0)
+        ),
         beside: format!("gfn {:#x}", page.gfn.0),
         cells: page.spt.iter().enumerate().map(cell).collect(),
         walked,
