@@ -68,7 +68,8 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     };
     bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
-    fixed(Panel::bottom("time"), time_height(ui, false), zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+    let height = time_height(ui, false) + timeline::more_height(cx, ui, width - right - 2.0 * PAD - 10.0, false);
+    fixed(Panel::bottom("time"), height, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
     // A frame in another page has no room to spare: the tables are what it is for.
     if !cx.embedded {
         let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
@@ -118,8 +119,9 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     fixed(Panel::top("pages"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
-    fixed(Panel::bottom("time"), time_height(ui, true), zone(t, PAD, 10.0))
-        .show(ui, |ui| timeline::timeline_ui(cx, ui));
+    let width = ui.max_rect().width();
+    let height = time_height(ui, true) + timeline::more_height(cx, ui, width - 2.0 * PAD - 10.0, true);
+    fixed(Panel::bottom("time"), height, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));

@@ -141,8 +141,10 @@ fn event_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, (step, index): (usize, usize
     };
     let text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let at = pos2(rect.left() + 14.0, rect.center().y);
-    ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
-    text_ui(ui, rect, if rect.width() < NARROW { EVENT_TEXT - 10.0 } else { EVENT_TEXT }, &text, color);
+    let label = ui.painter().text(at, Align2::LEFT_CENTER, line.label, theme::plain(TEXT), t.weak);
+    let column = if rect.width() < NARROW { EVENT_TEXT - 10.0 } else { EVENT_TEXT };
+    // A long label moves its text on.
+    text_ui(ui, rect, column.max(label.right() - rect.left() + 8.0), &text, color);
     format!("{} {text}", line.label)
 }
 

@@ -24,43 +24,63 @@ const MAX_ROWS: usize = 12;
 /// So many rows are shown at least, from frame 0 on, in a window of this height and in a lower one.
 const TALL: f32 = 520.0;
 const MIN_ROWS: [u64; 2] = [6, 2];
+/// From this height on the engine stands apart from what scrolls, in points.
+const APART: f32 = 380.0;
 
 /// So many rows of the list of tables are there wherever it is scrolled to.
 const ROWS_ALWAYS: usize = 24;
 
-/// Draws the panel.
+/// Draws the panel. The engine stands at its lower end where there is room: a list of tables that grows does
+/// not move what is being pressed.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
-    focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
-        heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
-        map_ui(cx, ui, least);
-        ui.add_space(GROUP);
-        heading(ui, cx.tokens, tr!(cx, "Tables"));
-        ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
-        ui.add_space(GROUP);
-        let broken = ui.horizontal(|ui| {
-            ui.spacing_mut().interact_size.y = theme::chip(ui);
-            ui.spacing_mut().button_padding.y = 2.0;
-            heading(ui, cx.tokens, tr!(cx, "Engine"));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
-        });
-        if let Some(broken) = broken.inner {
-            ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
-        }
-        engines_ui(cx, ui);
-        // A low window has no room for the heading; the chips speak for themselves. The bar, too, leads
-        // to the comparison, so there its button stands last.
-        let tall = least == MIN_ROWS[0];
-        if tall {
-            compare_ui(cx, ui);
+    let tall = least == MIN_ROWS[0];
+    if ui.available_height() < APART {
+        focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
+            memory_ui(cx, ui, least);
             ui.add_space(GROUP);
-            heading(ui, cx.tokens, tr!(cx, "Translation caches"));
-        }
-        caches_ui(cx, ui);
-        if !tall {
-            compare_ui(cx, ui);
-        }
+            machine_ui(cx, ui, tall);
+        });
+        return;
+    }
+    let frame = egui::Frame::new().inner_margin(egui::Margin { top: GROUP as i8, ..egui::Margin::ZERO });
+    let foot = egui::Panel::bottom("memory: engine").resizable(false).show_separator_line(false).frame(frame);
+    foot.show(ui, |ui| machine_ui(cx, ui, tall));
+    focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| memory_ui(cx, ui, least));
+}
+
+/// The map of memory and the tables in it.
+fn memory_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
+    heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
+    map_ui(cx, ui, least);
+    ui.add_space(GROUP);
+    heading(ui, cx.tokens, tr!(cx, "Tables"));
+    ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
+}
+
+/// The engine and the caches.
+fn machine_ui(cx: &ViewCx<'_>, ui: &mut Ui, tall: bool) {
+    let broken = ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = theme::chip(ui);
+        ui.spacing_mut().button_padding.y = 2.0;
+        heading(ui, cx.tokens, tr!(cx, "Engine"));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| audit::audit_ui(cx, ui)).inner
     });
+    if let Some(broken) = broken.inner {
+        ui.label(egui::RichText::new(broken).color(cx.tokens.fault.text));
+    }
+    engines_ui(cx, ui);
+    // A low window has no room for the heading; the chips speak for themselves. The bar, too, leads to the
+    // comparison, so there its button stands last.
+    if tall {
+        compare_ui(cx, ui);
+        ui.add_space(GROUP);
+        heading(ui, cx.tokens, tr!(cx, "Translation caches"));
+    }
+    caches_ui(cx, ui);
+    if !tall {
+        compare_ui(cx, ui);
+    }
 }
 
 fn size_text(bytes: u64) -> String {
@@ -70,7 +90,11 @@ fn size_text(bytes: u64) -> String {
 fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
     let found = cx.structures;
     let (shown, more) = found.rows(least, MAX_ROWS);
-    let pitch = ((ui.available_width() - LABELS) / COLUMNS as f32).floor().clamp(6.0, 24.0);
+    let label = |row: u64| format!("{:#05x}", row * COLUMNS).trim_start_matches("0x").to_owned();
+    // Of a large memory the numbers are long.
+    let longest = label(shown.last().copied().unwrap_or_default());
+    let longest = ui.painter().layout_no_wrap(longest, theme::mono(TEXT), cx.tokens.weak).size().x;
+    let pitch = ((ui.available_width() - LABELS.max(longest + 6.0)) / COLUMNS as f32).floor().clamp(6.0, 24.0);
     let row_height = (pitch + 4.0).max(18.0);
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), theme::wide(ui, row_height * shown.len() as f32));
@@ -85,10 +109,8 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
     };
     for (i, row) in shown.iter().enumerate() {
         let middle = rect.top() + row_height * (i as f32 + 0.5);
-        let label = format!("{:#05x}", row * COLUMNS);
-        let label = label.trim_start_matches("0x");
         let at = pos2(rect.left(), middle);
-        ui.painter().text(at, Align2::LEFT_CENTER, label, theme::mono(TEXT), cx.tokens.weak);
+        ui.painter().text(at, Align2::LEFT_CENTER, label(*row), theme::mono(TEXT), cx.tokens.weak);
         for column in 0..COLUMNS {
             let left = rect.left() + labels + pitch * column as f32;
             let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
@@ -234,7 +256,13 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
             continue;
         }
         let selection = Selection::Table { level: table.level, base: table.base };
-        let (left, right) = (table.name(), table_note(cx, table));
+        let (left, mut right) = (table.name(), table_note(cx, table));
+        let width =
+            |text: &str| ui.painter().layout_no_wrap(text.to_owned(), theme::plain(TEXT), cx.tokens.text).size().x;
+        // What does not fit is said in a word; the whole is said under the pointer.
+        if table.reach == Reach::MemoryOnly && width(&left) + width(&right) + 24.0 > ui.available_width() {
+            right = format!("◔ {}", tr!(cx, "unused"));
+        }
         let color = (table.reach != Reach::Walks).then_some(cx.tokens.stale.text);
         let selected = match cx.view.selection {
             Selection::Entry { level, gpa } => level == table.level && gpa.gfn() == table.base.gfn(),

@@ -14,7 +14,7 @@ use super::widgets::{HexField, button, caption, chip, hex_field, primary_button,
 use crate::arch::address::Num;
 use crate::arch::{AccessKind, Cr0, Cr4, Efer, Features, Gva, Mode};
 use crate::explain;
-use crate::machine::{Command, Event};
+use crate::machine::Command;
 use crate::{tr, word};
 
 /// CR2 is shown where at least so much room is left of the composer, in points.
@@ -162,7 +162,6 @@ fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
                 if ui.available_width() > CR2_FROM {
                     spot(cx, ui, "cr2", |ui| cr2_ui(cx, ui));
                 }
-                refusal_ui(cx, ui);
             });
         });
     });
@@ -180,10 +179,7 @@ fn wrapped_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             ui.add_space(10.0);
         }
     });
-    ui.horizontal(|ui| {
-        composer_ui(cx, ui);
-        refusal_ui(cx, ui);
-    });
+    ui.horizontal(|ui| composer_ui(cx, ui));
 }
 
 fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -195,7 +191,6 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal_wrapped(|ui| address_ui(cx, ui));
     ui.horizontal_wrapped(|ui| kind_ui(cx, ui));
     ui.horizontal_wrapped(|ui| buttons_ui(cx, ui));
-    refusal_ui(cx, ui);
 }
 
 fn mode_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -337,20 +332,4 @@ fn shaken<T>(ui: &mut Ui, far: f32, add: impl FnOnce(&mut Ui) -> T) -> T {
         return add(ui);
     }
     ui.with_visual_transform(TSTransform::from_translation(egui::vec2(far, 0.0)), add).inner
-}
-
-/// Why the last wish or the last instruction was refused.
-fn refusal_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let t = cx.tokens;
-    let refused = cx.happened().iter().find_map(|event| match event {
-        Event::Refused { why } => Some(explain::refused(why, cx.language())),
-        _ => None,
-    });
-    if let Some(said) = &cx.view.said {
-        ui.add(egui::Label::new(RichText::new(format!("✓ {said}")).color(t.shadow.text)).truncate());
-        return;
-    }
-    let Some(text) = cx.view.notice.clone().or(refused) else { return };
-    let label = egui::Label::new(RichText::new(format!("✕ {text}")).color(t.fault.text)).truncate();
-    ui.add(label).on_hover_text(text);
 }

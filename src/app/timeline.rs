@@ -7,6 +7,7 @@ mod branches; // the other branches, below the commands that they leave
 mod line; // the line of commands
 mod marks; // what a command looks like
 mod name; // a field for a name
+mod notice; // what was done, or why it was refused
 mod overview; // the whole path as a track
 mod status; // where time stands, in words
 mod transport; // the buttons
@@ -15,6 +16,8 @@ use egui::{Align, Button, Layout, Response, Ui, vec2};
 
 use super::theme::{PAD, control};
 use super::view::ViewCx;
+
+pub use notice::more_height;
 
 /// Below this width, in points, the position has a row of its own.
 const NARROW: f32 = 560.0;

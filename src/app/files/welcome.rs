@@ -46,9 +46,13 @@ pub fn welcome_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
+/// A card: a name and below it, on as many lines as it takes, what it is.
 fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, about: &str) -> bool {
     let t = cx.tokens;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), CHOICE), Sense::click());
+    let room = ui.available_width() - 32.0;
+    let galley = ui.painter().layout(about.to_owned(), theme::plain(TEXT), t.text, room);
+    let height = CHOICE.max(galley.size().y + 36.0 + 12.0);
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     let (fill, edge): (Color32, Color32) =
         if response.hovered() { (t.button_hover, t.guest.edge) } else { (t.button, t.border) };
@@ -56,9 +60,6 @@ fn choice_ui(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, about: &str) -> bool {
     painter.rect(rect, RADIUS, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     let left = rect.left_top() + vec2(16.0, 12.0);
     painter.text(left, Align2::LEFT_TOP, name, theme::bold(16.0), t.guest.text);
-    let mut job = egui::text::LayoutJob::simple_singleline(about.to_owned(), theme::plain(TEXT), t.text);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 32.0);
-    let galley = painter.layout_job(job);
     painter.galley(left + vec2(0.0, 24.0), galley, t.text);
-    response.on_hover_text(about).clicked()
+    response.clicked()
 }

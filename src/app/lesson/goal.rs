@@ -4,8 +4,9 @@ use egui::{Align, Button, Label, Layout, Link, RichText, Role, Ui, WidgetInfo};
 
 use super::desk::Player;
 use super::markdown::{line, markdown_ui};
-use super::step::{card, reveal, send};
+use super::step::{card, key_of, reveal, send};
 use super::wish::LessonWish;
+use crate::app::actions::Action;
 use crate::app::theme::{self, TEXT};
 use crate::app::view::{AppCommand, Selection, Tab, ViewCx};
 use crate::app::widgets::heading;
@@ -89,7 +90,8 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
         let size = theme::button_size(ui);
         if let Selection::Entry { .. } | Selection::Table { .. } | Selection::PdpteRegister(_) = cx.view.selection {
             let edit = Button::new(tr!(language, "Edit the entry")).min_size(size);
-            if ui.add(edit).clicked() {
+            let tip = Action::Tab(Tab::Inspect).tip(ui.ctx(), language);
+            if ui.add(edit).on_hover_text(tip).clicked() {
                 cx.send(AppCommand::OpenTab(Tab::Inspect));
             }
         }
@@ -102,7 +104,11 @@ pub fn actions_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
             }
         }
         if taken < all {
-            if ui.add(Button::new(language.hint(taken + 1, all)).min_size(size)).clicked() {
+            let (words, key) = (language.hint(taken + 1, all), key_of(ui, Action::LessonHint));
+            let hint = Button::new(&words).min_size(size);
+            let hint = if key.is_empty() { hint } else { hint.right_text(RichText::new(key).color(cx.tokens.weak)) };
+            let hint = ui.add(hint).accessible_name(words);
+            if hint.on_hover_text(Action::LessonHint.tip(ui.ctx(), language)).clicked() {
                 send(cx, LessonWish::Hint);
             }
         } else if !session.step().solution.is_empty() {
@@ -170,7 +176,8 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         });
         let text = if judgement.met == Some(true) { tr!(language, "Reached.") } else { &part.text };
         ui.add(Label::new(line(t, language, text, t.strong)).wrap());
-        if let Some(feedback) = &judgement.feedback {
+        // Beside the bits of an entry it stands below the line of time: here it would move them.
+        if let Some(feedback) = judgement.feedback.as_ref().filter(|_| cx.view.tab != Tab::Inspect) {
             markdown_ui(ui, t, language, feedback, &player.texts);
         }
     });

@@ -13,7 +13,8 @@ use egui::{
 use crate::app::theme::{self, TEXT, Tokens};
 use crate::engine::AnyVm;
 use crate::language::Language;
-use crate::lesson::{Block, Span, fill, glossary, parse};
+use crate::lesson::{Block, Span, fill, glossary, parse, plain};
+use crate::tr;
 
 /// Width of a glossary answer, in points.
 const ANSWER: f32 = 264.0;
@@ -22,8 +23,14 @@ const GAP: f32 = 8.0;
 /// How far the text of a list is indented, in points.
 const INDENT: f32 = 14.0;
 
-/// Draws a text; live values are those of `vm`.
+/// Draws a text; live values are those of `vm`. For fingers its terms follow.
 pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: &AnyVm) {
+    markdown_text_ui(ui, t, language, text, vm);
+    markdown_terms_ui(ui, t, language, text, vm);
+}
+
+/// Draws a text without what follows it for fingers.
+pub fn markdown_text_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: &AnyVm) {
     let blocks = fill(parse(text), vm, language);
     for (index, block) in blocks.iter().enumerate() {
         if index > 0 {
@@ -40,9 +47,14 @@ pub fn markdown_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: 
             }
         }
     }
+}
+
+/// The terms of a text once more where there are fingers. A question has them below its answers: between the
+/// two they would be taken for answers.
+pub fn markdown_terms_ui(ui: &mut Ui, t: &Tokens, language: Language, text: &str, vm: &AnyVm) {
     if theme::is_touch(ui.ctx()) {
         ui.add_space(GAP);
-        for_fingers(ui, t, language, &blocks);
+        for_fingers(ui, t, language, &fill(parse(text), vm, language));
     }
 }
 
@@ -54,6 +66,11 @@ fn for_fingers(ui: &mut Ui, t: &Tokens, language: Language, blocks: &[Block]) {
         Span::Link { text, .. } => Some((text.clone(), span)),
         Span::Plain(_) | Span::Strong(_) | Span::Code(_) | Span::Live(_) => None,
     });
+    let mut pressed = pressed.peekable();
+    if pressed.peek().is_none() {
+        return;
+    }
+    ui.label(RichText::new(tr!(language, "Terms in this text")).color(t.weak));
     ui.horizontal_wrapped(|ui| {
         for (name, span) in pressed {
             if seen.contains(&name) {
@@ -235,6 +252,12 @@ fn breaks_before(c: char) -> bool {
         && !ideograph
         && !ENDS_A_LINE.contains(c)
         && !matches!(c, ',' | '.' | ';' | ':' | '!' | '?' | ')')
+}
+
+/// A text without marks, as one sentence; live values are those of `vm`.
+#[must_use]
+pub fn words(text: &str, vm: &AnyVm, language: Language) -> String {
+    plain(&fill(parse(text), vm, language), |id| glossary().name(id, language.id()).to_owned())
 }
 
 /// A short text as one piece: for buttons and lines of a goal. Blocks are joined by line breaks.

@@ -15,6 +15,7 @@ mod words; // what is said, in each language
 pub use desk::{Desk, Player};
 pub use goal::goal_strip_ui;
 pub use list::list_ui;
+pub use markdown::words;
 pub use spot::{spot, spot_zone};
 pub use step::step_ui;
 pub use tour::tour_button;

@@ -1,7 +1,7 @@
 //! The tour of a first visit: the first steps of a lesson, two minutes. It can be left at any step and
 //! goes on there.
 
-use egui::{Align, Layout, RichText, Role, Ui, WidgetInfo};
+use egui::{RichText, Role, Ui, WidgetInfo};
 
 use super::desk::Player;
 use super::step::send;
@@ -24,22 +24,28 @@ pub fn tour_button(cx: &ViewCx<'_>) -> Option<&'static str> {
     }
 }
 
+/// How far the tour has come, while it goes on; with the room that the way out needs behind it.
+pub(super) fn place(cx: &ViewCx<'_>, player: &Player) -> Option<String> {
+    Some(format!("{} · {}", words(cx, player)?, tr!(cx, "Skip")))
+}
+
+fn words(cx: &ViewCx<'_>, player: &Player) -> Option<String> {
+    let (step, all) = cx.progress.tour_step(player.session.lesson(), player.session.at())?;
+    Some(tr!(cx, "Tour, step {step} of {all}", step = step, all = all))
+}
+
 /// In the place of the step's number, while the tour goes on: how far it has come, and the way out.
 /// Returns whether it does.
-pub(super) fn place_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player, at_the_right: impl FnOnce(&mut Ui)) -> bool {
-    let Some((step, all)) = cx.progress.tour_step(player.session.lesson(), player.session.at()) else { return false };
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        let place = tr!(cx, "Tour, step {step} of {all}", step = step, all = all);
-        ui.label(RichText::new(place).color(cx.tokens.strong));
-        ui.label(RichText::new("·").color(cx.tokens.weak));
-        let skip = flat_button(ui, cx.tokens, tr!(cx, "Skip"));
-        skip.widget_info(|| WidgetInfo::labeled(Role::Button, true, tr!(cx, "Skip the tour")));
-        if skip.on_hover_text(tr!(cx, "To your own machine; the tour waits among the lessons")).clicked() {
-            send(cx, LessonWish::SkipTour);
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), at_the_right);
-    });
+pub(super) fn place_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) -> bool {
+    let Some(place) = words(cx, player) else { return false };
+    ui.spacing_mut().item_spacing.x = 4.0;
+    ui.label(RichText::new(place).color(cx.tokens.strong));
+    ui.label(RichText::new("·").color(cx.tokens.weak));
+    let skip = flat_button(ui, cx.tokens, tr!(cx, "Skip"));
+    skip.widget_info(|| WidgetInfo::labeled(Role::Button, true, tr!(cx, "Skip the tour")));
+    if skip.on_hover_text(tr!(cx, "To your own machine; the tour waits among the lessons")).clicked() {
+        send(cx, LessonWish::SkipTour);
+    }
     true
 }
 

@@ -252,16 +252,21 @@ pub fn on_wish(cx: &ViewCx<'_>) -> Result<LessonWish, &'static str> {
         return Ok(LessonWish::Sandbox(false));
     }
     let record = &session.record().steps[session.at()];
-    let played = session.current().lab.cursor() > session.first_own_command();
     match session.step().kind {
         StepKind::Watch if !record.done => Ok(LessonWish::Solution),
         StepKind::Predict if record.choice.is_none() => {
             Err(tr!(cx, "Choose an answer first: 1 is the first, 2 the second"))
         }
-        StepKind::Predict if !played => Ok(LessonWish::Solution),
+        StepKind::Predict if !is_seen(session) => Ok(LessonWish::Solution),
         StepKind::Change | StepKind::Construct if !record.done => Err(tr!(cx, "Reach the goal first: H takes a hint")),
         _ => Ok(LessonWish::Next),
     }
+}
+
+/// Whether something was done in the step in view: what was predicted has been looked at. Somebody who has
+/// stepped back since has seen it all the same.
+pub(super) fn is_seen(session: &lesson::Session) -> bool {
+    session.current().lab.len() > session.first_own_command()
 }
 
 /// The command that opens the list.

@@ -14,6 +14,8 @@ use crate::arch::{Level, pdpte};
 
 /// How far from the cards arrows run where levels stand below each other, in points.
 const GUTTER: f32 = 9.0;
+/// Length of the ghost's head, in points.
+const GHOST_HEAD: f32 = 9.0;
 
 /// The places that arrows join.
 #[derive(Default)]
@@ -196,8 +198,14 @@ impl Arrows {
         let end = pos2(look.layout.guest(Level(2)).left() - 2.0, (lowest + 0.9 * m.row).min(look.layout.ghost));
         let bend = 0.9 * (end.x - start.x);
         let points = paint::bezier([start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end], 1.0);
-        ui.painter().extend(Shape::dashed_line(&points[..points.len() - 3], Stroke::new(1.5, t.stale.line), 4.0, 3.5));
-        paint::arrow_head(ui.painter(), &points, 9.0, t.stale.line);
+        // Up to the head, whose tip stays sharp.
+        let far = |point: &&Pos2| point.distance(end) > 0.6 * GHOST_HEAD;
+        let mut body: Vec<Pos2> = points.iter().filter(far).copied().collect();
+        if let Some(last) = body.last().copied() {
+            body.push(end - 0.6 * GHOST_HEAD * (end - last).normalized());
+        }
+        ui.painter().extend(Shape::dashed_line(&body, Stroke::new(1.5, t.stale.line), 4.0, 3.5));
+        paint::arrow_head(ui.painter(), &points, GHOST_HEAD, t.stale.line);
         let at = end + vec2(0.8 * m.pad, 0.0);
         let room = look.layout.page().right() - at.x;
         let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), room);

@@ -6,7 +6,7 @@ use egui::{
 };
 
 use super::marks::{self, Place, SIDE};
-use super::{branches, overview};
+use super::{branches, notice, overview};
 use crate::app::menu;
 use crate::app::theme::{self, plain};
 use crate::app::time::{Named, TimeWish, position};
@@ -73,6 +73,11 @@ impl Window {
     }
 }
 
+/// Whether a path of so many commands is longer than the line.
+pub fn is_long(len: usize, width: f32) -> bool {
+    len as f32 * NARROW > width - SIDE
+}
+
 /// Draws the line in the room that is left.
 pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let lab = &cx.session.lab;
@@ -113,7 +118,11 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     bookmarks(cx, ui, &window, x.max);
     let at = |cursor: usize| (window.first - 1..window.end).contains(&cursor).then(|| window.at(cursor).x);
     branches::branches_ui(cx, ui, at, window.step, below, x);
-    caption(cx, ui, &window, below + 0.5 * CAPTION + 18.0, x);
+    // What was just said or refused takes the place of the caption.
+    let words = below + 0.5 * CAPTION + 18.0;
+    let noticed = notice::notice(cx).is_some();
+    caption(cx, ui, &window, words, x, !noticed);
+    notice::notice_ui(cx, ui, words, x);
     describe(cx, &window, response);
 }
 
@@ -266,14 +275,14 @@ fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
     }
 }
 
-/// The caption in force, in full, and a dot below each command that one begins with.
-fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef) {
+/// The caption in force, in full where there is room, and a dot below each command that one begins with.
+fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef, has_room: bool) {
     let t = cx.tokens;
     for caption in cx.session.captions.iter().filter(|caption| window.shows(caption.after + 1)) {
         let at = window.at(caption.after + 1) + vec2(0.0, 0.5 * SIDE + 5.0);
         ui.painter().circle_filled(at, 2.5, t.weak);
     }
-    let Some(caption) = cx.session.caption_in_force() else { return };
+    let Some(caption) = cx.session.caption_in_force().filter(|_| has_room) else { return };
     let font = plain(CAPTION + 1.0);
     let mut job =
         egui::text::LayoutJob::simple_singleline(caption.text.get(cx.language().id()).to_owned(), font, t.text);
