@@ -219,6 +219,24 @@ fn tab_reaches_everything_on_a_telephone() {
     everything_is_reached(SIZES.phone, true);
 }
 
+/// Top the processor, left memory, middle tables, right explanation, bottom time.
+#[test]
+fn tab_follows_the_zones() {
+    let mut window = open(SIZES.desktop, Language::En);
+    let zones = ["Explore", "Paging: Off", "Page map", "PDPTE 0 register", "Inspect", "To the start"];
+    let mut places = Vec::new();
+    for _ in 0..STOPS {
+        tab(&mut window, false);
+        let Some(control) = focused_control(&window) else { continue };
+        let zone = zones.iter().position(|name| control.name.starts_with(name));
+        match zone {
+            Some(0) if !places.is_empty() => break,
+            zone => places.extend(zone),
+        }
+    }
+    assert_eq!(places, [0, 1, 2, 3, 4, 5]);
+}
+
 /// What is asked for at the end of the pass in which a key went down.
 fn asked(window: &mut Window, modifiers: Modifiers, key: Key) -> Vec<AppCommand> {
     window.event(Event::Key { key, modifiers, pressed: true, repeat: false, physical_key: None });

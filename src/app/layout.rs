@@ -52,11 +52,18 @@ fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     fixed(Panel::top("bar"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, narrow));
     let height = compare::transport::height(ui, narrow);
-    fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)))
-        .show(ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
     let margin = if narrow { Margin::symmetric(PAD as i8, 10) } else { Margin::symmetric(22, 18) };
     let frame = Frame::new().fill(t.stage).inner_margin(margin);
-    CentralPanel::default().frame(frame).show(ui, |ui| compare::compare_ui(cx, ui));
+    above(ui, height, frame, |ui| compare::compare_ui(cx, ui));
+    fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)))
+        .show(ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
+}
+
+/// What stands above the zone of time, which takes `below` points of height. It is drawn first, because the
+/// Tab key goes from zone to zone in the order in which they are drawn.
+fn above(ui: &mut Ui, below: f32, frame: Frame, add: impl FnOnce(&mut Ui)) {
+    let height = (ui.available_height() - below).max(0.0);
+    fixed(Panel::top("above time"), height, frame).show_separator_line(false).show(ui, add);
 }
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
@@ -68,17 +75,24 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     };
     bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
-    let height = time_height(ui, false) + timeline::more_height(cx, ui, width - right - 2.0 * PAD - 10.0, false);
-    fixed(Panel::bottom("time"), height, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+    let below = time_height(ui, false) + timeline::more_height(cx, ui, width - right - 2.0 * PAD - 10.0, false);
+    above(ui, below, Frame::new(), |ui| tables_ui(cx, ui, left, right));
+    fixed(Panel::bottom("time"), below, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+}
+
+/// Memory, the stage and the drawer, in the order of the Tab key.
+fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, left: f32, right: f32) {
+    let t = cx.tokens;
     // A frame in another page has no room to spare: the tables are what it is for.
     if !cx.embedded {
         let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
         let memory = panel.show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
         spot_zone(cx, ui, &["memory", "engines"], memory.response.rect);
     }
+    let (ground, width) = (Frame::new().fill(t.stage), (ui.available_width() - right).max(0.0));
+    let stage = fixed(Panel::left("stage"), width, ground).show_separator_line(false);
+    stage.show(ui, |ui| stage::stage_ui(cx, ui));
     fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
-    let ground = Frame::new().fill(t.stage);
-    CentralPanel::default().frame(ground).show(ui, |ui| stage::stage_ui(cx, ui));
 }
 
 fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
@@ -120,12 +134,11 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
     let width = ui.max_rect().width();
-    let height = time_height(ui, true) + timeline::more_height(cx, ui, width - 2.0 * PAD - 10.0, true);
-    fixed(Panel::bottom("time"), height, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    let below = time_height(ui, true) + timeline::more_height(cx, ui, width - 2.0 * PAD - 10.0, true);
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
-    CentralPanel::default().frame(frame).show(ui, |ui| match cx.view.page {
+    above(ui, below, frame, |ui| match cx.view.page {
         Page::Processor => {
             focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
                 processor_strip::processor_strip_ui(cx, ui, Rows::Narrow);
@@ -137,6 +150,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Page::Stage => stage::stage_ui(cx, ui),
         Page::Drawer => drawer::drawer_ui(cx, ui),
     });
+    fixed(Panel::bottom("time"), below, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

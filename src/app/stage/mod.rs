@@ -25,7 +25,7 @@ mod table_card; // one table
 mod trail; // arrows in motion
 pub mod words; // short words
 
-use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
+use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, pos2, vec2};
 
 use super::focus;
 use super::theme::{Tokens, bold};
@@ -277,10 +277,11 @@ fn labels(look: &Look<'_>, ui: &Ui) {
     let (t, m) = (look.t(), look.m());
     let painter = ui.painter();
     let layout = look.layout;
-    let label = |at: Pos2, text: &str, color, width: f32| {
+    let label_at = |at: Pos2, align, text: &str, color, width: f32| {
         let width = if layout.stacked { layout.host().width() } else { width };
-        paint::text_over(painter, at, Align2::LEFT_CENTER, text, bold(m.small), (color, t.stage), width)
+        paint::text_over(painter, at, align, text, bold(m.small), (color, t.stage), width)
     };
+    let label = |at, text: &str, color, width| label_at(at, Align2::LEFT_CENTER, text, color, width);
     let guest = match (look.stage.mode, layout.stacked) {
         (Mode::Off, _) => tr!(look.cx, "Paging is off — the linear address is the physical address"),
         (_, true) => tr!(look.cx, "Guest"),
@@ -293,7 +294,14 @@ fn labels(look: &Look<'_>, ui: &Ui) {
         None if layout.stacked => (tr!(look.cx, "Cached"), t.hit.text),
         None => (tr!(look.cx, "Cached — what the processor remembers of it"), t.hit.text),
     };
-    label(layout.lower_label, lower, color, layout.size.x - 2.0 * m.pad);
+    let rails = look.stage.lower.as_ref().is_some_and(|lower| lower.rails.iter().any(|rail| rail.nested.is_empty()));
+    if rails && !layout.stacked {
+        // At the end: rails go down at the left of their columns, and the last column has none.
+        let at = pos2(layout.page().right(), layout.lower_label.y);
+        label_at(at, Align2::RIGHT_CENTER, lower, color, layout.size.x - 2.0 * m.pad);
+    } else {
+        label(layout.lower_label, lower, color, layout.size.x - 2.0 * m.pad);
+    }
     let kept = look.stage.pdptes.is_none() && look.cx.machine.cpu.pdptes != [0; 4];
     if kept && !layout.stacked && look.stage.mode != Mode::Off {
         let mode = crate::explain::mode(look.stage.mode, look.cx.language());

@@ -18,7 +18,7 @@ pub fn root_rail(look: &Look<'_>, ui: &Ui, lower: &Lower, root: Rect, arrows: &A
         if let Some(from) = from {
             line(look, ui, from, pos2(from.x, root.top()), true);
         }
-        label(look, ui, rail, from.is_some());
+        label(look, ui, lower, rail, from.is_some());
     }
 }
 
@@ -38,7 +38,11 @@ pub fn rails_ui(look: &Look<'_>, ui: &Ui, lower: &Lower, places: &[(TableId, Rec
             .iter()
             .filter_map(|(id, synced)| places.iter().find(|(other, _)| other == id).map(|(_, rect)| (*rect, *synced)));
         for (i, (rect, synced)) in places.enumerate() {
-            if look.layout.stacked {
+            if look.layout.stacked && look.layout.guest(rail.level).right() > rect.left() {
+                // The guest's card is as wide as the window: its shadow stands below it, not beside it.
+                let x = rect.left() + 0.5 * rect.width();
+                line(look, ui, pos2(x, from.y), pos2(x, rect.top()), synced);
+            } else if look.layout.stacked {
                 let y = rect.top() + 0.5 * look.m().head;
                 line(look, ui, pos2(look.layout.guest(rail.level).right(), y), pos2(rect.left(), y), synced);
             } else if i == 0 {
@@ -54,7 +58,7 @@ pub fn rails_ui(look: &Look<'_>, ui: &Ui, lower: &Lower, places: &[(TableId, Rec
                 }
             }
         }
-        label(look, ui, rail, !rail.ends.is_empty());
+        label(look, ui, lower, rail, !rail.ends.is_empty());
     }
 }
 
@@ -85,15 +89,18 @@ fn line(look: &Look<'_>, ui: &Ui, from: Pos2, to: Pos2, synced: bool) {
     }
 }
 
-fn label(look: &Look<'_>, ui: &Ui, rail: &Rail, joined: bool) {
+fn label(look: &Look<'_>, ui: &Ui, lower: &Lower, rail: &Rail, joined: bool) {
     let (t, m) = (look.t(), look.m());
     let Some(y) = look.layout.rails else { return };
     let room = look.layout.guest(rail.level);
     let out_of_sync = rail.ends.iter().any(|(_, synced)| !synced);
     let color = if out_of_sync { t.stale.text } else { t.weak };
     let x = if joined { rail_x(look, rail.level) + 7.0 } else { room.left() + m.pad };
-    // A level without a wider neighbour may use the gap beside it.
-    let width = room.right() + 14.0 - x;
+    // It may use the gap beside it, and the next column where nothing joins the halves there.
+    let next = Level(rail.level.0.saturating_sub(1));
+    let free = next.0 > 0 && lower.rail(next).is_none();
+    let right = if free { look.layout.guest(next).right() } else { room.right() + 14.0 };
+    let width = right - x;
     let at = pos2(x, y);
     let ways = [rail.words.as_str(), rail.words.split(" · ").next().unwrap_or_default()];
     let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);

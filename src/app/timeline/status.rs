@@ -89,6 +89,10 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
     let galley = ui.painter().layout_no_wrap(name.clone(), bold(TEXT), t.strong);
     let most = ui.available_width() - width(ui, &word) - GAP - arrow - GAP;
     if most < galley.size().x.min(60.0) {
+        // The list says which branch is in view.
+        if others > 0 && ui.available_width() >= arrow {
+            list(cx, ui);
+        }
         return false;
     }
     let mut job = egui::text::LayoutJob::simple_singleline(name.clone(), bold(TEXT), t.strong);
