@@ -36,6 +36,9 @@ const ROUNDING: f32 = 0.6;
 /// So often a state is scrolled at most.
 const LONG: usize = 16;
 
+/// As much of a control may be out of view, in points: what scrolls stands on whole pixels.
+const OUT_OF_VIEW: f32 = 1.0;
+
 /// A way the window can be brought, and how.
 struct State {
     name: &'static str,
@@ -208,7 +211,7 @@ fn look_at_all(window: &mut Window, place: &str, found: &mut BTreeSet<String>) {
         let all = controls(window);
         let pressed = |control: &&Control| control.pressed && !has_another_way(control);
         for control in all.iter().filter(pressed) {
-            let whole = control.seen.expand(ROUNDING).contains_rect(control.rect);
+            let whole = control.seen.expand(OUT_OF_VIEW).contains_rect(control.rect);
             if whole
                 && seen.insert(control.id.value())
                 && let Some(why) = look(control, &all, width)
@@ -223,7 +226,7 @@ fn look_at_all(window: &mut Window, place: &str, found: &mut BTreeSet<String>) {
             false => scroll_to(window, next.id),
         }
         let there = controls(window).into_iter().find(|control| control.id == next.id);
-        if let Some(there) = there.filter(|there| !there.seen.expand(ROUNDING).contains_rect(there.rect)) {
+        if let Some(there) = there.filter(|there| !there.seen.expand(OUT_OF_VIEW).contains_rect(there.rect)) {
             // The bits of an entry are higher than a low window: so many lines of them are in view.
             if there.role != Role::Group || there.seen.height() < 3.0 * FINGER {
                 let Control { role, name, rect, seen, .. } = there;
