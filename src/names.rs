@@ -17,7 +17,9 @@ const LISTED: usize = 24;
 #[must_use]
 pub fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let shown = shown(name, 40);
-    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&shown, k), k)).min();
+    // Capitals are no other name.
+    let small = shown.to_lowercase();
+    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&small, &k.to_lowercase()), k)).min();
     match best {
         Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
             format!("unknown {what} `{shown}`: did you mean `{k}`?")
@@ -42,6 +44,7 @@ mod tests {
     fn a_near_name_is_offered_else_all() {
         let known = || ["poke", "dma"].into_iter();
         assert_eq!(nearest("op", "pok", known()), "unknown op `pok`: did you mean `poke`?");
+        assert_eq!(nearest("op", "POKE", known()), "unknown op `POKE`: did you mean `poke`?");
         assert_eq!(nearest("op", "frobnicate", known()), "unknown op `frobnicate`: known are poke, dma");
         let many: Vec<String> = (0..30).map(|i| format!("a-long-name-{i}")).collect();
         let listed = nearest("op", "x", many.iter().map(String::as_str));

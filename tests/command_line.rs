@@ -215,6 +215,26 @@ fn wrong_calls_say_what_to_do() {
     assert!(stdout(&mmuscope(&["completions", "bash"])).contains("mmuscope"));
 }
 
+/// A preset and a lesson go by their names wherever a file is taken.
+#[test]
+fn names_stand_for_files() {
+    let file = "assets/scenarios/the-register-remembers.json";
+    let name = "the-register-remembers";
+    assert_eq!(stdout(&mmuscope(&["run", name])), stdout(&mmuscope(&["run", file])));
+    assert_eq!(stdout(&mmuscope(&["link", name])), stdout(&mmuscope(&["link", file])));
+    assert_eq!(stdout(&mmuscope(&["link", "one-table"])).trim(), "#lesson=one-table&step=1");
+    let lesson = mmuscope(&["run", "one-table"]);
+    assert_eq!(status(&lesson), 2);
+    assert!(stderr(&lesson).contains("`mmuscope lesson show one-table` tells it"), "{}", stderr(&lesson));
+    let capitals = stderr(&mmuscope(&["run", file, "--engine", "EPT"]));
+    assert!(capitals.contains("did you mean `ept`?"), "{capitals}");
+    let none = stderr(&mmuscope(&["run", file, "--engine", "frobnicate"]));
+    assert_eq!(none.matches("kvm-pdpt").count(), 1, "the engines are listed once: {none}");
+    let chinese = stdout(&mmuscope(&["lesson", "list", "--lang", "zh"]));
+    assert!(!["level ", " min ", "(after"].iter().any(|word| chinese.contains(word)), "{chinese}");
+    assert!(stdout(&mmuscope(&["lesson", "show", "one-table"])).contains("4/7  Build"));
+}
+
 #[test]
 fn an_audit_names_the_broken_invariant() {
     let scenario = "assets/scenarios/quirk-read-repair.json";

@@ -17,6 +17,7 @@ use crate::arch::{Gva, Mode};
 use crate::engine::EngineName;
 use crate::explain::{self, Depth};
 use crate::language::Language;
+use crate::lesson::library;
 use crate::machine::{Caches, Command};
 use crate::scenario::{self, Preset};
 use crate::tr;
@@ -113,6 +114,8 @@ pub enum Action {
     States,
     /// The tour of a first visit.
     Tour,
+    /// Opens a lesson of the program, from 0.
+    OpenLesson(u16),
     /// What leads on in the step of the lesson in view.
     LessonOn,
     /// The next hint of that step.
@@ -220,6 +223,7 @@ impl Action {
         all.extend([Self::Presets, Self::Lessons, Self::Palette, Self::Shortcuts]);
         all.extend([Self::Tour, Self::LessonOn, Self::LessonHint]);
         all.extend((0..ANSWERS).map(Self::LessonAnswer));
+        all.extend((0..library().len() as u16).map(Self::OpenLesson));
         all.extend((0..presets().count() as u16).map(Self::Preset));
         all
     }
@@ -239,7 +243,9 @@ impl Action {
             Self::Engine(_) | Self::Tlb | Self::Structures | Self::Compare => Group::Engine,
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
-            Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => Group::Lesson,
+            Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) | Self::OpenLesson(_) => {
+                Group::Lesson
+            }
             Self::Share | Self::Export(_) | Self::TakeOffer | Self::Quit => Group::Files,
             _ => Group::View,
         }
@@ -280,7 +286,7 @@ impl Action {
             Self::Tlb => tr!(l, "TLB on or off").into(),
             Self::Structures => tr!(l, "Paging-structure caches on or off").into(),
             Self::Compare => tr!(l, "Compare engines side by side").into(),
-            Self::Tab(Tab::Inspect) => tr!(l, "Drawer: Inspect").into(),
+            Self::Tab(Tab::Inspect) => tr!(l, "Edit the entry: drawer Inspect").into(),
             Self::Tab(Tab::Lesson) => tr!(l, "Drawer: Lesson").into(),
             Self::Tab(Tab::Why) => tr!(l, "Drawer: Why").into(),
             Self::Tab(Tab::Log) => tr!(l, "Drawer: Log").into(),
@@ -310,6 +316,10 @@ impl Action {
             Self::LessonAnswer(1) => tr!(l, "Lesson: the second answer").into(),
             Self::LessonAnswer(2) => tr!(l, "Lesson: the third answer").into(),
             Self::LessonAnswer(_) => tr!(l, "Lesson: the fourth answer").into(),
+            Self::OpenLesson(index) => {
+                let title = library().get(usize::from(index)).map_or("", |lesson| lesson.title.get(l.id()));
+                tr!(l, "Lesson: {title}", title = title)
+            }
             Self::CopyLink => tr!(l, "Copy a link to this state").into(),
             Self::Open => tr!(l, "Open a file").into(),
             Self::Paste => tr!(l, "Paste a scenario, a link or a listing").into(),
@@ -324,6 +334,16 @@ impl Action {
             Self::Palette => tr!(l, "Search or run a command").into(),
             Self::Shortcuts => tr!(l, "Show the shortcuts").into(),
             Self::Compose(gva) => tr!(l, "Next access at {address}", address = explain::address("GVA", gva.0)),
+        }
+    }
+
+    /// The name that it goes by in files and in the terminal: it is found by that, too.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Preset(index) => presets().nth(usize::from(index)).map_or("", |preset| preset.id.as_str()),
+            Self::OpenLesson(index) => library().get(usize::from(index)).map_or("", |lesson| lesson.id.as_str()),
+            _ => "",
         }
     }
 
@@ -345,7 +365,7 @@ impl Action {
             Self::Mode(_) | Self::Bit(_) => "■",
             Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
             Self::Theme(_) => "◔",
-            Self::Preset(_) | Self::Presets | Self::Lessons => "▸",
+            Self::Preset(_) | Self::Presets | Self::Lessons | Self::OpenLesson(_) => "▸",
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => "▸",
             _ => "●",
         }
@@ -481,6 +501,10 @@ impl Action {
             Self::Preset(index) => match presets().nth(usize::from(index)) {
                 Some(preset) => AppCommand::OpenPreset(preset.id.clone()),
                 None => AppCommand::Notice(tr!(cx, "There is no such preset").to_owned()),
+            },
+            Self::OpenLesson(index) => match library().get(usize::from(index)) {
+                Some(lesson) => AppCommand::Lesson(LessonWish::Open(lesson.id.clone())),
+                None => super::lesson::open_list(),
             },
             Self::Presets => AppCommand::Overlay(Some(Overlay::Presets)),
             Self::Lessons => super::lesson::open_list(),

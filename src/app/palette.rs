@@ -163,8 +163,8 @@ fn palette_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// The actions whose words hold every word of the search, those that begin with it first. English is
-/// understood in every language.
+/// The actions whose words hold every word of the search: first those that begin with it, then those of which
+/// every word begins one of theirs. English is understood in every language, and so are names of files.
 fn matching(search: &str, language: Language) -> Vec<Action> {
     let search = search.trim().to_lowercase();
     let mut found: Vec<(usize, Action)> = Vec::new();
@@ -176,15 +176,30 @@ fn matching(search: &str, language: Language) -> Vec<Action> {
     for action in Action::all().into_iter().filter(|action| *action != Action::Palette) {
         let texts = [language, Language::En].map(|language| {
             let (text, group) = (action.text(language), action.group().name(language));
-            format!("{text} {group}").to_lowercase()
+            format!("{text} {group} {}", action.id()).to_lowercase()
         });
-        if texts.iter().any(|text| search.split_whitespace().all(|word| text.contains(word))) {
-            let rank = if texts.iter().any(|text| text.starts_with(&search)) { 1 } else { 2 };
+        if let Some(rank) = texts.iter().filter_map(|text| rank(text, &search)).min() {
             found.push((rank, action));
         }
     }
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, action)| action).collect()
+}
+
+/// How well a text answers a search, 1 the best; `None` where it does not hold every word of it.
+fn rank(text: &str, search: &str) -> Option<usize> {
+    if !search.split_whitespace().all(|word| text.contains(word)) {
+        return None;
+    }
+    let begins = |word: &str| {
+        let before = |at: usize| text[..at].chars().next_back();
+        text.match_indices(word).any(|(at, _)| before(at).is_none_or(|c| !c.is_alphanumeric()))
+    };
+    Some(match () {
+        () if text.starts_with(search) => 1,
+        () if search.split_whitespace().all(begins) => 2,
+        () => 3,
+    })
 }
 
 fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::Response {
@@ -223,12 +238,16 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.add_space(4.0);
     let columns = if ui.available_width() > 560.0 { 2 } else { 1 };
     let keyed = |group: Group| Action::all().into_iter().filter(move |a| a.group() == group && a.shortcut().is_some());
-    let groups: Vec<Group> = Group::ALL.into_iter().filter(|group| keyed(*group).next().is_some()).collect();
+    let mut groups: Vec<Group> = Group::ALL.into_iter().filter(|group| keyed(*group).next().is_some()).collect();
+    // In a lesson its keys are what is looked for.
+    let learns = cx.lesson.is_some();
+    groups.sort_by_key(|group| !(learns && *group == Group::Lesson));
+    let is_left = |group: Group| group == Group::Time || learns && group == Group::Lesson;
     let room = ui.ctx().content_rect().height() - 150.0;
     focus::scroll(ScrollArea::vertical().max_height(room).auto_shrink([false, true]), ui, |ui| {
         ui.columns(columns, |uis| {
-            for (i, group) in groups.iter().enumerate() {
-                let ui = &mut uis[i.min(columns - 1)];
+            for group in &groups {
+                let ui = &mut uis[usize::from(columns > 1 && !is_left(*group))];
                 heading(ui, t, group.name(cx.language()));
                 ui.scope(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
@@ -249,9 +268,12 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// A line of the sheet: a click does what the key does.
 fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
     let t = cx.tokens;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::row(ui)), Sense::click());
-    let key = action.key_text(ui.ctx());
     let text = action.text(cx.language());
+    let room = (ui.available_width() - 136.0).max(40.0);
+    let words = ui.painter().layout(text.clone(), theme::plain(TEXT), t.text, room);
+    let height = theme::row(ui).max(words.size().y + 6.0);
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::click());
+    let key = action.key_text(ui.ctx());
     let name = tr!(cx, "{what}: {why}", what = text, why = key);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     if response.hovered() {
@@ -265,10 +287,7 @@ fn shortcut_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action) {
     );
     painter.rect(cap, RADIUS_SMALL, t.button, Stroke::new(1.0, t.border), egui::StrokeKind::Inside);
     painter.galley(cap.center() - 0.5 * galley.size(), galley, t.strong);
-    let mut job = egui::text::LayoutJob::simple_singleline(text, theme::plain(TEXT), t.text);
-    job.wrap = egui::text::TextWrapping::truncate_at_width((rect.width() - 136.0).max(40.0));
-    let galley = painter.layout_job(job);
-    painter.galley(egui::pos2(rect.left() + 132.0, rect.center().y - 0.5 * galley.size().y), galley, t.text);
+    painter.galley(egui::pos2(rect.left() + 132.0, rect.center().y - 0.5 * words.size().y), words, t.text);
     if response.clicked() {
         close(cx, ui.ctx());
         action.send(cx);
@@ -285,6 +304,12 @@ mod tests {
         assert_eq!(english("ept engine").first(), Some(&Action::Engine(crate::engine::EngineName::Ept)));
         assert_eq!(english("0x4120_1abc").first(), Some(&Action::Compose(Gva(0x4120_1abc))));
         assert_eq!(english("step").first(), Some(&Action::Step));
+        assert_eq!(english("edit").first(), Some(&Action::Tab(crate::app::view::Tab::Inspect)));
+        for search in ["one table", "one-table"] {
+            assert!(english(search).contains(&Action::OpenLesson(0)), "{search}");
+        }
+        let ept = english("ept");
+        assert_eq!(ept.iter().position(|action| *action == Action::TakeOffer), Some(ept.len() - 1), "kept holds ept");
         assert!(english("nothing like that").is_empty());
         assert_eq!(english("").len(), Action::all().len() - 1);
     }

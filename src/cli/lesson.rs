@@ -9,6 +9,7 @@ use crate::language::Language;
 use crate::lesson::{self, Lesson, LessonStep, Session, check_all, glossary, library};
 use crate::names::nearest;
 use crate::scenario::StepKind;
+use crate::tr;
 
 /// Arguments of `lesson`.
 #[derive(clap::Args)]
@@ -69,10 +70,14 @@ fn list(language: Language) -> Result<Held, CliError> {
     let longest = library().iter().map(|lesson| lesson.id.len()).max().unwrap_or(0);
     for lesson in library() {
         let Lesson { id, level, minutes, .. } = lesson;
-        let after =
-            if lesson.after.is_empty() { String::new() } else { format!("  (after {})", lesson.after.join(", ")) };
+        let after = match lesson.after.join(tr!(language, ", ")) {
+            before if before.is_empty() => before,
+            before => format!("  ({})", tr!(language, "after {numbers}", numbers = before)),
+        };
         let title = lesson.title.get(language.id());
-        writeln!(out, "level {level}  {minutes:>2} min  {id:<longest$}  {title}{after}")?;
+        let level = tr!(language, "Level {level}", level = level);
+        let minutes = tr!(language, "{minutes} min", minutes = format!("{minutes:>2}"));
+        writeln!(out, "{level}  {minutes}  {id:<longest$}  {title}{after}")?;
     }
     Ok(Held::Yes)
 }
@@ -102,7 +107,8 @@ fn tell(out: &mut impl Write, lesson: Lesson, language: Language) -> Result<(), 
     for index in 0..all {
         session.go(index).map_err(|error| CliError::Usage(error.to_string()))?;
         let step = session.step();
-        writeln!(out, "\n{}{}/{all}  {:?}{}", output::BOLD, index + 1, step.kind, output::RESET)?;
+        let kind = step.kind.word(language);
+        writeln!(out, "\n{}{}/{all}  {kind}{}", output::BOLD, index + 1, output::RESET)?;
         let text = lesson::fill(lesson::parse(step.text.get(language.id())), &session.vm_for_texts(), language);
         writeln!(out, "{}", plain(&text, language))?;
         questions(out, step, language)?;

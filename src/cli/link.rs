@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{CliError, Held, run};
+use crate::lesson;
 use crate::scenario::{self, Session, Shared, View};
 
 /// Arguments of `link`.
@@ -16,7 +17,7 @@ Examples:
   mmuscope link my.json
   mmuscope run \"$(mmuscope link my.json)\"")]
 pub struct Args {
-    /// Scenario file (.json, .json.gz), or - for standard input
+    /// Scenario file (.json, .json.gz), name of a preset or a lesson, or - for standard input
     file: PathBuf,
 
     /// Address of a page to put before it
@@ -26,8 +27,13 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<Held, CliError> {
-    let session = Session::open(run::read(&args.file)?).map_err(|e| CliError::Usage(e.to_string()))?;
-    let link = scenario::link(&session, &View::default(), "en")?;
+    let link = match run::name_of(&args.file).and_then(lesson::by_id) {
+        Some(lesson) => lesson::link_to(&lesson.id, 0),
+        None => {
+            let session = Session::open(run::read(&args.file)?).map_err(|e| CliError::Usage(e.to_string()))?;
+            scenario::link(&session, &View::default(), "en")?
+        }
+    };
     let page = args.page.as_deref().unwrap_or_default();
     writeln!(anstream::stdout(), "{page}{link}")?;
     Ok(Held::Yes)

@@ -41,7 +41,7 @@ pub fn run(argument: Option<&Path>, reset_layout: bool) -> Result<Held, CliError
     let shown = Shown { told, ..plain };
     let session = match (shared, argument) {
         (Some(shared), _) => shared.open(),
-        (None, Some(path)) => Session::open(scenario::read_file(path)?),
+        (None, Some(path)) => Session::open(run::scenario_file(path)?),
         (None, None) => Session::open(Scenario::from_json(FIRST_EXAMPLE_NAME, FIRST_EXAMPLE)?),
     };
     let session = session.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -82,11 +82,12 @@ fn named(argument: &Path) -> Result<Option<Opened>, CliError> {
         return Ok(Some((lesson.clone(), None)));
     }
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !plain || name == "-" {
+    if !plain || name == "-" || scenario::preset(name).is_some() {
         return Ok(None);
     }
-    let known = lesson::library().iter().map(|lesson| lesson.id.as_str());
-    let what = nearest("lesson", name, known);
+    let presets = scenario::presets().iter().flat_map(|group| &group.presets).map(|preset| preset.id.as_str());
+    let known = lesson::library().iter().map(|lesson| lesson.id.as_str()).chain(presets);
+    let what = nearest("lesson or preset", name, known);
     Err(CliError::Usage(format!("there is no such file; {what} (`mmuscope lesson list` lists the lessons)")))
 }
 

@@ -25,7 +25,7 @@ Examples:
   mmuscope run my.json --engine kvm-now --audit
   mmuscope run my.json --lang zh")]
 pub struct Args {
-    /// Scenario file (.json, .json.gz), share link, or - for standard input
+    /// Scenario file (.json, .json.gz), name of a preset, share link, or - for standard input
     #[arg(value_name = "FILE or LINK")]
     file: PathBuf,
 
@@ -105,20 +105,35 @@ enum FailedLine {
 /// Larger files are not looked into for being a lesson, in bytes.
 const LARGEST_LESSON: u64 = 1 << 20;
 
-/// A scenario file; a lesson is told apart, with what it can be used for.
+/// The name that an argument may be which is no file: of a preset or a lesson.
+pub(super) fn name_of(argument: &Path) -> Option<&str> {
+    argument.to_str().filter(|_| !argument.exists())
+}
+
+/// A scenario file, or a preset by its name; a lesson is told apart, with what it can be used for.
 pub(super) fn scenario_file(path: &Path) -> Result<Scenario, CliError> {
+    if let Some(preset) = name_of(path).and_then(scenario::preset) {
+        return Ok(preset.scenario()?);
+    }
     scenario::read_file(path).map_err(|error| {
+        if name_of(path).is_some_and(|name| lesson::by_id(name).is_some()) {
+            return is_a_lesson(path);
+        }
         let small = std::fs::metadata(path).is_ok_and(|file| file.len() < LARGEST_LESSON);
         let text = if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
         if !lesson::is_lesson(&text) {
             return CliError::Input(error);
         }
-        let file = path.display();
-        CliError::Usage(format!(
-            "{file} is a lesson: `mmuscope {file}` opens it, `mmuscope lesson show {file}` tells it, \
-             `mmuscope shot {file} --view lesson` pictures it"
-        ))
+        is_a_lesson(path)
     })
+}
+
+fn is_a_lesson(path: &Path) -> CliError {
+    let file = path.display();
+    CliError::Usage(format!(
+        "{file} is a lesson: `mmuscope {file}` opens it, `mmuscope lesson show {file}` tells it, \
+         `mmuscope shot {file} --view lesson` pictures it"
+    ))
 }
 
 pub(super) fn read(path: &Path) -> Result<Scenario, CliError> {

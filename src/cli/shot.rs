@@ -23,7 +23,7 @@ Examples:
   mmuscope shot my.json -o out.png --view compare --engines kvm-pdpt,kvm-2007,ept
   mmuscope shot my-lesson.json -o out.png --view lesson --lang zh --at 3")]
 pub struct Args {
-    /// Scenario file, or lesson file with --view lesson
+    /// Scenario file or name of a preset, name of a lesson, or lesson file with --view lesson
     file: PathBuf,
 
     /// PNG to write
@@ -127,9 +127,10 @@ pub fn run(args: &Args) -> Result<Held, CliError> {
         engines,
         ..app::Options::default()
     };
+    let named = args.view == ViewArg::Explore && named_lesson(args).is_some();
     let (session, lesson) = match args.view {
-        ViewArg::Explore | ViewArg::Compare => (session(args)?, None),
-        ViewArg::Lesson => (Session::empty(), Some(step_of_lesson(args)?)),
+        ViewArg::Explore | ViewArg::Compare if !named => (session(args)?, None),
+        _ => (Session::empty(), Some(step_of_lesson(args)?)),
     };
     let (width, height) = args.size;
     let png = app::shot(session, lesson, options, [width, height], args.scale)
@@ -149,8 +150,15 @@ fn engines(args: &Args) -> Result<Vec<EngineConfig>, CliError> {
         .ok_or_else(|| CliError::Usage("--engines: two to four different engines can be compared".to_owned()))
 }
 
+fn named_lesson(args: &Args) -> Option<&'static Lesson> {
+    super::run::name_of(&args.file).and_then(crate::lesson::by_id)
+}
+
 fn step_of_lesson(args: &Args) -> Result<(Lesson, Option<usize>), CliError> {
-    let lesson = crate::lesson::read_file(&args.file)?;
+    let lesson = match named_lesson(args) {
+        Some(lesson) => lesson.clone(),
+        None => crate::lesson::read_file(&args.file)?,
+    };
     let (at, all) = (args.at.unwrap_or(1), lesson.steps.len());
     if !(1..=all).contains(&at) {
         return Err(CliError::Usage(format!("--at {at}: the lesson has the steps 1 to {all}")));

@@ -40,8 +40,9 @@ impl FromStr for EngineConfig {
         let id = parts.next().unwrap_or_default();
         let ids = || EngineName::ALL.into_iter().map(EngineName::id);
         let name = EngineName::by_id(id).ok_or_else(|| {
-            let all: Vec<_> = ids().collect();
-            format!("{} (engines are {})", nearest("engine", id, ids()), all.join(", "))
+            let (what, all): (_, Vec<_>) = (nearest("engine", id, ids()), ids().collect());
+            // Where no name is near, they are listed already.
+            if what.ends_with('?') { format!("{what} (engines are {})", all.join(", ")) } else { what }
         })?;
         let mut config = Self::from(name);
         for part in parts {

@@ -9,10 +9,12 @@ use super::focus::Focus;
 use super::library::start_by_id;
 use super::text::MAX_TEXT;
 use crate::engine::EngineConfig;
+use crate::language::Language;
 use crate::names::{nearest, shown};
 use crate::scenario::{
     self, FORMAT, InputError, Predicate, Scenario, Step, StepKind as Kind, Text, command_ops, from_json,
 };
+use crate::tr;
 
 /// The longest lesson that is read, in steps.
 const MAX_STEPS: usize = 100;
@@ -35,6 +37,20 @@ pub enum StepKind {
     Construct,
     /// Explain it to others; where to look it up.
     Present,
+}
+
+impl StepKind {
+    /// What a step asks, in a word: the same on the screen and in the terminal.
+    #[must_use]
+    pub fn word(self, language: Language) -> &'static str {
+        match self {
+            Self::Watch => tr!(language, "Watch"),
+            Self::Predict => tr!(language, "Predict"),
+            Self::Change => tr!(language, "Change"),
+            Self::Construct => tr!(language, "Build"),
+            Self::Present => tr!(language, "Look it up"),
+        }
+    }
 }
 
 /// An answer to a `predict` step.

@@ -39,13 +39,7 @@ impl Language {
     /// What a step asks, and its place: `Step 3 of 7 · Predict`.
     #[must_use]
     pub fn step(self, number: usize, all: usize, kind: StepKind) -> String {
-        let kind = match kind {
-            StepKind::Watch => tr!(self, "Watch"),
-            StepKind::Predict => tr!(self, "Predict"),
-            StepKind::Change => tr!(self, "Change"),
-            StepKind::Construct => tr!(self, "Build"),
-            StepKind::Present => tr!(self, "Look it up"),
-        };
+        let kind = kind.word(self);
         tr!(self, "Step {number} of {all} · {kind}", number = number, all = all, kind = kind)
     }
 
