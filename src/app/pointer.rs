@@ -27,7 +27,7 @@ impl RestingPointer {
             match event {
                 Event::PointerMoved(_) | Event::PointerGone => self.stale = 1.0,
                 // In a browser a click tells its place anew; the desktop's window remembers that of the last move.
-                Event::PointerButton { pos, .. } if cfg!(not(target_arch = "wasm32")) => *pos = *pos * self.stale,
+                Event::PointerButton { pos, .. } if cfg!(not(target_arch = "wasm32")) => *pos *= self.stale,
                 _ => {}
             }
         }
