@@ -1,8 +1,8 @@
 //! What changed since the last frame, for those who listen: events of commands, goals, progress, the
 //! place that an address can name, and in words what a person who does not see the canvas needs.
 
-use egui::output::OutputEvent;
-use egui::{Context, WidgetInfo};
+use egui::accesskit::{Node, Role, Toggled};
+use egui::{Context, Id};
 
 use super::listeners::Message;
 use crate::app::App;
@@ -24,8 +24,8 @@ pub struct Told {
     /// Commands before the cursor, and how many events of the last one are shown.
     at: (usize, usize),
     lesson: Option<LessonTold>,
-    /// What the keyboard is on.
-    focus: String,
+    /// What the keyboard is on, and whether it is on or off.
+    focus: Option<(Id, Option<Toggled>, String)>,
     /// What the screen says of the last wish.
     answer: Option<String>,
     /// What led to the state shown, in words.
@@ -49,14 +49,7 @@ impl Told {
     /// Of an app that was just opened, nothing but where it stands is known.
     #[must_use]
     pub fn at_start(app: &App, ctx: &Context) -> Self {
-        Self {
-            front: front(app),
-            at: at(app),
-            lesson: None,
-            focus: String::new(),
-            answer: None,
-            line: app.transcript_line(ctx),
-        }
+        Self { front: front(app), at: at(app), lesson: None, focus: None, answer: None, line: app.transcript_line(ctx) }
     }
 
     /// Everything up to here is known.
@@ -88,7 +81,6 @@ impl Told {
 
     /// What else is to be told.
     pub fn messages(&mut self, app: &App, ctx: &Context) -> Vec<Message> {
-        let output = ctx.output(|output| output.events.clone());
         let mut messages = Vec::new();
         let line = app.transcript_line(ctx);
         if line != self.line {
@@ -101,13 +93,28 @@ impl Told {
             messages.extend(answer.clone().map(|text| ("say", text)));
             self.answer = answer;
         }
-        if let Some(focus) = output.iter().rev().find_map(focused) {
-            if focus != self.focus {
-                messages.push(("focus", focus.clone()));
-            }
-            self.focus = focus;
-        }
+        messages.extend(self.focus(ctx).map(|name| ("focus", name)));
         messages
+    }
+
+    /// The name of what has just got the keyboard or was switched there. What is typed into it is not told.
+    fn focus(&mut self, ctx: &Context) -> Option<String> {
+        let Some(id) = ctx.memory(|memory| memory.focused()) else {
+            // Names cost a little in each pass: they are made while somebody uses the keyboard.
+            ctx.disable_accesskit();
+            return self.focus.take().map(|_| String::new());
+        };
+        let Some((state, name)) = ctx.accesskit_node_builder(id, |node| (node.toggled(), in_words(node))) else {
+            ctx.enable_accesskit();
+            ctx.request_repaint();
+            return None;
+        };
+        let new = self.focus.as_ref().is_none_or(|(of, was, _)| (*of, *was) != (id, state));
+        let told = new && self.focus.as_ref().is_none_or(|(_, _, old)| *old != name);
+        if new {
+            self.focus = Some((id, state, name.clone()));
+        }
+        told.then_some(name)
     }
 
     fn tell_of_lesson(&mut self, app: &App, messages: &mut Vec<Message>) {
@@ -172,15 +179,11 @@ fn at(app: &App) -> (usize, usize) {
     (app.session().lab.cursor(), app.focus().shown())
 }
 
-/// A control that has just got the keyboard, in words: its name, what it holds, whether it is on.
-fn focused(event: &OutputEvent) -> Option<String> {
-    let OutputEvent::FocusGained(info) = event else { return None };
-    Some(in_words(info))
-}
-
-fn in_words(info: &WidgetInfo) -> String {
-    let on = info.selected.map(|on| if on { "✓" } else { "–" }.to_owned());
-    let parts = [info.label.clone(), info.current_text_value.clone(), info.value.map(|value| value.to_string()), on];
+/// A control in words: its name, what it holds, whether it is on.
+fn in_words(node: &Node) -> String {
+    let on = node.toggled().map(|on| if on == Toggled::True { "✓" } else { "–" }.to_owned());
+    let number = node.numeric_value().filter(|_| node.role() != Role::TextInput).map(|number| number.to_string());
+    let parts = [node.label().map(str::to_owned), node.value().map(str::to_owned), number, on];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 

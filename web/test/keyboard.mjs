@@ -2,18 +2,12 @@
 // keyboard is on, presses them, and reads what it says next.
 
 import assert from "node:assert/strict";
+import { shown } from "./page.mjs";
 
-/** Waits until a frame has been painted and told after what was just done. */
-async function frame(page, since) {
-  await page.waitForFunction((before) => window.lab.frames() > before, since, { timeout: 10_000 });
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
-}
-
-/** Presses a key and waits for the frame that shows what it did. */
+/** Presses a key and waits for what it does to be shown. */
 export async function press(page, key) {
-  const before = await page.evaluate(() => window.lab.frames());
   await (page.keyboard ?? page.page().keyboard).press(key);
-  await frame(page, before);
+  await shown(page);
 }
 
 /** What the keyboard is on. */
@@ -21,28 +15,26 @@ export const focused = (page) => page.locator("#focus").textContent();
 
 const matches = (name, wanted) => (typeof wanted === "string" ? name === wanted : wanted.test(name));
 
-/** Moves the keyboard to a control by its name, near ones first. */
-export async function focusOn(page, name) {
-  if (matches(await focused(page), name)) {
-    return;
-  }
+/** The most controls that a screen has. */
+const MOST = 260;
+
+/** Moves the keyboard to a control by its name: with Tab, or back with Shift+Tab where that is nearer. */
+export async function focusOn(page, name, key = "Tab") {
   const seen = [];
-  for (const [key, times] of [["Tab", 8], ["Shift+Tab", 24], ["Tab", 260]]) {
-    for (let count = 0; count < times; count += 1) {
-      await press(page, key);
-      const on = await focused(page);
-      seen.push(on);
-      if (matches(on, name)) {
-        return;
-      }
+  for (let count = 0; count < MOST; count += 1) {
+    const on = await focused(page);
+    if (matches(on, name)) {
+      return;
     }
+    seen.push(on);
+    await press(page, key);
   }
   assert.fail(`no control is called ${name}; there are:\n${[...new Set(seen)].join("\n")}`);
 }
 
 /** Presses a control by its name. */
-export async function pressOn(page, name) {
-  await focusOn(page, name);
+export async function pressOn(page, name, key = "Tab") {
+  await focusOn(page, name, key);
   await press(page, "Enter");
 }
 

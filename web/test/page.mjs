@@ -28,9 +28,15 @@ export function launch({ webgl = true } = {}) {
   return chromium.launch({ executablePath: CHROMIUM, headless: true, args });
 }
 
-/** An empty tab of 1280 x 720 that notes its complaints, requests and draw calls. */
-export async function tab(browser) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 720 } });
+/** The size of the window of a computer. */
+export const WINDOW = { viewport: { width: 1280, height: 720 } };
+
+/** The same with fewer points and less motion, for what is not looked at: without a graphics device both cost most. */
+export const SMALL = { ...WINDOW, deviceScaleFactor: 0.5, reducedMotion: "reduce" };
+
+/** An empty tab that notes its complaints, requests and draw calls. */
+export async function tab(browser, options = WINDOW) {
+  const page = await browser.newPage(options);
   const complaints = [];
   const requests = [];
   page.on("console", (message) => {
@@ -45,6 +51,9 @@ export async function tab(browser) {
     if (window === window.parent && location.href.startsWith(origin)) {
       localStorage.setItem("mmuscope.welcomed", "MQ");
     }
+    // How many frames there were when a key was last let go: what it did is in the frames after these.
+    window.framesAtKeyUp = 0;
+    window.addEventListener("keyup", () => (window.framesAtKeyUp = window.lab?.frames() ?? 0), true);
     window.drawCalls = 0;
     for (const kind of [WebGLRenderingContext, WebGL2RenderingContext]) {
       const draw = kind.prototype.drawElements;
@@ -58,8 +67,8 @@ export async function tab(browser) {
 }
 
 /** A tab with the machine open in it, on what an address names: `#lesson=one-table&step=2`, `?lang=zh`. */
-export async function openMachine(browser, place = "") {
-  const opened = await tab(browser);
+export async function openMachine(browser, place = "", options = WINDOW) {
+  const opened = await tab(browser, options);
   await opened.page.goto(PAGE + place);
   await started(opened.page);
   return opened;
@@ -77,11 +86,45 @@ export async function stateOf(page) {
   return JSON.parse(await page.evaluate(() => window.lab.state()));
 }
 
-/** Waits until the picture rests: no frame for half a second. */
-export async function rest(page) {
-  for (let before = -1, now = 0; before !== now; ) {
-    before = now;
-    await page.waitForTimeout(500);
-    now = await page.evaluate(() => window.lab.frames());
-  }
+/**
+ * Waits until the picture rests: so many times in a row the browser was ready for a frame and there was
+ * nothing to paint. With `most`, so many frames after the last key are enough, as when something goes on moving.
+ */
+async function still(page, times, most = Infinity) {
+  const done = await page.evaluate(
+    ([wanted, enough]) =>
+      new Promise((resolve) => {
+        const begin = performance.now();
+        let [before, quiet] = [-1, 0];
+        const frames = () => {
+          try {
+            return window.lab.frames();
+          } catch {
+            // Chromium lets us in while a frame opens a window: it is not at rest.
+            return before - 1;
+          }
+        };
+        const look = () => {
+          const now = frames();
+          quiet = now === before ? quiet + 1 : 0;
+          before = now;
+          if (quiet >= wanted || now - window.framesAtKeyUp >= enough) {
+            resolve(true);
+          } else if (performance.now() - begin > 20_000) {
+            resolve(false);
+          } else {
+            requestAnimationFrame(look);
+          }
+        };
+        look();
+      }),
+    [times, most],
+  );
+  assert.ok(done, "the picture does not rest");
 }
+
+/** Waits until the picture rests and nothing is on its way to it. */
+export const rest = (page) => still(page, 8);
+
+/** Waits until what the last key did is shown. */
+export const shown = (page) => still(page, 2, 6);

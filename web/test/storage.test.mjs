@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { focusOn, hear, press, pressOn, spoken } from "./keyboard.mjs";
-import { PAGE, launch, rest, started, stateOf, tab } from "./page.mjs";
+import { PAGE, SMALL, launch, rest, shown, started, stateOf, tab } from "./page.mjs";
 
 /** What is lost at most, in milliseconds. */
 const LOST = 2000;
@@ -19,7 +19,7 @@ before(async () => {
 after(() => browser?.close());
 
 /** A browser of somebody: its tabs share one storage. */
-const somebody = () => browser.newContext({ viewport: { width: 1280, height: 720 } });
+const somebody = () => browser.newContext(SMALL);
 
 async function openTab(context, place = "") {
   const opened = await tab(context);
@@ -72,6 +72,8 @@ test("a reload in the middle of a drag", async () => {
   await page.mouse.move(0.3 * width, height - 60);
   await page.mouse.down();
   await page.mouse.move(0.4 * width, height - 60, { steps: 4 });
+  await shown(page);
+  assert.ok((await stateOf(page)).cursor < done.length, "it was dragged");
   const end = Date.now();
   await page.reload();
   await page.mouse.up();

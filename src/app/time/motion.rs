@@ -255,12 +255,13 @@ impl Motion {
     }
 }
 
-/// Whether egui moves things itself: its fades, and gliding to a place in a list.
+/// Whether egui moves things itself: its fades, gliding to a place in a list, the blinking place in a field.
 fn set_style(ctx: &Context, reduced: bool) {
     ctx.all_styles_mut(|style| {
         style.animation_time = if reduced { 0.0 } else { crate::app::theme::ANIMATION };
         style.scroll_animation =
             if reduced { egui::style::ScrollAnimation::none() } else { egui::style::ScrollAnimation::default() };
+        style.visuals.text_cursor.blink = !reduced;
     });
 }
 
@@ -357,6 +358,7 @@ mod tests {
         assert!(!motion.is_running());
         let style = ctx.global_style();
         assert_eq!((style.animation_time, style.scroll_animation), (0.0, egui::style::ScrollAnimation::none()));
+        assert!(!style.visuals.text_cursor.blink);
         motion.prefer(Preference::Full);
         frame(&ctx, &mut motion, 2.0, Vec::new());
         assert!(ctx.global_style().animation_time > 0.0, "what is chosen counts");
