@@ -10,6 +10,7 @@ use super::theme::{self, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Overlay, ViewCx};
 use super::widgets::heading;
 use super::{files, focus, lesson, presets};
+use crate::app::elide::cut;
 use crate::arch::Gva;
 use crate::arch::address::number_from_text;
 use crate::language::Language;
@@ -225,9 +226,8 @@ fn row_ui(cx: &ViewCx<'_>, ui: &mut Ui, action: Action, chosen: bool) -> egui::R
     let key = action.key_text(ui.ctx());
     let right = egui::pos2(rect.right() - 8.0, mid);
     let shown = painter.text(right, Align2::RIGHT_CENTER, key, theme::mono(TEXT), t.weak);
-    let mut job = egui::text::LayoutJob::simple_singleline(text, theme::plain(TEXT), t.strong);
-    job.wrap = egui::text::TextWrapping::truncate_at_width((shown.left() - rect.left() - 46.0).max(20.0));
-    let galley = painter.layout_job(job);
+    let room = (shown.left() - rect.left() - 46.0).max(20.0);
+    let galley = cut(painter, &text, theme::plain(TEXT), t.strong, room);
     painter.galley(egui::pos2(rect.left() + 36.0, mid - 0.5 * galley.size().y), galley, t.strong);
     response
 }

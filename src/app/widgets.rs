@@ -3,6 +3,7 @@
 use egui::{Align2, Button, Color32, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
 use super::theme::{self, RADIUS, RADIUS_SMALL, TEXT, Tokens};
+use crate::app::elide::cut;
 use crate::arch::address::number_from_text;
 use crate::explain;
 
@@ -131,9 +132,8 @@ impl ListRow<'_> {
         let painter = ui.painter();
         let left = painter.text(inner.left_center(), Align2::LEFT_CENTER, self.left, theme::plain(TEXT), t.strong);
         let color = self.color.unwrap_or(t.weak);
-        let mut job = egui::text::LayoutJob::simple_singleline(self.right.to_owned(), theme::plain(TEXT), color);
-        job.wrap = egui::text::TextWrapping::truncate_at_width((inner.right() - left.right() - 8.0).max(0.0));
-        let galley = painter.layout_job(job);
+        let room = inner.right() - left.right() - 8.0;
+        let galley = cut(painter, self.right, theme::plain(TEXT), color, room);
         let at = Align2::RIGHT_CENTER.anchor_size(inner.right_center(), galley.size());
         painter.galley(at.min, galley, color);
         response

@@ -5,6 +5,7 @@ use egui::{
     vec2,
 };
 
+use crate::app::elide::cut;
 use crate::app::theme::{Hue, RADIUS, Tokens};
 use crate::app::time::Motion;
 
@@ -95,9 +96,7 @@ pub fn text_over(
     (color, ground): (Color32, Color32),
     width: f32,
 ) -> Rect {
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
-    let galley = painter.layout_job(job);
+    let galley = cut(painter, text, font, color, width);
     let rect = align.anchor_size(at, galley.size());
     painter.rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::ZERO, ground);
     painter.galley(rect.min, galley, color);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egui::{Align2, Id, Key, Modifiers, Rangef, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::status::branch_menu;
+use crate::app::elide::cut;
 use crate::app::theme::{PAD, plain};
 use crate::app::time::{Named, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
@@ -50,9 +51,7 @@ pub fn branches_ui(cx: &ViewCx<'_>, ui: &Ui, at: impl Fn(usize) -> Option<f32>, 
         }
         let name = branch_name(cx.session, branch.start, cx.language());
         let text = if *more > 0 { tr!(cx, "{name} and {count} more", name = name, count = more) } else { name };
-        let mut job = egui::text::LayoutJob::simple_singleline(text.clone(), plain(NAME), t.weak);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-        let galley = ui.painter().layout_job(job);
+        let galley = cut(ui.painter(), &text, plain(NAME), t.weak, room);
         let rect = Align2::LEFT_CENTER.anchor_size(name_at, galley.size());
         let id = ui.scope_id().with(("branch", branch.start));
         // No larger for a finger, which would press it in place of the line: the list beside the name of the

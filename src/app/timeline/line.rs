@@ -7,6 +7,7 @@ use egui::{
 
 use super::marks::{self, Place, SIDE};
 use super::{branches, notice, overview};
+use crate::app::elide::cut;
 use crate::app::menu;
 use crate::app::theme::{self, plain};
 use crate::app::time::{Named, TimeWish, position};
@@ -197,10 +198,8 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
         ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
         let end = places.get(i + 1).map_or(right, |(next, _)| window.at(*next).x - 10.0);
         let room = end - at.x - 10.0;
-        let name = if room < 40.0 { String::new() } else { bookmark.name.clone() };
-        let mut job = egui::text::LayoutJob::simple_singleline(name, plain(CAPTION), t.changed.text);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(room.clamp(0.0, 220.0));
-        let galley = ui.painter().layout_job(job);
+        let name = if room < 40.0 { "" } else { &bookmark.name };
+        let galley = cut(ui.painter(), name, plain(CAPTION), t.changed.text, room.min(220.0));
         let named = Align2::LEFT_CENTER.anchor_size(at + vec2(9.0, 0.0), galley.size());
         ui.painter().galley(named.min, galley, t.changed.text);
         // No larger for a finger, which would press it in place of the line: the menu of time has them all.
@@ -284,10 +283,7 @@ fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef, has_roo
     }
     let Some(caption) = cx.session.caption_in_force().filter(|_| has_room) else { return };
     let font = plain(CAPTION + 1.0);
-    let mut job =
-        egui::text::LayoutJob::simple_singleline(caption.text.get(cx.language().id()).to_owned(), font, t.text);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(x.span() - 4.0);
-    let galley = ui.painter().layout_job(job);
+    let galley = cut(ui.painter(), caption.text.get(cx.language().id()), font, t.text, x.span() - 4.0);
     let rect = Align2::LEFT_CENTER.anchor_size(pos2(x.min + 2.0, y), galley.size());
     let response = ui.interact(rect, ui.scope_id().with("caption"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, caption.text.get(cx.language().id())));

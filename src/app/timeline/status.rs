@@ -5,6 +5,7 @@ use egui::{Button, Response, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::{button, name};
 use crate::app::actions::Action;
+use crate::app::elide::cut;
 use crate::app::theme::{TEXT, bold, control, plain, wide};
 use crate::app::time::{Named, TimeAction, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
@@ -95,9 +96,7 @@ fn branch(cx: &ViewCx<'_>, ui: &mut Ui) -> bool {
         }
         return false;
     }
-    let mut job = egui::text::LayoutJob::simple_singleline(name.clone(), bold(TEXT), t.strong);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(most.min(220.0));
-    let galley = ui.painter().layout_job(job);
+    let galley = cut(ui.painter(), &name, bold(TEXT), t.strong, most.min(220.0));
     ui.label(RichText::new(word).size(TEXT).color(t.weak));
     let (rect, response) = ui.allocate_exact_size(vec2(wide(ui, galley.size().x), control(ui)), Sense::click());
     let words = format!("{} {name}", tr!(cx, "branch"));
