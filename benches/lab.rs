@@ -4,7 +4,9 @@
 //! Times are those of the processor that the thread had, where the system tells (Linux): on a machine with
 //! other work, time on the wall says more about that work.
 //!
-//! `MMUSCOPE_COMMANDS` changes the length of the history, a word in the arguments picks engines.
+//! The peak is that of the process: to know it of one engine and kind, measure only that.
+//!
+//! `MMUSCOPE_COMMANDS` changes the length of the history, words in the arguments pick engines and kinds.
 
 #![allow(unsafe_code, reason = "the clock of a thread's processor time is a call of the C library")]
 
@@ -72,7 +74,10 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for engine in EngineName::ALL {
         for (kind, name) in [(Kind::Mixed, "mixed"), (Kind::Random, "random")] {
-            if wanted.is_empty() || wanted.iter().any(|word| word == engine.id() || word == name) {
+            let picked = |all: &[&str], one| {
+                wanted.iter().any(|word| word == one) || !wanted.iter().any(|word| all.contains(&&**word))
+            };
+            if picked(&EngineName::ALL.map(EngineName::id), engine.id()) && picked(&["mixed", "random"], name) {
                 measure(engine, kind, name, commands);
             }
         }

@@ -1,6 +1,8 @@
 //! The left panel: a map of guest memory, the paging structures in it, the engine and its caches.
 
-use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
+use egui::{
+    Align2, Color32, Mesh, Painter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
+};
 
 use super::actions::Action;
 use super::hover::{self, Pointed};
@@ -107,8 +109,12 @@ fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
         let row = shown.get(y as usize)?;
         (x >= 0.0 && x < COLUMNS as f32).then(|| Gfn(row * COLUMNS + x as u64))
     };
+    let in_view = ui.clip_rect().y_range().expand(row_height);
     for (i, row) in shown.iter().enumerate() {
         let middle = rect.top() + row_height * (i as f32 + 0.5);
+        if !in_view.contains(middle) {
+            continue;
+        }
         let at = pos2(rect.left(), middle);
         ui.painter().text(at, Align2::LEFT_CENTER, label(*row), theme::mono(TEXT), cx.tokens.weak);
         for column in 0..COLUMNS {
@@ -162,15 +168,17 @@ fn table_color(cx: &ViewCx<'_>, table: &Table) -> Color32 {
 fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Table>, used: bool) {
     let t = cx.tokens;
     let painter = ui.painter();
-    painter.rect_filled(cell, 2, if used { t.cell_used } else { t.cell });
+    let part = table.is_some_and(|table| table.bytes(cx.machine.cpu.mode()) < crate::arch::address::PAGE_SIZE);
+    if table.is_none() || part {
+        painter.rect_filled(cell, 2, if used { t.cell_used } else { t.cell });
+    }
     if let Some(table) = table {
         let color = table_color(cx, table);
-        let part = table.bytes(cx.machine.cpu.mode()) < crate::arch::address::PAGE_SIZE;
         let width = if part { cell.width() / 2.0 } else { cell.width() };
         let filled = Rect::from_min_size(cell.min, Vec2::new(width.round(), cell.height()));
         painter.rect_filled(filled, 2, color);
         if locked(cx, table) {
-            painter.rect_stroke(cell.shrink(1.5), 1, Stroke::new(1.0, t.panel), StrokeKind::Inside);
+            ring(painter, cell.shrink(2.0), t.panel);
         }
         if table.reach == Reach::RegisterOnly {
             painter.line_segment([cell.left_bottom(), cell.right_top()], Stroke::new(1.5, t.panel));
@@ -189,6 +197,18 @@ fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Tab
     } else if changed(cx, gfn) {
         painter.rect_stroke(cell, 2, Stroke::new(1.5, t.changed.line), StrokeKind::Outside);
     }
+}
+
+/// A line of one point inside a rectangle: a guest with many tables has hundreds, and a stroke with round
+/// corners takes longer to draw than all else of a cell.
+fn ring(painter: &Painter, rect: Rect, color: Color32) {
+    let mut lines = Mesh::default();
+    let inner = rect.shrink(1.0);
+    lines.add_colored_rect(Rect::from_min_max(rect.min, pos2(rect.right(), inner.top())), color);
+    lines.add_colored_rect(Rect::from_min_max(pos2(rect.left(), inner.bottom()), rect.max), color);
+    lines.add_colored_rect(Rect::from_min_max(pos2(rect.left(), inner.top()), inner.left_bottom()), color);
+    lines.add_colored_rect(Rect::from_min_max(inner.right_top(), pos2(rect.right(), inner.bottom())), color);
+    painter.add(lines);
 }
 
 fn changed(cx: &ViewCx<'_>, gfn: Gfn) -> bool {

@@ -10,6 +10,7 @@ mod native;
 mod quirks;
 pub mod shadow;
 mod switches;
+mod tables;
 pub mod twodim;
 
 use crate::arch::invalidate::Scope;
@@ -26,6 +27,7 @@ pub use name::EngineName;
 pub use native::Native;
 pub use shadow::Shadow;
 pub use switches::{Switch, Switches};
+pub(crate) use tables::{Tables, TablesDelta};
 pub use twodim::TwoDim;
 
 /// Where an access led.
@@ -311,12 +313,11 @@ impl AnyVm {
     }
 
     /// About how many bytes `self` takes in addition to `older`, a state of the same engine with
-    /// which it shares the rest, guest memory apart.
+    /// which it shares the rest, guest memory and the engine's tables apart.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
         let engine = match (self, older) {
             (Self::Shadow(new), Self::Shadow(old)) => new.engine.bytes_beside(&old.engine),
-            (Self::TwoDim(new), Self::TwoDim(old)) => new.engine.nested.bytes_beside(&old.engine.nested),
             _ => 0,
         };
         size_of::<Self>() + self.machine().bytes_beside(older.machine()) + engine

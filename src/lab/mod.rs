@@ -5,6 +5,7 @@
 //! is a snapshot plus a short replay, because the machine is a function of its commands.
 
 mod branches;
+mod large;
 mod micro;
 pub mod mode_switch;
 mod snapshots;
@@ -315,6 +316,8 @@ impl Lab {
         let nearest = self.snapshots.nearest(&self.path, step);
         let on_the_way = step > self.cursor && nearest.is_none_or(|(_, done)| self.cursor >= done);
         if !on_the_way {
+            // What is only here goes first, so that there is room for what comes.
+            self.vm = self.start.clone();
             let kept = nearest.and_then(|(node, done)| Some((node, done, self.snapshots.restore(node)?)));
             self.snapshots.stand_at(kept.as_ref().map(|(node, _, _)| *node), &self.start);
             (self.vm, self.cursor) = match kept {

@@ -5,28 +5,29 @@
 //! budget. Where the budget does not suffice, one goes for each that comes: the one that stands closest
 //! between its neighbours.
 //!
-//! Guest memory is kept as a whole in few of them; the others have the words that differ.
+//! Guest memory and the tables of the engine are kept as a whole in few of them ([`super::large`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::NodeId;
-use crate::engine::AnyVm;
-use crate::machine::memory::Delta;
+use super::large::{Anchors, Part};
+use crate::engine::{AnyVm, Tables};
 use crate::machine::{Command, Cost, Memory};
 
 /// Work between two snapshots of a branch while there is room: about a quarter of a millisecond of replay.
 const FIRST_INTERVAL: u64 = 8192;
 
-/// What all snapshots of a lab may take, in bytes.
-const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 704 << 20 };
+/// What a start and all snapshots of a lab may take, in bytes.
+const BUDGET: usize = if cfg!(target_arch = "wasm32") { 96 << 20 } else { 720 << 20 };
+
+/// Bytes that may be copied to put a large part of a snapshot in place, while there is room.
+const SHORT_PLACING: usize = 1 << 20;
+/// The same where room is short: some 4 ms.
+const LONG_PLACING: usize = 24 << 20;
 
 /// Commands are looked at in groups of so many, so that a command that costs little stays cheap.
 const LOOK_EVERY: usize = 16;
-
-/// Work to put a page in place that differs from the one in the memory that is kept as a whole: its copying,
-/// and the words.
-const PAGE_CHANGED: u64 = 64;
 
 /// Bytes that are copied in the time of a unit of work.
 const COPIED: u64 = 64;
@@ -52,26 +53,17 @@ impl Point {
     }
 }
 
-/// A state. Its machine has the memory of an anchor, with `delta` still to be applied.
+/// A state.
 #[derive(Clone, Debug)]
 struct Kept {
+    /// What is small of it: neither memory nor tables.
     vm: Arc<AnyVm>,
-    anchor: u32,
-    delta: Arc<Delta>,
+    memory: Part<Memory>,
+    tables: Part<Tables>,
     /// The snapshot before it on its branch.
     below: Option<NodeId>,
     point: Point,
-    /// What it takes beside the one below.
-    bytes: usize,
-}
-
-/// Guest memory as a whole.
-#[derive(Clone, Debug)]
-struct Anchor {
-    memory: Memory,
-    /// How many snapshots go by it.
-    users: usize,
-    /// What it takes beside the anchor before it.
+    /// What the small rest takes beside the one below.
     bytes: usize,
 }
 
@@ -79,10 +71,11 @@ struct Anchor {
 #[derive(Clone, Debug)]
 pub(super) struct Snapshots {
     kept: BTreeMap<NodeId, Kept>,
-    /// By age. The first is the start's.
-    anchors: BTreeMap<u32, Anchor>,
+    memories: Anchors<Memory>,
+    tables: Anchors<Tables>,
     interval: u64,
     budget: usize,
+    /// What the small rest of all takes.
     bytes: usize,
     /// The last snapshot at or before the cursor.
     base: Point,
@@ -96,12 +89,14 @@ pub(super) struct Snapshots {
 
 impl Snapshots {
     pub(super) fn new(start: &AnyVm) -> Self {
-        let memory = start.machine().memory.clone();
+        let (_, memory, tables) = parts(start);
+        let live = memory.bytes_beside(&Memory::default());
         let mut snapshots = Self {
             kept: BTreeMap::new(),
-            anchors: BTreeMap::from([(0, Anchor { memory, users: 1, bytes: 0 })]),
+            memories: Anchors::new(memory),
+            tables: Anchors::new(tables),
             interval: FIRST_INTERVAL,
-            budget: BUDGET,
+            budget: BUDGET.saturating_sub(live).max(BUDGET / 4),
             bytes: 0,
             base: Point::default(),
             uncounted: 0,
@@ -146,7 +141,7 @@ impl Snapshots {
         let counted = counted(&vm.machine().cost);
         let since = (step - self.base.step) as u64 + counted.saturating_sub(self.base.counted) + self.uncounted;
         // Where room is short, what a jump passes again is no reason to drop another snapshot.
-        let again = self.newest.is_some_and(|newest| node <= newest) && self.bytes > self.budget / 2;
+        let again = self.newest.is_some_and(|newest| node <= newest) && self.bytes() > self.budget / 2;
         self.newest = self.newest.max(Some(node));
         let wanted = if again { self.interval * 5 / 2 } else { self.interval };
         if since * self.percent < wanted * 100 {
@@ -165,51 +160,24 @@ impl Snapshots {
         if let Some(kept) = self.kept.get_mut(&node) {
             kept.point = point;
         }
-        while self.bytes > self.budget && self.kept.len() > 1 {
+        while self.bytes() > self.budget && self.kept.len() > 1 {
             self.drop_one(start);
         }
     }
 
     /// Keeps a state, its place in time still to be said; says how many bytes a replay up to here has copied.
     fn keep(&mut self, node: NodeId, below: Option<NodeId>, start: &AnyVm, vm: &AnyVm) -> usize {
-        let memory = &vm.machine().memory;
+        let most = if self.bytes() > self.budget / 4 { LONG_PLACING } else { SHORT_PLACING };
+        let few = self.budget / 20;
+        let (small, memory, tables) = parts(vm);
         let under = below.and_then(|below| self.kept.get(&below));
-        let known = under.map_or(0, |under| under.delta.len());
-        let (mut anchor, mut delta, mut delta_bytes) = (under.map_or(0, |under| under.anchor), Delta::default(), 0);
-        let changed = self.anchors.get(&anchor).map_or(0, |anchor| anchor.memory.unshared(memory).count());
-        let mut pages = changed;
-        // To put the words in place takes no longer than half the replay after them.
-        if changed as u64 * PAGE_CHANGED <= self.interval / 2 {
-            delta = self.anchors.get(&anchor).map(|anchor| anchor.memory.delta_to(memory)).unwrap_or_default();
-            delta_bytes = delta.bytes_beside(under.map(|under| &*under.delta));
-            pages = changed.min(delta.len().saturating_sub(known));
-        } else {
-            anchor = self.anchors.last_key_value().map_or(0, |(last, _)| last + 1);
-            self.anchors.insert(anchor, Anchor { memory: memory.clone(), users: 0, bytes: 0 });
-            self.weigh_anchor(anchor);
-        }
-        let copied = pages * size_of::<crate::machine::memory::Page>();
-        let mut whole = vm.clone();
-        if let Some(anchor) = self.anchors.get_mut(&anchor) {
-            anchor.users += 1;
-            whole.machine_mut().memory = anchor.memory.clone();
-        }
-        let engine = vm.bytes_beside(self.state(below, start));
-        let bytes = engine + delta_bytes;
+        let (memory, copied) = self.memories.keep(&memory, under.map(|under| &under.memory), most, few);
+        let (tables, also) = self.tables.keep(&tables, under.map(|under| &under.tables), most, few);
+        let bytes = small.bytes_beside(self.state(below, start));
         self.bytes += bytes;
-        let (vm, delta, point) = (Arc::new(whole), Arc::new(delta), Point::default());
-        self.kept.insert(node, Kept { vm, anchor, delta, below, point, bytes });
-        engine + copied
-    }
-
-    /// Says what an anchor takes beside the one before it.
-    fn weigh_anchor(&mut self, number: u32) {
-        let before = self.anchors.range(..number).next_back().map(|(_, before)| before.memory.clone());
-        if let (Some(before), Some(anchor)) = (before, self.anchors.get_mut(&number)) {
-            let bytes = anchor.memory.bytes_beside(&before);
-            self.bytes = self.bytes - anchor.bytes + bytes;
-            anchor.bytes = bytes;
-        }
+        let (vm, point) = (Arc::new(small), Point::default());
+        self.kept.insert(node, Kept { vm, memory, tables, below, point, bytes });
+        bytes + copied + also
     }
 
     fn state<'a>(&'a self, node: Option<NodeId>, start: &'a AnyVm) -> &'a AnyVm {
@@ -236,31 +204,19 @@ impl Snapshots {
         let Some((gap, node)) = all.map(|(node, kept)| (gap(*node, kept), *node)).min() else { return };
         self.interval = self.interval.max(gap / 2);
         let Some(dropped) = self.kept.remove(&node) else { return };
-        self.bytes -= dropped.bytes;
+        self.leave(&dropped);
         let others: Vec<NodeId> =
             self.kept.iter().filter(|(_, kept)| kept.below == Some(node)).map(|(other, _)| *other).collect();
         for other in others {
             let Some(mut kept) = self.kept.remove(&other) else { continue };
             kept.below = dropped.below;
             let under = kept.below.and_then(|below| self.kept.get(&below));
-            let known = under.filter(|under| under.anchor == kept.anchor).map(|under| &*under.delta);
-            let bytes = kept.vm.bytes_beside(self.state(kept.below, start)) + kept.delta.bytes_beside(known);
+            self.memories.stand_on(&mut kept.memory, under.map(|under| &under.memory));
+            self.tables.stand_on(&mut kept.tables, under.map(|under| &under.tables));
+            let bytes = kept.vm.bytes_beside(self.state(kept.below, start));
             self.bytes = self.bytes - kept.bytes + bytes;
             kept.bytes = bytes;
             self.kept.insert(other, kept);
-        }
-        self.leave_anchor(dropped.anchor);
-    }
-
-    fn leave_anchor(&mut self, number: u32) {
-        let Some(anchor) = self.anchors.get_mut(&number) else { return };
-        anchor.users -= 1;
-        if anchor.users == 0 {
-            self.bytes -= anchor.bytes;
-            self.anchors.remove(&number);
-            if let Some((next, _)) = self.anchors.range(number..).next() {
-                self.weigh_anchor(*next);
-            }
         }
     }
 
@@ -276,16 +232,22 @@ impl Snapshots {
     pub(super) fn restore(&self, node: NodeId) -> Option<AnyVm> {
         let kept = self.kept.get(&node)?;
         let mut vm = AnyVm::clone(&kept.vm);
-        vm.machine_mut().memory.apply(&kept.delta);
+        vm.machine_mut().memory = self.memories.restore(&kept.memory)?;
+        vm.swap_tables(self.tables.restore(&kept.tables)?);
         Some(vm)
+    }
+
+    fn leave(&mut self, kept: &Kept) {
+        self.bytes -= kept.bytes;
+        self.memories.leave(&kept.memory);
+        self.tables.leave(&kept.tables);
     }
 
     /// Drops the states after commands of this number and above: their numbers will mean others.
     pub(super) fn forget_from(&mut self, first: NodeId, start: &AnyVm) {
         let dropped = self.kept.split_off(&first);
         for kept in dropped.into_values() {
-            self.bytes -= kept.bytes;
-            self.leave_anchor(kept.anchor);
+            self.leave(&kept);
         }
         self.newest = self.newest.min(first.checked_sub(1));
         if self.base.node.is_some_and(|node| node >= first) {
@@ -295,7 +257,7 @@ impl Snapshots {
 
     /// About how many bytes they take.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.memories.bytes() + self.tables.bytes()
     }
 
     /// How many there are.
@@ -307,6 +269,14 @@ impl Snapshots {
     pub(super) const fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
     }
+}
+
+/// What is small of a state, its memory and its tables.
+fn parts(vm: &AnyVm) -> (AnyVm, Memory, Tables) {
+    let mut small = vm.clone();
+    let memory = std::mem::take(&mut small.machine_mut().memory);
+    let tables = small.swap_tables(Tables::default());
+    (small, memory, tables)
 }
 
 #[cfg(test)]

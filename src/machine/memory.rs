@@ -12,6 +12,7 @@ use crate::arch::address::{MAX_PHYSICAL_WIDTH, PAGE_SIZE, bits};
 use crate::arch::walk::TableMemory;
 use crate::arch::{Gfn, Gpa};
 
+use super::blocks::Blocks;
 use super::sparse::{LEAF_SLOTS, Slots, Sparse};
 
 const WORDS: usize = (PAGE_SIZE / 8) as usize;
@@ -55,15 +56,30 @@ pub struct WordDiff {
 /// What makes one memory of an older one: words of pages that both have, and pages that only it has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delta {
-    /// In the order of their addresses.
-    words: Vec<(Gpa, u64)>,
+    /// Words of which only low bits differ, mostly A and D of an entry: the number of the word, and those bits.
+    bits: Blocks<u64>,
+    /// Other words.
+    words: Blocks<(Gpa, u64)>,
     pages: Vec<(Gfn, Arc<Page>)>,
 }
 
+/// Low bits that [`Delta::bits`] has room for beside the number of the word.
+const LOW_BITS: u32 = 24;
+
 impl Delta {
-    /// How many words and pages there are: what it costs to apply.
-    pub(crate) fn len(&self) -> usize {
-        self.words.len() + self.pages.len()
+    fn push(&mut self, gpa: Gpa, old: u64, new: u64) {
+        let (number, bits) = (gpa.0 >> 3, old ^ new);
+        if bits >> LOW_BITS == 0 && number >> (64 - LOW_BITS) == 0 {
+            self.bits.push(number << LOW_BITS | bits);
+        } else {
+            self.words.push((gpa, new));
+        }
+    }
+
+    /// How many words and pages there are.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.bits.len() + self.words.len() + self.pages.len()
     }
 
     /// About how many bytes it takes beside another of the same older memory.
@@ -74,7 +90,8 @@ impl Delta {
             at.is_ok_and(|at| Arc::ptr_eq(&pages[at].1, page))
         };
         let own = self.pages.iter().filter(|(gfn, page)| !known(*gfn, page)).count();
-        size_of_val(&*self.words) + size_of_val(&*self.pages) + own * (size_of::<Page>() + 2 * size_of::<usize>())
+        let pages = size_of_val(&*self.pages) + own * (size_of::<Page>() + 2 * size_of::<usize>());
+        self.bits.bytes() + self.words.bytes() + pages
     }
 }
 
@@ -202,12 +219,12 @@ impl Memory {
     /// What makes `newer` of this memory, from which it came.
     #[must_use]
     pub(crate) fn delta_to(&self, newer: &Self) -> Delta {
-        let (mut words, mut pages) = (Vec::new(), Vec::new());
+        let mut delta = Delta::default();
         for (first, old, new) in self.pages.unshared(&newer.pages) {
             for (slot, page) in new.into_iter().flatten().enumerate() {
                 let (Some(page), gfn) = (page, Gfn(first + slot as u64)) else { continue };
                 match old.and_then(|old| old[slot].as_ref()) {
-                    None => pages.push((gfn, Arc::clone(page))),
+                    None => delta.pages.push((gfn, Arc::clone(page))),
                     Some(old) if Arc::ptr_eq(old, page) => {}
                     Some(old) => {
                         // Lines of eight words are compared at once: most are equal.
@@ -215,13 +232,14 @@ impl Memory {
                         for (line, (old, new)) in lines.filter(|(_, (old, new))| old != new) {
                             let changed = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new);
                             let at = |i: usize| gfn.base().offset(8 * (8 * line + i) as u64);
-                            words.extend(changed.map(|(i, (_, new))| (at(i), *new)));
+                            changed.for_each(|(i, (old, new))| delta.push(at(i), *old, *new));
                         }
                     }
                 }
             }
         }
-        Delta { words, pages }
+        delta.pages.shrink_to_fit();
+        delta
     }
 
     /// Makes the newer memory of the older one.
@@ -230,10 +248,21 @@ impl Memory {
             *self.pages.slot_mut(place(*gfn)) = Some(Arc::clone(page));
         }
         self.page_count += delta.pages.len();
-        for words in delta.words.chunk_by(|(a, _), (b, _)| a.gfn() == b.gfn()) {
-            let page = self.page_mut(words[0].0.gfn());
-            for (gpa, value) in words {
-                page.0[(gpa.0 >> 3) as usize & (WORDS - 1)] = *value;
+        let words_of_page = WORDS.trailing_zeros() + LOW_BITS;
+        for block in delta.bits.blocks() {
+            for of_page in block.chunk_by(|a, b| a >> words_of_page == b >> words_of_page) {
+                let page = self.page_mut(Gfn(of_page[0] >> words_of_page));
+                for word in of_page {
+                    page.0[(word >> LOW_BITS) as usize & (WORDS - 1)] ^= word & bits(0, LOW_BITS - 1);
+                }
+            }
+        }
+        for block in delta.words.blocks() {
+            for of_page in block.chunk_by(|(a, _), (b, _)| a.gfn() == b.gfn()) {
+                let page = self.page_mut(of_page[0].0.gfn());
+                for (gpa, value) in of_page {
+                    page.0[(gpa.0 >> 3) as usize & (WORDS - 1)] = *value;
+                }
             }
         }
     }
@@ -303,11 +332,13 @@ mod tests {
         let mut old = Memory::default();
         (0..40).for_each(|i| old.write_u64(Gpa(i << 12 | 8), i));
         let mut new = old.clone();
-        for (gpa, value) in [(0x3008, 7), (0x3ff8, 9), (0x5008, 0), (0x80_0000, 4), (0x9_0000_0010, 5)] {
+        for (gpa, value) in
+            [(0x3008, 7), (0x3ff8, 9), (0x5008, 0), (0x80_0000, 4), (0x9_0000_0010, 5), (0x7008, 7 | 1 << 40)]
+        {
             new.write_u64(Gpa(gpa), value);
         }
         let delta = old.delta_to(&new);
-        assert_eq!(delta.len(), 5);
+        assert_eq!((delta.len(), delta.words.len()), (6, 1));
         assert!(delta.bytes_beside(Some(&delta)) < delta.bytes_beside(None));
         old.apply(&delta);
         assert!(old.diff(&new).is_empty());

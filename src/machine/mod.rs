@@ -3,6 +3,7 @@
 //! A [`Machine`] is a value. Cloning it is cheap (pages are shared until written), which is what
 //! stepping back, predicates tried on a copy and snapshots rest on.
 
+pub mod blocks;
 pub mod command;
 pub mod cost;
 pub mod cpu;

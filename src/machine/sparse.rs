@@ -119,6 +119,17 @@ impl<T> Sparse<T> {
         })
     }
 
+    /// The slots of those leaves, with their indices.
+    pub fn unshared_slots<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u64, Option<&'a T>, Option<&'a T>)> {
+        self.unshared(other).flat_map(|(first, a, b)| {
+            let slots = (0..LEAF_SLOTS).map(move |slot| {
+                let of = |leaf: Option<&'a Slots<T>>| leaf.and_then(|leaf| leaf[slot].as_ref());
+                (first + slot as u64, of(a), of(b))
+            });
+            slots.filter(|(_, a, b)| a.is_some() || b.is_some())
+        })
+    }
+
     /// About how many bytes `self` takes in addition to `older`, with which it shares the rest;
     /// `of` says it of a slot that both may have.
     pub fn bytes_beside(&self, older: &Self, of: impl Fn(&T, Option<&T>) -> usize) -> usize {
@@ -142,6 +153,46 @@ impl<T> Sparse<T> {
 /// What an `Arc` takes beside its content.
 const COUNTS: usize = 2 * size_of::<usize>();
 
+/// What makes one array of an older one: the slots that differ, by index.
+#[derive(Clone, Debug)]
+pub struct Changes<T>(Vec<(u64, Option<T>)>);
+
+impl<T> Default for Changes<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Changes<T> {
+    /// How many slots differ.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none does.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the slots hold in the newer array.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
+    /// The same, to change it.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().filter_map(|(_, value)| value.as_mut())
+    }
+
+    /// About how many bytes it takes, what its values own apart.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        size_of_val(self.0.as_slice())
+    }
+}
+
 impl<T> Sparse<Arc<T>> {
     /// As [`Sparse::bytes_beside`], of slots that are shared themselves and own nothing else.
     #[must_use]
@@ -154,6 +205,31 @@ impl<T> Sparse<Arc<T>> {
 }
 
 impl<T: Clone> Sparse<T> {
+    /// What makes `newer` of this array. What they share costs nothing.
+    #[must_use]
+    pub fn changes_to(&self, newer: &Self, equal: impl Fn(&T, &T) -> bool) -> Changes<T> {
+        let same = |old: Option<&T>, new: Option<&T>| match (old, new) {
+            (Some(old), Some(new)) => equal(old, new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        let slots = self.unshared_slots(newer).filter(|(_, old, new)| !same(*old, *new));
+        let mut changes: Vec<_> = slots.map(|(index, _, new)| (index, new.cloned())).collect();
+        changes.shrink_to_fit();
+        Changes(changes)
+    }
+
+    /// Makes the newer array of the older one.
+    pub fn apply(&mut self, changes: &Changes<T>) {
+        for (index, value) in &changes.0 {
+            match value {
+                Some(value) => self.set(*index, value.clone()),
+                None => {
+                    self.remove(*index);
+                }
+            }
+        }
+    }
+
     /// The slot of an index, to change it.
     pub fn slot_mut(&mut self, index: u64) -> &mut Option<T> {
         let (node, leaf, slot) = split(index);
@@ -220,5 +296,24 @@ mod tests {
         let unshared: Vec<u64> = a.unshared(&b).map(|(first, _, _)| first).collect();
         assert_eq!(unshared, [256, 1 << 40]);
         assert_eq!(b.iter().map(|(i, _)| i).collect::<Vec<_>>(), [0, 255, 256, 1 << 19, 1 << 40]);
+    }
+
+    #[test]
+    fn changes_make_the_newer_array() {
+        let mut old = Sparse::default();
+        (0..100u64).for_each(|i| old.set(i * i, i));
+        let mut new = old.clone();
+        for index in [4, 9, 81, 1 << 41] {
+            new.set(index, 1000 + index);
+        }
+        for index in [0, 16, 99 * 99] {
+            new.remove(index);
+        }
+        new.set(25, 5);
+        let changes = old.changes_to(&new, u64::eq);
+        assert_eq!((changes.len(), changes.values().count()), (7, 4));
+        old.apply(&changes);
+        assert_eq!(old.iter().collect::<Vec<_>>(), new.iter().collect::<Vec<_>>());
+        assert!(old.changes_to(&new, u64::eq).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use egui::{CornerRadius, Id, Rangef, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{CornerRadius, Id, Mesh, Rangef, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::branches::other_branches;
 use crate::app::theme;
@@ -28,9 +28,11 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &Ui, shown: (usize, usize), rect: Rect) 
     painter.rect_filled(rect, CornerRadius::same(3), t.cell);
     let part = Rect::from_x_y_ranges(Rangef::new(x(shown.0), x(shown.1)), rect.y_range());
     painter.rect_filled(part, CornerRadius::same(3), t.cell_used);
-    let tick = |x: f32, color| {
-        let below = Rangef::new(rect.center().y, rect.bottom());
-        painter.rect_filled(Rect::from_x_y_ranges(Rangef::new(x - 0.75, x + 0.75), below), 0, color);
+    // There may be one for each point of the track: all are one shape.
+    let mut ticks = Mesh::default();
+    let below = Rangef::new(rect.center().y, rect.bottom());
+    let mut tick = |x: f32, color| {
+        ticks.add_colored_rect(Rect::from_x_y_ranges(Rangef::new(x - 0.75, x + 0.75), below), color);
     };
     for step in faults(cx, ui, rect.width().max(1.0) as usize).iter() {
         tick(x(*step), t.fault.line);
@@ -43,6 +45,7 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &Ui, shown: (usize, usize), rect: Rect) 
             tick(x(step), t.changed.line);
         }
     }
+    painter.add(ticks);
     painter.circle_filled(pos2(x(lab.cursor()), rect.center().y), 5.0, t.guest.line);
     if (response.clicked() || response.dragged())
         && let Some(pointer) = response.interact_pointer_pos()

@@ -115,7 +115,7 @@ fn reverse_map_is_exact(vm: &Vm<Shadow>, l: Language) -> Result<(), String> {
         wanted.entry(spte::frame(spte).0).or_default().insert(at);
     }
     let got: BTreeMap<u64, BTreeSet<SpteRef>> =
-        vm.engine.rmap.iter().map(|(frame, entries)| (frame.0, entries.iter().copied().collect())).collect();
+        vm.engine.rmap.frames().map(|frame| (frame.0, vm.engine.rmap.of(frame).collect())).collect();
     if got == wanted {
         return Ok(());
     }

@@ -13,6 +13,7 @@ mod policy;
 mod rmap;
 mod root;
 pub mod spte;
+mod tables;
 mod unsync;
 mod view;
 mod walk;
@@ -36,6 +37,7 @@ pub use page::{LEVELS, PageId, Parents, Pool, ShadowPage, SpteRef};
 pub use policy::{Pdpt, Policy};
 pub use rmap::Rmap;
 pub use root::{PrevRoot, Root};
+pub use tables::{Tables, TablesDelta};
 
 /// The state of a shadow MMU.
 #[derive(Clone, Debug)]
@@ -77,11 +79,11 @@ impl Shadow {
         }
     }
 
-    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest, its
+    /// [`Tables`] apart.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
-        let outside = self.outside_read_only.bytes_beside(&older.outside_read_only, |(), _| 0);
-        self.pool.bytes_beside(&older.pool) + self.rmap.bytes_beside(&older.rmap) + outside
+        self.pool.bytes_beside(&older.pool)
     }
 }
 

@@ -129,6 +129,44 @@ impl ShadowPage {
         }
     }
 
+    /// Whether two pages are equal but for their entries.
+    pub(super) fn is_equal_beside_entries(&self, other: &Self) -> bool {
+        let Self {
+            gfn,
+            role,
+            spt: _,
+            parents,
+            root_count,
+            global,
+            invalid,
+            unsync,
+            unsync_child_bitmap,
+            unsync_children,
+            write_flooding_count,
+            prev,
+            next,
+        } = self;
+        (*gfn, *role, *prev, *next) == (other.gfn, other.role, other.prev, other.next)
+            && (*root_count, *unsync_children, *write_flooding_count)
+                == (other.root_count, other.unsync_children, other.write_flooding_count)
+            && (*global, *invalid, *unsync) == (other.global, other.invalid, other.unsync)
+            && (parents, unsync_child_bitmap) == (&other.parents, &other.unsync_child_bitmap)
+    }
+
+    /// The page with no entry set.
+    pub(super) fn without_entries(&self) -> Self {
+        let mut page = self.clone();
+        page.spt = Entries::default();
+        page
+    }
+
+    /// About how many bytes it takes with its entries and parents, in addition to those of `older`, with
+    /// which it shares the rest.
+    pub(super) fn bytes_beside(&self, older: Option<&Self>) -> usize {
+        let chain = self.parents.bytes_beside(older.map(|older| &older.parents));
+        HEADER + self.spt.bytes_beside(older.map(|older| &older.spt)) + chain
+    }
+
     /// The guest frame behind entry `index` of a direct page.
     #[must_use]
     pub const fn direct_gfn(&self, index: usize) -> Gfn {
@@ -151,6 +189,8 @@ pub struct Pool {
     live: u32,
     /// How many of them are of each level.
     live_of: [u32; LEVELS],
+    /// Those above level 1, which are few, in the order of the active list from its tail.
+    upper: Arc<Vec<PageId>>,
     buckets: Sparse<Few<PageId>>,
     bucket_mask: u64,
     head: Option<PageId>,
@@ -170,6 +210,7 @@ impl Pool {
             capacity,
             live: 0,
             live_of: [0; LEVELS],
+            upper: Arc::default(),
             buckets: Sparse::default(),
             bucket_mask,
             head: None,
@@ -195,18 +236,18 @@ impl Pool {
         self.live_of.get(usize::from(level)).map_or(0, |live| *live as usize)
     }
 
-    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
+    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest, pages and
+    /// buckets apart.
     #[must_use]
     pub fn bytes_beside(&self, older: &Self) -> usize {
-        let free = if Arc::ptr_eq(&self.free, &older.free) { 0 } else { self.free.len() * size_of::<PageId>() };
-        let pages = self.pages.bytes_beside(&older.pages, |new, old| match old {
-            Some(old) if Arc::ptr_eq(new, old) => 0,
-            old => {
-                let chain = new.parents.bytes_beside(old.map(|old| &old.parents));
-                HEADER + new.spt.bytes_beside(old.map(|old| &old.spt)) + chain
-            }
-        });
-        pages + self.buckets.bytes_beside(&older.buckets, Few::bytes_beside) + free
+        let beside = |new: &Arc<Vec<PageId>>, old| if Arc::ptr_eq(new, old) { 0 } else { size_of_val(new.as_slice()) };
+        beside(&self.free, &older.free) + beside(&self.upper, &older.upper)
+    }
+
+    /// Exchanges pages and buckets.
+    pub(super) const fn swap(&mut self, pages: &mut Sparse<Arc<ShadowPage>>, buckets: &mut Sparse<Few<PageId>>) {
+        std::mem::swap(&mut self.pages, pages);
+        std::mem::swap(&mut self.buckets, buckets);
     }
 
     /// A page in use.
@@ -246,6 +287,14 @@ impl Pool {
         std::iter::successors(self.head.map(|id| (id, self.page(id))), |(_, page)| {
             page.next.map(|id| (id, self.page(id)))
         })
+    }
+
+    /// Pages of a level, newest first.
+    pub fn newest_of(&self, level: u8) -> impl Iterator<Item = PageId> + '_ {
+        let of_level = move |id: &PageId| self.page(*id).role.level == level;
+        let (lowest, upper) = if level == 1 { (self.head, &[][..]) } else { (None, &self.upper[..]) };
+        let active = std::iter::successors(lowest, |id| self.page(*id).next);
+        active.chain(upper.iter().rev().copied()).filter(of_level)
     }
 
     /// The oldest page, and the one before it towards the head.
@@ -345,15 +394,24 @@ impl Pool {
     fn link_at_head(&mut self, id: PageId) {
         let old = self.head.replace(id);
         let page = self.page_mut(id);
+        let is_upper = page.role.level > 1;
         (page.prev, page.next) = (None, old);
         match old {
             Some(old) => self.page_mut(old).prev = Some(id),
             None => self.tail = Some(id),
         }
+        if is_upper {
+            Arc::make_mut(&mut self.upper).push(id);
+        }
     }
 
     fn unlink(&mut self, id: PageId) {
-        let (prev, next) = (self.page(id).prev, self.page(id).next);
+        let page = self.page(id);
+        let (prev, next) = (page.prev, page.next);
+        if page.role.level > 1 {
+            let place = self.upper.iter().position(|other| *other == id);
+            place.map(|place| Arc::make_mut(&mut self.upper).remove(place));
+        }
         match prev {
             Some(prev) => self.page_mut(prev).next = next,
             None => self.head = next,
@@ -419,6 +477,11 @@ mod tests {
         pool.release(c);
         assert_eq!((order(&pool), pool.live(), pool.free_count()), (vec![a, b], 2, 2));
         assert_eq!(pool.find(Gfn(1), role(2)), None);
+        let d = pool.allocate(Gfn(7), role(2));
+        let e = pool.allocate(Gfn(8), role(2));
+        pool.move_to_head(d);
+        let newest = |level| pool.newest_of(level).collect::<Vec<_>>();
+        assert_eq!((newest(1), newest(2), newest(3)), (vec![a, b], vec![d, e], vec![]));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn write_protect<S: Sink>(vm: &mut Vm<Shadow>, gfn: Gfn, sink: &mut S) {
     }
     let Some(frame) = vm.machine.slots.host_frame(gfn) else { return };
     let writable = |at: &SpteRef| spte::is_writable(vm.engine.pool.spte(*at));
-    let mappings: Vec<SpteRef> = vm.engine.rmap.of(frame).iter().copied().filter(writable).collect();
+    let mappings: Vec<SpteRef> = vm.engine.rmap.of(frame).filter(writable).collect();
     vm.emit(sink, |_| Event::WriteProtect { gfn });
     // A mapping may have gone while the hardware still remembers it: 2.6.20 could rely on every exit
     // to flush, this hardware keeps its TLB over exits.

@@ -18,7 +18,7 @@ use crate::arch::{Access, ControlRegs, CpuModel, Cr0, Cr4, Fault, Gpa, Gva, Hpa,
 use crate::machine::command::SlotAction;
 use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
 
-pub use nested::{Kind, Nested, NestedEntry, NestedTable};
+pub use nested::{Kind, Nested, NestedEntry, NestedTable, table_bytes_beside};
 
 /// The state of a two-dimensional MMU.
 #[derive(Clone, Debug)]

@@ -227,13 +227,9 @@ impl Nested {
         is_leaf(level, entry)
     }
 
-    /// About how many bytes `self` takes in addition to `older`, with which it shares the rest.
-    #[must_use]
-    pub fn bytes_beside(&self, older: &Self) -> usize {
-        self.tables.bytes_beside(&older.tables, |new, old| match old {
-            Some(old) if Arc::ptr_eq(new, old) => 0,
-            old => size_of::<Entries>() + 2 * size_of::<usize>() + new.bytes_beside(old.map(|old| &**old)),
-        })
+    /// Puts other tables in place of these, which it returns.
+    pub(crate) const fn replace_tables(&mut self, tables: Sparse<Arc<Entries>>) -> Sparse<Arc<Entries>> {
+        std::mem::replace(&mut self.tables, tables)
     }
 
     fn entry(&self, table: u64, index: usize) -> u64 {
@@ -254,6 +250,15 @@ impl Nested {
     pub fn has_lost_write(&self, gfn: Gfn) -> bool {
         self.leaf(gfn).is_some_and(|leaf| leaf.value & (PRESENT | WRITE) == PRESENT)
     }
+}
+
+/// About how many bytes tables take in addition to `older` ones, with which they share the rest.
+#[must_use]
+pub fn table_bytes_beside(tables: &Sparse<Arc<Entries>>, older: &Sparse<Arc<Entries>>) -> usize {
+    tables.bytes_beside(older, |new, old| match old {
+        Some(old) if Arc::ptr_eq(new, old) => 0,
+        old => size_of::<Entries>() + 2 * size_of::<usize>() + new.bytes_beside(old.map(|old| &**old)),
+    })
 }
 
 const fn index(gfn: Gfn, level: u8) -> usize {

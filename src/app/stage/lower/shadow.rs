@@ -113,20 +113,10 @@ impl View<'_> {
 /// Of each level the newest pages, as many as may be shown.
 fn newest(vm: &Vm<Shadow>) -> [Vec<PageId>; LEVELS] {
     let pool = &vm.engine.pool;
-    let wanted: [usize; LEVELS] = std::array::from_fn(|level| pool.live_of(level as u8).min(MOST + 2));
-    let mut missing: usize = wanted.iter().sum();
-    let mut newest: [Vec<PageId>; LEVELS] = std::array::from_fn(|_| Vec::new());
-    for (id, page) in pool.active() {
-        if missing == 0 {
-            break;
-        }
-        let level = usize::from(page.role.level);
-        if newest[level].len() < wanted[level] {
-            newest[level].push(id);
-            missing -= 1;
-        }
-    }
-    newest
+    std::array::from_fn(|level| {
+        let level = level as u8;
+        pool.newest_of(level).take(pool.live_of(level).min(MOST + 2)).collect()
+    })
 }
 
 /// Other pages of a level, as many as may be shown: first those of the guest table on the path, then the
