@@ -11,7 +11,7 @@ const read = async (path) => JSON.parse(await readFile(new URL(`../../${path}`, 
 const glossary = await read("assets/glossary.json");
 
 const WORDS = {
-  en: { play: "Play", ask: "See what the machine does", next: "Next", finish: "Finish", hint: "Hint 1 of 3", right: "Right.", wrong: "Not so." },
+  en: { play: "Play this step", ask: "See what the machine does", next: "Next", finish: "Finish", hint: "Hint 1 of 3", right: "Right.", wrong: "Not so." },
   zh: { play: "播放", ask: "看机器怎么做", next: "下一步", finish: "完成", hint: "提示 1/3", right: "对。", wrong: "不对。" },
 };
 
