@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use egui::{Pos2, RawInput, Rect, ViewportId, vec2};
-use guest::{Kind, PAGES, Random, access, command, percentile, scenario, timed};
+use guest::{Kind, PAGES, Random, access, asked, command, percentile, scenario, timed};
 use mmuscope::app::view::AppCommand;
 use mmuscope::app::{App, Options};
 use mmuscope::arch::AccessKind;
@@ -64,7 +64,7 @@ impl Bench {
 
     /// What a wish takes from being sent to being done, the frame after it apart.
     fn done(&mut self, wish: AppCommand) -> Duration {
-        self.app.wish(wish);
+        self.app.ask(wish);
         let took = timed(|| self.app.apply(&self.ctx));
         self.frame();
         took
@@ -111,11 +111,7 @@ fn measure(engine: EngineName, commands: u64) {
 }
 
 fn main() {
-    // Cargo says `--bench` when it measures; a test only asks whether it runs.
-    let measures = std::env::args().any(|arg| arg == "--bench");
-    let usual = if measures { 1_000_000 } else { 2_000 };
-    let commands = std::env::var("MMUSCOPE_COMMANDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let (commands, wanted) = asked();
     for engine in EngineName::ALL {
         if wanted.is_empty() || wanted.iter().any(|word| word == engine.id()) {
             measure(engine, commands);

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use guest::{Kind, PAGES, Random, command, percentile, scenario, status_mib, timed};
+use guest::{Kind, PAGES, Random, asked, command, percentile, scenario, status_mib, timed};
 use mmuscope::engine::{EngineName, Quiet};
 use mmuscope::lab::Lab;
 use mmuscope::machine::Caches;
@@ -67,11 +67,7 @@ fn measure(engine: EngineName, kind: Kind, name: &str, commands: u64) {
 }
 
 fn main() {
-    // Cargo says `--bench` when it measures; a test only asks whether it runs.
-    let measures = std::env::args().any(|arg| arg == "--bench");
-    let usual = if measures { 1_000_000 } else { 2_000 };
-    let commands = std::env::var("MMUSCOPE_COMMANDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let (commands, wanted) = asked();
     for engine in EngineName::ALL {
         for (kind, name) in [(Kind::Mixed, "mixed"), (Kind::Random, "random")] {
             let picked = |all: &[&str], one| {

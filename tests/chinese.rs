@@ -155,7 +155,7 @@ fn every_tab_and_overlay() {
 
 /// Asks for something as a view would.
 fn wish(window: &mut Window, wish: AppCommand) {
-    window.state().wish(wish);
+    window.state().ask(wish);
     let _settled = window.run_ok();
 }
 

@@ -81,6 +81,16 @@ pub fn command(kind: Kind, pages: u64, at: u64, random: &mut Random) -> Command 
     }
 }
 
+/// How many commands a history is to have, and the words that pick engines and kinds.
+pub fn asked() -> (u64, Vec<String>) {
+    // Cargo says `--bench` when it measures; a test only asks whether it runs.
+    let measures = std::env::args().any(|arg| arg == "--bench");
+    let usual = if measures { 1_000_000 } else { 2_000 };
+    let commands = std::env::var("MMUSCOPE_COMMANDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let words = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
+    (commands, words.collect())
+}
+
 /// A line of `/proc/self/status`, in MiB; 0 where there is none.
 pub fn status_mib(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

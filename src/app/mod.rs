@@ -271,11 +271,6 @@ impl App {
         })
     }
 
-    /// Asks for something as a view would.
-    pub fn wish(&self, wish: AppCommand) {
-        self.tx.send(wish);
-    }
-
     /// Opens another session in place of this one, which goes to the autosave ring first; undo brings
     /// it back.
     pub fn open(&mut self, session: Session) {

@@ -82,10 +82,6 @@ const LARGE: u64 = 1 << 7;
 /// Frames behind such an entry.
 const LARGE_FRAMES: u64 = 512;
 
-const fn is_leaf(level: u8, entry: u64) -> bool {
-    level == 1 || level == 2 && entry & LARGE != 0
-}
-
 /// What the second dimension lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -195,7 +191,7 @@ impl Nested {
             let index = index(gpa.gfn(), level);
             let value = self.entry(table, index);
             path.push(NestedEntry { level, table, index, value });
-            if value & PRESENT == 0 || is_leaf(level, value) {
+            if value & PRESENT == 0 || Nested::is_leaf(level, value) {
                 break;
             }
             table = table_of(value);
@@ -211,7 +207,8 @@ impl Nested {
         while let Some(NestedTable { level, table, first }) = found.get(at).copied() {
             at += 1;
             let Some(entries) = self.table(table).filter(|_| level > 1) else { continue };
-            let below = entries.iter().enumerate().filter(|(_, entry)| entry & PRESENT != 0 && !is_leaf(level, *entry));
+            let below =
+                entries.iter().enumerate().filter(|(_, entry)| entry & PRESENT != 0 && !Nested::is_leaf(level, *entry));
             found.extend(below.map(|(index, entry)| NestedTable {
                 level: level - 1,
                 table: table_of(entry),
@@ -224,7 +221,7 @@ impl Nested {
     /// Whether a present entry of a level maps a page: level 1, or PS at level 2.
     #[must_use]
     pub const fn is_leaf(level: u8, entry: u64) -> bool {
-        is_leaf(level, entry)
+        level == 1 || level == 2 && entry & LARGE != 0
     }
 
     /// Puts other tables in place of these, which it returns.
@@ -242,7 +239,7 @@ impl Nested {
 
     /// The leaf entry of a frame, present or not; none while a table above is missing.
     fn leaf(&self, gfn: Gfn) -> Option<NestedEntry> {
-        self.path(gfn.base()).pop().filter(|entry| is_leaf(entry.level, entry.value))
+        self.path(gfn.base()).pop().filter(|entry| Nested::is_leaf(entry.level, entry.value))
     }
 
     /// Whether a frame is mapped but its W was taken, for the dirty log.
@@ -287,7 +284,7 @@ pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut
             let hpa = Hpa(Hfn(FIRST_TABLE_FRAME + table).base().0 + 8 * index as u64);
             Event::NestedRead { level, index, gpa, hpa, value: Num(value) }
         });
-        let leaf = is_leaf(level, value);
+        let leaf = Nested::is_leaf(level, value);
         if value & PRESENT == 0 || leaf && write && value & WRITE == 0 {
             return Err(Violation { gpa, write });
         }
@@ -395,7 +392,7 @@ impl Nested {
             if entry & PRESENT == 0 || start >= frames.end || start + span <= frames.start {
                 continue;
             }
-            if level > 1 && is_leaf(level, entry) {
+            if level > 1 && Nested::is_leaf(level, entry) {
                 // The log is kept by 4 KiB pages.
                 self.set(table, index, 0);
                 any = true;
