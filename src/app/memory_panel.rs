@@ -1,28 +1,23 @@
 //! The left panel: a map of guest memory, the paging structures in it, the engine and its caches.
 
-use egui::{
-    Align2, Color32, Mesh, Painter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
-};
+use egui::{Rect, ScrollArea, Ui, Vec2};
 
 use super::actions::Action;
 use super::hover::{self, Pointed};
-use super::tables::{COLUMNS, MAX_TABLES, Reach, Table};
+use super::tables::{MAX_TABLES, Reach, Table};
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Selection, ViewCx};
 use super::widgets::{ListRow, caption, chip, heading};
 use super::{audit, engines, focus, menu};
-use crate::arch::{Gfn, Mode};
+use crate::arch::Mode;
 use crate::engine::EngineName;
-use crate::explain;
 use crate::machine::Caches;
 use crate::tr;
 
+mod map; // the page map
+
 /// Room between two groups, in points.
 const GROUP: f32 = 8.0;
-/// Least width of the column of frame numbers, in points.
-const LABELS: f32 = 36.0;
-/// So many rows of the map are shown at most; the rest is said in a line.
-const MAX_ROWS: usize = 12;
 /// So many rows are shown at least, from frame 0 on, in a window of this height and in a lower one.
 const TALL: f32 = 520.0;
 const MIN_ROWS: [u64; 2] = [6, 2];
@@ -54,7 +49,7 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 /// The map of memory and the tables in it.
 fn memory_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
     heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
-    map_ui(cx, ui, least);
+    map::map_ui(cx, ui, least);
     ui.add_space(GROUP);
     heading(ui, cx.tokens, tr!(cx, "Tables"));
     ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
@@ -87,151 +82,6 @@ fn machine_ui(cx: &ViewCx<'_>, ui: &mut Ui, tall: bool) {
 
 fn size_text(bytes: u64) -> String {
     if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
-}
-
-fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
-    let found = cx.structures;
-    let (shown, more) = found.rows(least, MAX_ROWS);
-    let label = |row: u64| format!("{:#05x}", row * COLUMNS).trim_start_matches("0x").to_owned();
-    // Of a large memory the numbers are long.
-    let longest = label(shown.last().copied().unwrap_or_default());
-    let longest = ui.painter().layout_no_wrap(longest, theme::mono(TEXT), cx.tokens.weak).size().x;
-    let pitch = ((ui.available_width() - LABELS.max(longest + 6.0)) / COLUMNS as f32).floor().clamp(6.0, 24.0);
-    let row_height = (pitch + 4.0).max(18.0);
-    let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
-    let size = Vec2::new(ui.available_width(), theme::wide(ui, row_height * shown.len() as f32));
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let (tables, pages) = (found.tables().len(), found.mapped_count());
-    let name = tr!(cx, "Page map: {tables} tables, {pages} pages mapped", tables = tables, pages = pages);
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    let frame_at = |pos: egui::Pos2| {
-        let (x, y) = ((pos.x - rect.left() - labels) / pitch, (pos.y - rect.top()) / row_height);
-        let row = shown.get(y as usize)?;
-        (x >= 0.0 && x < COLUMNS as f32).then(|| Gfn(row * COLUMNS + x as u64))
-    };
-    let in_view = ui.clip_rect().y_range().expand(row_height);
-    for (i, row) in shown.iter().enumerate() {
-        let middle = rect.top() + row_height * (i as f32 + 0.5);
-        if !in_view.contains(middle) {
-            continue;
-        }
-        let at = pos2(rect.left(), middle);
-        ui.painter().text(at, Align2::LEFT_CENTER, label(*row), theme::mono(TEXT), cx.tokens.weak);
-        for column in 0..COLUMNS {
-            let left = rect.left() + labels + pitch * column as f32;
-            let cell = Rect::from_min_size(pos2(left, middle - pitch / 2.0 + 1.0), Vec2::splat(pitch - 2.0));
-            let gfn = Gfn(row * COLUMNS + column);
-            let used = found.is_mapped(gfn) || cx.machine.memory.page(gfn).is_some();
-            paint_cell(cx, ui, cell, gfn, found.table_in(gfn), used);
-        }
-    }
-    let pointed = response.hover_pos().and_then(frame_at);
-    if let Some(gfn) = pointed {
-        hover::point_at(ui, Pointed { entry: None, frame: Some(gfn) });
-    }
-    let response = match pointed {
-        Some(gfn) => response.on_hover_text_at_pointer(frame_text(cx, gfn, found.table_in(gfn), found.is_mapped(gfn))),
-        None => response,
-    };
-    // The menu stays with the page that it was opened on, wherever the pointer goes.
-    let opened = response.id.with("page of the menu");
-    if let (true, Some(gfn)) = (response.secondary_clicked(), pointed) {
-        ui.data_mut(|data| data.insert_temp(opened, gfn));
-    }
-    let selected = match cx.view.selection {
-        Selection::Page(gfn) => Some(gfn),
-        _ => None,
-    };
-    if let Some(gfn) = ui.data(|data| data.get_temp::<Gfn>(opened)).or(selected) {
-        menu::page_menu(cx, &response, gfn);
-    }
-    if response.clicked()
-        && let Some(gfn) = pointed
-    {
-        cx.send(AppCommand::Select(match found.table_in(gfn) {
-            Some(table) => Selection::Table { level: table.level, base: table.base },
-            None => Selection::Page(gfn),
-        }));
-    }
-    if more > 0 {
-        caption(ui, cx.tokens, tr!(cx, "and {count} more rows", count = more));
-    }
-}
-
-fn table_color(cx: &ViewCx<'_>, table: &Table) -> Color32 {
-    match table.reach {
-        Reach::Walks => cx.tokens.guest.line,
-        Reach::MemoryOnly | Reach::RegisterOnly => cx.tokens.stale.line,
-    }
-}
-
-fn paint_cell(cx: &ViewCx<'_>, ui: &Ui, cell: Rect, gfn: Gfn, table: Option<&Table>, used: bool) {
-    let t = cx.tokens;
-    let painter = ui.painter();
-    let part = table.is_some_and(|table| table.bytes(cx.machine.cpu.mode()) < crate::arch::address::PAGE_SIZE);
-    if table.is_none() || part {
-        painter.rect_filled(cell, 2, if used { t.cell_used } else { t.cell });
-    }
-    if let Some(table) = table {
-        let color = table_color(cx, table);
-        let width = if part { cell.width() / 2.0 } else { cell.width() };
-        let filled = Rect::from_min_size(cell.min, Vec2::new(width.round(), cell.height()));
-        painter.rect_filled(filled, 2, color);
-        if locked(cx, table) {
-            ring(painter, cell.shrink(2.0), t.panel);
-        }
-        if table.reach == Reach::RegisterOnly {
-            painter.line_segment([cell.left_bottom(), cell.right_top()], Stroke::new(1.5, t.panel));
-        }
-    }
-    let selected = match cx.view.selection {
-        Selection::Table { base, .. } => base.gfn() == gfn,
-        Selection::Entry { gpa, .. } => gpa.gfn() == gfn,
-        Selection::Page(page) => page == gfn,
-        Selection::Shadow(page) => cx.shadow_page(page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
-        Selection::Spte(at) => cx.shadow_page(at.page).is_some_and(|page| page.gfn == gfn && !page.role.direct),
-        Selection::None | Selection::PdpteRegister(_) => false,
-    };
-    if selected || hover::pointed_at(ui).frame == Some(gfn) {
-        painter.rect_stroke(cell, 2, Stroke::new(1.5, t.strong), StrokeKind::Outside);
-    } else if changed(cx, gfn) {
-        painter.rect_stroke(cell, 2, Stroke::new(1.5, t.changed.line), StrokeKind::Outside);
-    }
-}
-
-/// A line of one point inside a rectangle: a guest with many tables has hundreds, and a stroke with round
-/// corners takes longer to draw than all else of a cell.
-fn ring(painter: &Painter, rect: Rect, color: Color32) {
-    let mut lines = Mesh::default();
-    let inner = rect.shrink(1.0);
-    lines.add_colored_rect(Rect::from_min_max(rect.min, pos2(rect.right(), inner.top())), color);
-    lines.add_colored_rect(Rect::from_min_max(pos2(rect.left(), inner.bottom()), rect.max), color);
-    lines.add_colored_rect(Rect::from_min_max(pos2(rect.left(), inner.top()), inner.left_bottom()), color);
-    lines.add_colored_rect(Rect::from_min_max(inner.right_top(), pos2(rect.right(), inner.bottom())), color);
-    painter.add(lines);
-}
-
-fn changed(cx: &ViewCx<'_>, gfn: Gfn) -> bool {
-    match (cx.before.memory.page(gfn), cx.machine.memory.page(gfn)) {
-        (None, None) => false,
-        (Some(old), Some(new)) => !std::ptr::eq(old, new) && old.words() != new.words(),
-        _ => true,
-    }
-}
-
-fn frame_text(cx: &ViewCx<'_>, gfn: Gfn, table: Option<&Table>, mapped: bool) -> String {
-    let place = format!("gfn {:#x} · GPA {}", gfn.0, explain::hex(gfn.base().0));
-    let what = match table {
-        Some(table) => format!("{} · {}", table.name(), table_note(cx, table)),
-        None if cx.machine.slots.find(gfn).is_none() => tr!(cx, "no memory here").to_owned(),
-        None if mapped => tr!(cx, "a mapped page").to_owned(),
-        None if cx.machine.memory.page(gfn).is_some() => tr!(cx, "written, not mapped").to_owned(),
-        None => tr!(cx, "never written").to_owned(),
-    };
-    match changed(cx, gfn) {
-        true => format!("{place}\n{what}\n{}", tr!(cx, "just changed")),
-        false => format!("{place}\n{what}"),
-    }
 }
 
 fn table_note(cx: &ViewCx<'_>, table: &Table) -> String {

@@ -370,6 +370,7 @@ impl App {
             machine: self.focus.vm(self.session.lab.vm()).machine(),
             before: self.focus.before().machine(),
             before_vm: self.focus.before(),
+            state: self.focus.state(),
             events: self.focus.events(),
             shown: self.focus.shown(),
             structures: &self.structures,

@@ -5,6 +5,7 @@
 //! view knows another view.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Theme;
 use super::compare::{CompareView, CompareWish, Runs};
@@ -49,6 +50,8 @@ pub struct ViewCx<'a> {
     pub before: &'a Machine,
     /// The same, under its engine.
     pub before_vm: &'a AnyVm,
+    /// Which state is shown.
+    pub state: StateId,
     /// What the command before the cursor did, all of it.
     pub events: &'a [Event],
     /// How many of `events` have happened in the state shown.
@@ -503,9 +506,19 @@ impl ViewState {
     }
 }
 
+/// Tells one state shown from another: what was made of a state holds until this is another. It is of this run
+/// of the program, and of no use outside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateId {
+    focus: u64,
+    shown: usize,
+}
+
 /// The command before the cursor, event by event; computed when the lab moves, not on every pass.
 #[derive(Clone, Debug)]
 pub struct Focus {
+    /// No other focus has it.
+    id: u64,
     before: AnyVm,
     micro: Vec<MicroStep>,
     events: Vec<Event>,
@@ -520,7 +533,14 @@ impl Focus {
         let before = lab.state_at(cursor.saturating_sub(1));
         let micro = lab.micro_steps_from(before.clone(), cursor);
         let events: Vec<Event> = micro.iter().map(|step| step.event.clone()).collect();
-        Self { before, shown: events.len(), micro, events }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), before, shown: events.len(), micro, events }
+    }
+
+    /// Which state is shown.
+    #[must_use]
+    pub const fn state(&self) -> StateId {
+        StateId { focus: self.id, shown: self.shown }
     }
 
     /// The machine before the command, under its engine.

@@ -84,13 +84,14 @@ pub fn branches_ui(cx: &ViewCx<'_>, ui: &Ui, at: impl Fn(usize) -> Option<f32>, 
     }
 }
 
-type Tips = (String, usize, Option<NodeId>, usize, usize);
+/// The tree, how many commands and branches it holds, and which of them is in view.
+type Tips = (u64, [usize; 3], Option<NodeId>);
 
 /// The branches beside the one in view, found anew only when time has changed.
 pub fn other_branches(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Vec<Branch>> {
     let lab = &cx.session.lab;
-    let key: Tips =
-        (cx.session.scenario.id.clone(), lab.len(), lab.node(lab.len()), lab.log().len(), lab.branch_count());
+    let counts = [lab.log().len(), lab.branch_count(), lab.len()];
+    let key: Tips = (lab.identity(), counts, lab.branch_in_view());
     let id = Id::unique("timeline: branches");
     let cached = ui.data(|data| data.get_temp::<(Tips, Arc<Vec<Branch>>)>(id));
     if let Some((_, branches)) = cached.filter(|(seen, _)| *seen == key) {

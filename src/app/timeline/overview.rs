@@ -58,14 +58,14 @@ pub fn overview_ui(cx: &ViewCx<'_>, ui: &Ui, shown: (usize, usize), rect: Rect) 
     }
 }
 
-type Key = (String, usize, Option<NodeId>, usize, usize);
+/// The tree, how many commands it holds, the last of the path in view, and how many points the track has.
+type Key = (u64, usize, Option<NodeId>, usize);
 
 /// The first command of each point of the track that faulted or was refused, found anew only when the
-/// path or the engine has changed.
+/// path has changed.
 fn faults(cx: &ViewCx<'_>, ui: &Ui, points: usize) -> Arc<Vec<usize>> {
     let lab = &cx.session.lab;
-    let engine = cx.session.engine() as usize;
-    let key: Key = (cx.session.scenario.id.clone(), lab.log().len(), lab.node(lab.len()), points, engine);
+    let key: Key = (lab.identity(), lab.log().len(), lab.node(lab.len()), points);
     let id = Id::unique("timeline: faults of the whole path");
     let cached = ui.data(|data| data.get_temp::<(Key, Arc<Vec<usize>>)>(id));
     if let Some((_, faults)) = cached.filter(|(seen, _)| *seen == key) {
