@@ -29,6 +29,7 @@ mod memory_panel; // page map, tables, engine, caches
 mod menu; // context menus
 mod palette; // the command palette and the sheet of shortcuts
 pub mod platform; // what the app asks of the system below it
+mod play_button; // play or pause
 mod presets; // machines to begin with
 mod pointer; // where it rests while text changes its size
 mod processor_strip; // paging mode, bits, CR3, access composer

@@ -12,7 +12,7 @@ mod overview; // the whole path as a track
 mod status; // where time stands, in words
 mod transport; // the buttons
 
-use egui::{Align, Button, Layout, Response, Ui, vec2};
+use egui::{Align, Layout, Ui, vec2};
 
 use super::theme::{PAD, control};
 use super::view::ViewCx;
@@ -42,9 +42,4 @@ pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         row(ui, &mut |ui| status::status_ui(cx, ui));
     }
     line::line_ui(cx, ui);
-}
-
-fn button(ui: &mut Ui, enabled: bool, button: Button<'_>, name: &str, tip: &str) -> Response {
-    let response = ui.add_enabled(enabled, button.min_size(vec2(control(ui), control(ui))));
-    response.on_hover_text(tip).accessible_name(name)
 }

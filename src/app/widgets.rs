@@ -28,6 +28,12 @@ pub fn button(ui: &mut Ui, text: &str) -> Response {
     ui.add(Button::new(text).min_size(Vec2::splat(theme::control(ui))))
 }
 
+/// A button of a size to press, with a name for people who do not see the screen and a tip for those who do.
+pub fn named_button(ui: &mut Ui, enabled: bool, button: Button<'_>, name: &str, tip: &str) -> Response {
+    let response = ui.add_enabled(enabled, button.min_size(Vec2::splat(theme::control(ui))));
+    response.on_hover_text(tip).accessible_name(name)
+}
+
 /// A word that is pressed, as flat as text; for a finger with room around it.
 pub fn flat_button(ui: &mut Ui, t: &Tokens, text: &str) -> Response {
     let text = RichText::new(text).color(t.guest.text);

@@ -6,6 +6,7 @@ use egui::{
 };
 
 use crate::app::actions::Action;
+use crate::app::play_button;
 use crate::app::theme::{TEXT, control};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::tr;
@@ -68,6 +69,7 @@ fn buttons(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     press(cx, ui, (back, Action::StepBack), past, None);
     press(cx, ui, (step, Action::Step), future, future.then_some(t.primary));
     press(cx, ui, (RichText::new("▶|"), Action::ToEnd), future, None);
+    play_button::play_ui(cx, ui, past || future, narrow);
     ui.add_space(6.0);
     // Further differences may still be found beyond where the engines have come.
     let known = cx.runs.done() == cx.runs.len();

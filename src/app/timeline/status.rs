@@ -3,12 +3,13 @@
 
 use egui::{Button, Response, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
-use super::{button, name};
+use super::name;
 use crate::app::actions::Action;
 use crate::app::elide::cut;
 use crate::app::theme::{TEXT, bold, control, plain, wide};
 use crate::app::time::{Named, TimeAction, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
+use crate::app::widgets::named_button;
 use crate::app::{focus, menu};
 use crate::tr;
 
@@ -69,12 +70,12 @@ fn micro_step(cx: &ViewCx<'_>, ui: &mut Ui) {
         return;
     }
     let back = tr!(cx, "One micro-step back");
-    if button(ui, cx.shown > 0, Button::new("◀"), back, back).clicked() {
+    if named_button(ui, cx.shown > 0, Button::new("◀"), back, back).clicked() {
         cx.send(AppCommand::MicroBack);
     }
     ui.label(RichText::new(text).size(TEXT).color(cx.tokens.weak));
     let on = tr!(cx, "One micro-step on");
-    if button(ui, cx.is_partial() || lab.cursor() < lab.len(), Button::new("▶"), on, on).clicked() {
+    if named_button(ui, cx.is_partial() || lab.cursor() < lab.len(), Button::new("▶"), on, on).clicked() {
         cx.send(AppCommand::MicroStep);
     }
 }

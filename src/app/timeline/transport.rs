@@ -1,13 +1,14 @@
 //! The buttons: to the ends, a step each way, play, jumps, a bookmark.
 
-use egui::{Align2, Button, Color32, Rect, RichText, Shape, Stroke, Ui, Vec2, pos2, vec2};
+use egui::{Align2, Button, Rect, RichText, Stroke, Ui, Vec2, pos2, vec2};
 
-use super::button;
 use crate::app::actions::Action;
 use crate::app::focus;
+use crate::app::play_button;
 use crate::app::theme::{control, is_touch, wide};
-use crate::app::time::{TimeAction, TimeWish, bookmark_name, position};
+use crate::app::time::{TimeAction, bookmark_name, position};
 use crate::app::view::{AppCommand, ViewCx};
+use crate::app::widgets::named_button;
 use crate::tr;
 
 /// Below this width of the zone, in points, a step back is a sign alone.
@@ -27,25 +28,27 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     }
     // What a telephone has no room for is in the menu of jumps.
     let short = narrow && is_touch(ui.ctx());
-    if !short && button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked()
+    if !short
+        && named_button(ui, past, Button::new("|◀"), tr!(cx, "To the start"), tr!(cx, "To the start of time")).clicked()
     {
         cx.send(AppCommand::ToStart);
     }
     let back = if room < WORDS { "◀".to_owned() } else { format!("◀ {}", tr!(cx, "Back")) };
-    if button(ui, past, Button::new(back), tr!(cx, "Back one step"), tr!(cx, "One step back")).clicked() {
+    if named_button(ui, past, Button::new(back), tr!(cx, "Back one step"), tr!(cx, "One step back")).clicked() {
         cx.send(AppCommand::StepBack);
     }
     let label = RichText::new(format!("{} ▶", tr!(cx, "Step"))).color(if future { t.on_primary } else { t.weak });
     let fill = if future { t.primary } else { t.button };
-    if button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
+    if named_button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
         cx.send(AppCommand::Step);
     }
     if !short
-        && button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path")).clicked()
+        && named_button(ui, future, Button::new("▶|"), tr!(cx, "To the end"), tr!(cx, "To the end of the path"))
+            .clicked()
     {
         cx.send(AppCommand::ToEnd);
     }
-    play(cx, ui, past || future, short);
+    play_button::play_ui(cx, ui, past || future, short);
     if room >= JUMPS {
         pair(cx, ui, tr!(cx, "fault"), TimeAction::PreviousFault, Action::NextFault);
         pair(cx, ui, tr!(cx, "exit"), TimeAction::PreviousExit, Action::NextExit);
@@ -58,48 +61,9 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         true => tr!(cx, "Remove the bookmark here (B)"),
         false => tr!(cx, "Set a bookmark here (B)"),
     };
-    if button(ui, true, Button::new(star), tip, tip).clicked() {
+    if named_button(ui, true, Button::new(star), tip, tip).clicked() {
         cx.send(AppCommand::ToggleBookmark);
     }
-}
-
-/// Play or pause, and how fast.
-fn play(cx: &ViewCx<'_>, ui: &mut Ui, enabled: bool, short: bool) {
-    let (name, tip) = match cx.playing {
-        true => (tr!(cx, "Pause"), tr!(cx, "Time rests (K)")),
-        false => (tr!(cx, "Let time run"), tr!(cx, "Time goes on by itself (K)")),
-    };
-    let response = button(ui, enabled, Button::new(""), name, tip);
-    let color = if enabled { cx.tokens.strong } else { cx.tokens.weak };
-    icon(ui, response.rect, cx.playing, color);
-    if response.clicked() {
-        cx.send(AppCommand::Time(TimeWish::Play(!cx.playing)));
-    }
-    if short {
-        return;
-    }
-    let speed = cx.motion.speed();
-    let words = speed.words(cx.language());
-    let sign = RichText::new(speed.sign()).color(cx.tokens.text);
-    let tip = tr!(cx, "{speed}: slow, normal, fast in turn (Shift+K)", speed = words);
-    if button(ui, true, Button::new(sign), &words, &tip).clicked() {
-        cx.send(AppCommand::Time(TimeWish::Speed(speed.next())));
-    }
-}
-
-/// A triangle in a circle, or two bars: unlike the steps beside it.
-fn icon(ui: &Ui, rect: Rect, playing: bool, color: Color32) {
-    let (center, painter) = (rect.center(), ui.painter());
-    if playing {
-        for x in [-3.5, 3.5] {
-            let bar = Rect::from_center_size(center + vec2(x, 0.0), vec2(3.5, 12.0));
-            painter.rect_filled(bar, 1, color);
-        }
-        return;
-    }
-    painter.circle_stroke(center, 8.5, Stroke::new(1.5, color));
-    let corners = [vec2(-2.6, -4.2), vec2(4.6, 0.0), vec2(-2.6, 4.2)].map(|corner| center + corner);
-    painter.add(Shape::convex_polygon(corners.to_vec(), color, Stroke::NONE));
 }
 
 /// `◀ fault ▶`: to the last and to the next of a kind.
