@@ -251,6 +251,7 @@ const fn changes_what_is_shown(wish: &AppCommand) -> bool {
             | AppCommand::Show(_)
             | AppCommand::SetTheme(_)
             | AppCommand::SetTextScale(_)
+            | AppCommand::SetSides(_)
             | AppCommand::Notice(_)
             | AppCommand::Overlay(_)
             | AppCommand::Time(TimeWish::Speed(_) | TimeWish::Motion(_) | TimeWish::Rename(_) | TimeWish::Name(..))
@@ -269,6 +270,7 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         AppCommand::Show(screen) => view.screen = screen,
         AppCommand::OpenTab(tab) => (view.tab, view.screen) = (tab, Screen::Explore),
         AppCommand::SetDepth(depth) => view.depth = depth,
+        AppCommand::SetSides(sides) => view.sides = sides,
         AppCommand::OpenPage(page) => view.page = page,
         AppCommand::ToggleFull(base) => toggle(&mut view.full, base),
         AppCommand::ToggleFullLower(table) => toggle(&mut view.full_lower, table),

@@ -6,6 +6,7 @@ use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
 
 use super::lesson::spot_zone;
 use super::processor_strip::Rows;
+use super::sides::{self, Edge};
 use super::theme::{PAD, Tokens, control};
 use super::view::{AppCommand, Page, Screen, ViewCx};
 use super::widgets::segmented;
@@ -16,8 +17,6 @@ use crate::tr;
 pub const NARROW: f32 = 900.0;
 /// From this width on the processor strip fits in two rows; below it wraps.
 const TWO_ROWS: f32 = 1160.0;
-/// From this width on the side zones are wide.
-const ROOMY: f32 = 1500.0;
 
 /// Height of a bar with one row of controls.
 fn bar_height(ui: &Ui) -> f32 {
@@ -68,11 +67,7 @@ fn above(ui: &mut Ui, below: f32, frame: Frame, add: impl FnOnce(&mut Ui)) {
 
 fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     let t = cx.tokens;
-    let (left, right) = match width {
-        ROOMY.. => (264.0, 384.0),
-        TWO_ROWS.. => (244.0, 328.0),
-        _ => (236.0, 300.0),
-    };
+    let (left, right) = cx.view.sides.widths(width);
     bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
     let below = time_height(ui, false) + timeline::more_height(cx, ui, width - right - 2.0 * PAD - 10.0, false);
@@ -82,7 +77,7 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
 
 /// Memory, the stage and the drawer, in the order of the Tab key.
 fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, left: f32, right: f32) {
-    let t = cx.tokens;
+    let (t, room) = (cx.tokens, ui.max_rect());
     // A frame in another page has no room to spare: the tables are what it is for.
     if !cx.embedded {
         let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
@@ -93,6 +88,10 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, left: f32, right: f32) {
     let stage = fixed(Panel::left("stage"), width, ground).show_separator_line(false);
     stage.show(ui, |ui| stage::stage_ui(cx, ui));
     fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
+    if !cx.embedded {
+        sides::edge_ui(cx, ui, Edge::Memory, room);
+    }
+    sides::edge_ui(cx, ui, Edge::Drawer, room);
 }
 
 fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {

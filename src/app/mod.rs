@@ -36,6 +36,7 @@ mod processor_strip; // paging mode, bits, CR3, access composer
 mod role_card; // what a shadow page is
 mod share; // what a link tells of the window
 mod shot; // a PNG of the app
+mod sides; // how wide the zones beside the stage are
 pub mod stage; // the walk of one address through the tables
 mod store_row; // a store of any bytes, and a load
 pub mod tables; // the paging structures of a machine

@@ -13,6 +13,7 @@ use super::comparison::Comparison;
 use super::files::{ExportKind, FileWish, Files};
 use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
+use super::sides::Sides;
 use super::stage::lower::TableId;
 use super::tables::Structures;
 use super::theme::Tokens;
@@ -236,6 +237,8 @@ pub enum AppCommand {
     SetLanguage(Language),
     /// Size of all text and controls; 1 is the standard.
     SetTextScale(f32),
+    /// How wide the zones beside the stage are.
+    SetSides(Sides),
     /// How deep explanations go.
     SetDepth(Depth),
     /// The same commands on another engine.
@@ -456,6 +459,8 @@ pub struct ViewState {
     pub full_lower: Vec<TableId>,
     /// Size of all text and controls.
     pub text_scale: f32,
+    /// How wide the zones beside the stage are.
+    pub sides: Sides,
     /// The theme that was chosen; `None` follows the system.
     pub theme: Option<Theme>,
     /// The language of the screen.
@@ -488,6 +493,7 @@ impl ViewState {
             full: Vec::new(),
             full_lower: Vec::new(),
             text_scale: 1.0,
+            sides: Sides::default(),
             theme: None,
             language: Language::default(),
             depth: Depth::default(),
@@ -501,8 +507,8 @@ impl ViewState {
     /// The same view with the settings of another one: what belongs to the person, not to what is open.
     #[must_use]
     pub fn with_settings_of(self, other: &Self) -> Self {
-        let Self { text_scale, theme, language, depth, .. } = *other;
-        Self { text_scale, theme, language, depth, ..self }
+        let Self { text_scale, sides, theme, language, depth, .. } = *other;
+        Self { text_scale, sides, theme, language, depth, ..self }
     }
 }
 

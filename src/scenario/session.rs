@@ -169,10 +169,10 @@ impl Session {
         }
     }
 
-    /// How many steps there are: those of the file, and what was given after them.
+    /// How many steps there are up to the last command of the path, as [`Session::step_number`] counts.
     #[must_use]
     pub fn step_count(&self) -> usize {
-        self.scenario.steps.len().max(self.step_number(self.lab.len()))
+        self.step_number(self.lab.len())
     }
 
     /// The captions that belong to the command before the cursor: those that stand right before it,

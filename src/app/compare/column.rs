@@ -279,7 +279,7 @@ impl Line<'_> {
         let font = theme::plain(size);
         painter.text(pos2(rect.left() + indent, middle), Align2::LEFT_CENTER, number, font.clone(), t.weak);
         let (left, right) = (rect.left() + indent + if tight { 21.0 } else { 30.0 }, rect.right() - margin);
-        let main = cut(ui.painter(), self.main, font.clone(), t.strong, right - left);
+        let main = fit(ui.painter(), self.main, [font.clone(), theme::plain(SMALL)], t.strong, right - left);
         let rest = right - left - main.size().x - 14.0;
         painter.galley(pos2(left, middle - 0.5 * main.size().y), main, t.strong);
         // What it is about stands beside it where most of it can be read.

@@ -15,13 +15,16 @@ pub mod transport; // time
 mod wish; // what the view asks for
 pub mod words; // rows into words
 
-use egui::{Align, Button, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{Align, Button, Color32, Galley, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
 use super::focus;
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::{button, segmented};
 use crate::engine::EngineConfig;
+use crate::scenario::Caption;
 use crate::{tr, word};
 
 pub use runs::Runs;
@@ -77,46 +80,71 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], paged: bool) 
         3 => word!("Same commands, three engines"),
         _ => word!("Same commands, four engines"),
     });
+    let message = match (&cx.view.notice, &cx.view.said) {
+        (Some(notice), _) => Some((notice.as_str(), t.fault.text)),
+        (None, Some(said)) => Some((said.as_str(), t.shadow.text)),
+        (None, None) => None,
+    };
     let row = vec2(ui.available_width(), theme::control(ui) + 2.0);
-    ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+    let beside = ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         add_ui(cx, ui, engines);
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let title_row = ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.label(RichText::new(title).font(theme::bold(size)).color(t.strong));
-            if !paged {
-                ui.add_space(8.0);
-                subtitle_ui(cx, ui);
+            if paged {
+                return false;
             }
+            ui.add_space(8.0);
+            let fits =
+                |(text, color): (&str, _)| text_of(ui, text, color, f32::INFINITY).size().x < ui.available_width();
+            let beside = message.filter(|message| fits(*message));
+            let (text, color) = beside.unwrap_or((subtitle(cx), t.weak));
+            ui.add(egui::Label::new(RichText::new(text).font(theme::plain(TEXT)).color(color)).truncate());
+            beside.is_some()
         });
+        title_row.inner
     });
     if paged {
-        subtitle_ui(cx, ui);
+        ui.label(RichText::new(subtitle(cx)).font(theme::plain(TEXT)).color(t.weak));
+    }
+    below_ui(cx, ui, message.filter(|_| !beside.inner));
+}
+
+/// Below the headline, in whole: a message that has no room beside it, or what the scenario says of this
+/// moment. All that it says at any moment has the same room, so that nothing jumps from step to step.
+fn below_ui(cx: &ViewCx<'_>, ui: &mut Ui, message: Option<(&str, Color32)>) {
+    let (width, weak) = (ui.available_width(), cx.tokens.weak);
+    let words = |caption: &Caption| caption.text.get(cx.language().id()).to_owned();
+    let told = |text: &str, color| text_of(ui, text, color, width);
+    let highest = cx.session.captions.iter().map(|caption| told(&words(caption), weak).size().y);
+    let highest = highest.fold(0.0, f32::max);
+    let shown = match message {
+        Some((text, color)) => Some(told(text, color)),
+        None => cx.session.caption_in_force().map(|caption| told(&words(caption), weak)),
+    };
+    let height = shown.as_ref().map_or(0.0, |galley| galley.size().y).max(highest);
+    if height > 0.0 {
+        let (rect, response) = ui.allocate_exact_size(vec2(width, height + 4.0), egui::Sense::hover());
+        if let Some(galley) = shown {
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, galley.text()));
+            ui.painter().galley(rect.min + vec2(0.0, 2.0), galley, weak);
+        }
     }
 }
 
-fn subtitle_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let t = cx.tokens;
-    let (text, color) = match (&cx.view.notice, &cx.view.said) {
-        (Some(notice), _) => (notice.clone(), t.fault.text),
-        (None, Some(said)) => (said.clone(), t.shadow.text),
-        (None, None) => (subtitle(cx), t.weak),
-    };
-    ui.add(egui::Label::new(RichText::new(&text).font(theme::plain(TEXT)).color(color)).truncate());
+fn text_of(ui: &Ui, text: &str, color: Color32, width: f32) -> Arc<Galley> {
+    ui.painter().layout(text.to_owned(), theme::plain(TEXT), color, width)
 }
 
-/// What is going on, and what is lit.
-fn subtitle(cx: &ViewCx<'_>) -> String {
+/// What is lit.
+fn subtitle(cx: &ViewCx<'_>) -> &'static str {
     let columns = cx.runs.columns();
     let same = columns.iter().all(|column| !column.lit.contains(&true));
-    let what = match () {
+    match () {
         () if cx.session.lab.is_empty() => tr!(cx, "no command yet"),
         () if columns.is_empty() => tr!(cx, "the engines are on their way"),
         () if cx.command().is_none() => tr!(cx, "before the first command"),
         () if same => tr!(cx, "all of them do the same here"),
         () => tr!(cx, "only differences are lit"),
-    };
-    match cx.session.caption_in_force() {
-        Some(caption) => format!("{} · {what}", caption.text.get(cx.language().id()).trim_end_matches(['.', '。'])),
-        None => what.to_owned(),
     }
 }
 

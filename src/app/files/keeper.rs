@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{Answer, Files, StateRef};
 use crate::app::platform::{Arrival, Inbox, Platform};
+use crate::app::sides::Sides;
 use crate::app::time::motion::Preference;
 use crate::app::{App, Theme};
 use crate::engine::EngineConfig;
@@ -34,6 +35,7 @@ const WELCOMED: &str = "welcomed";
 const MOTION: &str = "motion";
 const THEME: &str = "theme";
 const DEPTH: &str = "depth";
+const SIDES: &str = "sides";
 
 type AnyRing = Ring<Box<dyn Storage + Send>>;
 
@@ -196,6 +198,7 @@ impl App {
         if let Some(depth) = text(DEPTH).as_deref().and_then(Depth::by_id) {
             self.view.depth = depth;
         }
+        self.view.sides = text(SIDES).map_or_else(Sides::default, |sides| Sides::parse(&sides));
         self.view.theme = text(THEME).as_deref().and_then(Theme::by_id);
         self.files.welcomed = text(WELCOMED).is_some();
     }
@@ -207,6 +210,7 @@ impl App {
             (TEXT_SCALE, self.view.text_scale.to_string()),
             (MOTION, self.motion.preference().id().to_owned()),
             (DEPTH, self.view.depth.id().to_owned()),
+            (SIDES, self.view.sides.text()),
         ];
         if let Some(theme) = self.view.theme {
             settings.push((THEME, theme.id().to_owned()));

@@ -191,6 +191,7 @@ impl App {
                 | AppCommand::Pan(..)
                 | AppCommand::SetTheme(_)
                 | AppCommand::SetTextScale(_)
+                | AppCommand::SetSides(_)
                 | AppCommand::Select(_)
                 | AppCommand::ToggleFull(_)
                 | AppCommand::ToggleFullLower(_)
