@@ -14,6 +14,8 @@ use crate::arch::{Level, pdpte};
 
 /// How far from the cards arrows run where levels stand below each other, in points.
 const GUTTER: f32 = 9.0;
+/// Length of a head where the way runs straight for long enough, in points.
+const HEAD: f32 = 11.0;
 /// Length of the ghost's head, in points.
 const GHOST_HEAD: f32 = 9.0;
 
@@ -57,6 +59,8 @@ enum Manner {
 enum Side {
     Guest,
     Lower,
+    /// Between the halves, from a cache to a table.
+    Between,
 }
 
 impl Arrows {
@@ -139,7 +143,7 @@ impl Arrows {
             && let Some(to) = self.at(next.level)
         {
             let manner = if path.recorded && next.reach == Reach::Read { Manner::Taken } else { Manner::No };
-            self.arrow(look, ui, (10 + level.0, Side::Guest), (from, to), manner, color);
+            self.arrow(look, ui, (10 + level.0, Side::Between), (from, to), manner, color);
         }
         let target = self.host.filter(|_| look.stage.lower.is_some()).or(self.page);
         if let (Some(Hit::Tlb(_)), true, Some(hit), Some(page)) = (path.hit, path.arrived, self.tlb_hit, target) {
@@ -164,7 +168,7 @@ impl Arrows {
     ) {
         let points = route(look, ends, 1.0, side);
         let (soft, lane) = match side {
-            _ if (10..20).contains(&key) => (look.t().guest.edge, trail::CACHE),
+            Side::Between => (look.t().guest.edge, trail::CACHE),
             Side::Guest => (look.t().guest.edge, trail::GUEST),
             Side::Lower => (look.t().shadow.edge, trail::LOWER),
         };
@@ -230,9 +234,14 @@ fn route(look: &Look<'_>, (from, to): (Anchor, Anchor), part: f32, side: Side) -
     let (a, b, out) = match side {
         Side::Guest => (from.left, to.left, -GUTTER),
         Side::Lower => (from.right, to.right, GUTTER),
+        Side::Between => (from.left, to.right, -GUTTER),
     };
     // Wide cards end where narrow ones do not: the outer one decides where the way runs.
-    let x = if side == Side::Guest { a.x.min(b.x) } else { a.x.max(b.x) } + out;
+    let x = match side {
+        Side::Guest => a.x.min(b.x),
+        Side::Lower => a.x.max(b.x),
+        Side::Between => a.x,
+    } + out;
     let corners = [a, pos2(x, a.y), pos2(x, b.y), b];
     let lengths: Vec<f32> = corners.windows(2).map(|pair| pair[0].distance(pair[1])).collect();
     let mut left = part * lengths.iter().sum::<f32>();
@@ -252,11 +261,21 @@ fn route(look: &Look<'_>, (from, to): (Anchor, Anchor), part: f32, side: Side) -
 
 /// A line that ends in a head; the line stops short so that the head's tip stays sharp.
 pub(super) fn stroke(ui: &Ui, points: &[Pos2], color: Color32, width: f32) {
-    const HEAD: f32 = 11.0;
     let Some(tip) = points.last() else { return };
-    let body: Vec<Pos2> = points.iter().copied().filter(|p| p.distance(*tip) > 0.6 * HEAD).collect();
-    if body.len() > 1 {
+    let head = HEAD.min(0.75 * run_in(points));
+    let mut body: Vec<Pos2> = points.iter().copied().filter(|p| p.distance(*tip) > 0.6 * head).collect();
+    if let Some(last) = body.last().copied() {
+        body.push(*tip - 0.6 * head * (*tip - last).normalized());
         ui.painter().line(body, Stroke::new(width, color));
     }
-    paint::arrow_head(ui.painter(), points, HEAD, color);
+    paint::arrow_head(ui.painter(), points, head, color);
+}
+
+/// How far a way runs straight on to its end, in points.
+fn run_in(points: &[Pos2]) -> f32 {
+    let Some(tip) = points.last() else { return 0.0 };
+    let far = points.iter().rev().find(|point| point.distance(*tip) > 1.0);
+    let Some(along) = far.map(|point| (*tip - *point).normalized()) else { return 0.0 };
+    let straight = |point: &&Pos2| (*tip - **point).dot(along) > 0.9 * point.distance(*tip);
+    points.iter().rev().skip(1).take_while(straight).last().map_or(0.0, |point| point.distance(*tip))
 }

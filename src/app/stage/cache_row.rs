@@ -162,8 +162,15 @@ fn pcid(pcid: u16) -> String {
 fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line], on: bool) -> (Option<Anchor>, f32) {
     let (t, m) = (look.t(), look.m());
     let fit = (((room.height() - m.head - 2.0) / m.row) as usize).max(1);
-    let shown = lines.len().clamp(1, fit);
+    // What is hit or new stands first; a line below says that there is more to scroll to.
+    let more = lines.len() > fit && fit > 1;
+    let shown = if more { fit - 1 } else { lines.len().clamp(1, fit) };
     let rect = paint::top_of(room, m.head + shown as f32 * m.row + 1.0);
+    if more {
+        let words = tr!(look.cx, "and {count} more", count = lines.len() - shown);
+        let at = pos2(rect.left() + m.pad, rect.bottom() + 0.5 * m.row);
+        paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.weak, rect.width());
+    }
     paint::card_body(ui.painter(), t, rect);
     let head = Rect::from_min_size(rect.min, vec2(rect.width(), m.head));
     paint::card_head(ui.painter(), head, &t.hit);
@@ -209,7 +216,7 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     let name = parts.join(tr!(look.cx, ", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let painter = ui.painter();
-    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    painter.hline(rect.x_range().shrink(1.0), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let inner = rect.shrink2(vec2(1.0, 0.0));
     let about = line.select.and_then(hover::Pointed::of_selection);
     if let Some(about) = about.filter(|_| response.hovered()) {
@@ -255,9 +262,15 @@ fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
     let target_width = (target.chars().count() as f32) * 0.6 * m.small;
     let key_room = (end - at.x - target_width - 0.6 * m.pad).max(2.0 * m.small);
     let fits = line.key.len() as f32 * 0.6 * m.small <= key_room;
-    // Of indices that have no room the last one says most.
+    // Of what has no room the end says most: the last of several indices, the last digits of a page.
     let key = match line.key.rsplit_once('.') {
         Some((_, last)) if !fits => format!("…{last}"),
+        None if !fits => {
+            let digits = ((key_room / (0.6 * m.small)) as usize).saturating_sub(1).max(2);
+            let digit = |c: &char| c.is_ascii_hexdigit();
+            let plain: Vec<char> = line.key.trim_start_matches("0x").chars().filter(digit).collect();
+            format!("…{}", plain[plain.len().saturating_sub(digits)..].iter().collect::<String>())
+        }
         _ => line.key.clone(),
     };
     let key = paint::text_within(painter, at, Align2::LEFT_CENTER, key, mono(m.small), t.strong, key_room);

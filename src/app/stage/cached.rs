@@ -89,7 +89,7 @@ fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
     (hop.value & P != 0 && !large).then(|| entry::frame_4k(hop.value, &machine.cpu.model))
 }
 
-/// The TLB, what answers for the address in view first.
+/// The TLB, what answers for the address in view first, then what is new.
 #[must_use]
 pub fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
     let machine = inputs.machine;
@@ -109,7 +109,7 @@ pub fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
         new: !inputs.before.tlb.entries().any(|old| old == entry),
     };
     let mut rows: Vec<TlbRow> = machine.tlb.entries().map(row).collect();
-    rows.sort_by_key(|row| (!row.hit, row.entry.page, row.entry.pcid));
+    rows.sort_by_key(|row| (!row.hit, !row.new, row.entry.page, row.entry.pcid));
     rows
 }
 

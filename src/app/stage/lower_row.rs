@@ -6,6 +6,7 @@ use egui::{
 };
 
 use super::arrows::Arrows;
+use super::layout::Metrics;
 use super::letters::letters_ui;
 use super::lower::{HostCard, Lower, LowerCard, LowerEntry, LowerRow, Mark, RootCard, TableId};
 use super::path::Reach;
@@ -126,9 +127,10 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, at: Rect, fit: usize)
     if full {
         anchor = full_list_ui(look, ui, card, body);
     } else {
+        let brief = is_brief(look, ui, card, rect.width());
         for (i, row) in visible(&card.rows, lines).enumerate() {
             let line = paint::at(rect.x_range(), body.top() + i as f32 * m.row, m.row);
-            let crossed = row_ui(look, ui, card, row, line);
+            let crossed = row_ui(look, ui, (card, brief), row, line);
             anchor = anchor.or(crossed);
         }
     }
@@ -143,16 +145,31 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, at: Rect, fit: usize)
     (anchor, rect)
 }
 
-fn row_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, row: &LowerRow, line: Rect) -> Option<Anchor> {
+/// Where the words of a run begin, in points from the left.
+fn run_indent(m: &Metrics) -> f32 {
+    if m.wordy { 1.8 * m.pad } else { m.pad }
+}
+
+/// Whether the runs of a table are told in short: where one has no room for its words, none has them.
+fn is_brief(look: &Look<'_>, ui: &Ui, card: &LowerCard, width: f32) -> bool {
+    let m = look.m();
+    let room = width - run_indent(m) - 0.5 * m.pad;
+    card.rows.iter().any(|row| match row {
+        LowerRow::Run { words, .. } => paint::width(ui.painter(), words, &plain(m.small)) > room,
+        LowerRow::Entry(_) => false,
+    })
+}
+
+fn row_ui(look: &Look<'_>, ui: &Ui, (card, brief): (&LowerCard, bool), row: &LowerRow, line: Rect) -> Option<Anchor> {
     let t = look.t();
-    ui.painter().hline(line.x_range(), line.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    ui.painter().hline(line.x_range().shrink(1.0), line.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     match row {
         LowerRow::Entry(entry) => {
             entry_ui(look, ui, card, entry, line);
             entry.walked.map(|_| Anchor::of(line, line))
         }
         LowerRow::Run { words, short, .. } => {
-            run_ui(look, ui, card, (words, short), line);
+            run_ui(look, ui, card, (if brief { short } else { words }, short), line);
             None
         }
     }
@@ -174,7 +191,7 @@ fn full_list_ui(look: &Look<'_>, ui: &mut Ui, card: &LowerCard, body: Rect) -> O
             for index in range {
                 let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                 let Some(entry) = Lower::entry(look.inputs, &look.stage.path, card, index) else { continue };
-                let crossed = row_ui(look, ui, card, &LowerRow::Entry(entry), rect);
+                let crossed = row_ui(look, ui, (card, false), &LowerRow::Entry(entry), rect);
                 if crossed.is_some() && body.contains(rect.center()) {
                     anchor = crossed;
                 }
@@ -285,7 +302,7 @@ fn run_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, (words, short): (&str, &st
     let response = ui.interact(rect, ui.scope_id().with(("lower run", card.id, words)), Sense::click());
     let name = tr!(look.cx, "{what}, list every entry", what = format!("{} {words}", card.title));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-    let at = rect.left_center() + vec2(if m.wordy { 1.8 } else { 1.0 } * m.pad, 0.0);
+    let at = rect.left_center() + vec2(run_indent(m), 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
     let ways = [words, short, short.split(' ').next().unwrap_or(short)];
     let shown = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
@@ -350,7 +367,7 @@ fn entry_text(look: &Look<'_>, ui: &Ui, entry: &LowerEntry, rect: Rect) {
     let color = if entry.walked.is_some() { t.strong } else { t.weak };
     painter.text(pos2(index_right, mid), Align2::RIGHT_CENTER, entry.id.index, mono(m.font), color);
     let right = pos2(rect.right() - m.pad, mid);
-    let at = pos2(index_right + 0.9 * digit, mid);
+    let at = pos2(index_right + if m.wordy { 0.9 } else { 0.6 } * digit, mid);
     match entry.target {
         Some(frame) => {
             let color = if entry.changed & !0xfff != 0 { t.changed.text } else { t.strong };
@@ -418,7 +435,7 @@ fn slot_ui(look: &Look<'_>, ui: &Ui, index: usize, slot: &super::lower::RootSlot
     let name = tr!(look.cx, "{what}: {why}", what = format!("pae_root {index}"), why = target);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let painter = ui.painter();
-    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    painter.hline(rect.x_range().shrink(1.0), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let inner = rect.shrink2(vec2(1.0, 0.0));
     match walked {
         Some(Reach::Read) => painter.rect_filled(inner, 0, t.selected),

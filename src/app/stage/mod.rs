@@ -38,6 +38,7 @@ use history::{History, HistoryCache};
 use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
 pub use paint::hatch;
+use table_card::Heads;
 
 /// How far the stage can be zoomed out and in.
 pub const ZOOMS: std::ops::RangeInclusive<f32> = 0.1..=3.0;
@@ -52,6 +53,7 @@ struct Look<'a> {
     stage: &'a Stage,
     layout: &'a Layout,
     history: &'a History,
+    heads: Heads,
 }
 
 impl Look<'_> {
@@ -190,7 +192,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     };
     let stage = Stage::new(&inputs);
     let history = history(cx, ui, stage.mode);
-    let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history };
+    let heads = Heads::of(ui.painter(), &stage, layout);
+    let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history, heads };
     ribbon::ribbon_ui(&look, ui);
     let mut arrows = arrows::Arrows::default();
     if let Some(card) = &stage.pdptes {
@@ -217,9 +220,9 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         Some(lower) => lower_row::lower_row_ui(&look, ui, lower, &mut arrows),
         None => cache_row::cache_row_ui(&look, ui, &mut arrows),
     }
-    // After the rails, which they interrupt.
-    labels(&look, ui);
     arrows.draw(&look, ui);
+    // After the rails and arrows, which they interrupt.
+    labels(&look, ui);
 }
 
 /// The guest entry that a shadow entry mirrors.
@@ -294,9 +297,9 @@ fn labels(look: &Look<'_>, ui: &Ui) {
         None if layout.stacked => (tr!(look.cx, "Cached"), t.hit.text),
         None => (tr!(look.cx, "Cached — what the processor remembers of it"), t.hit.text),
     };
-    let rails = look.stage.lower.as_ref().is_some_and(|lower| lower.rails.iter().any(|rail| rail.nested.is_empty()));
+    let rails = matches!(look.cx.vm, AnyVm::Shadow(_));
     if rails && !layout.stacked {
-        // At the end: rails go down at the left of their columns, and the last column has none.
+        // At the end, whether rails are there or not: rails go down at the left of their columns, and the last column has none.
         let at = pos2(layout.page().right(), layout.lower_label.y);
         label_at(at, Align2::RIGHT_CENTER, lower, color, layout.size.x - 2.0 * m.pad);
     } else {

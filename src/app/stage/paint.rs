@@ -78,11 +78,16 @@ pub fn top_of(room: Rect, height: f32) -> Rect {
     at(room.x_range(), room.top(), height)
 }
 
+/// The width of a text on one line, in points.
+#[must_use]
+pub fn width(painter: &Painter, text: &str, font: &FontId) -> f32 {
+    painter.layout_no_wrap(text.to_owned(), font.clone(), Color32::WHITE).size().x
+}
+
 /// The first of several ways to say something that is at most `width` wide; else the last.
 #[must_use]
 pub fn first_that_fits<'a, S: AsRef<str>>(painter: &Painter, ways: &'a [S], font: &FontId, width: f32) -> &'a str {
-    let fits =
-        |way: &&S| painter.layout_no_wrap(way.as_ref().to_owned(), font.clone(), Color32::WHITE).size().x <= width;
+    let fits = |way: &&S| self::width(painter, way.as_ref(), font) <= width;
     ways.iter().find(fits).or(ways.last()).map_or("", AsRef::as_ref)
 }
 

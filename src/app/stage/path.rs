@@ -139,13 +139,39 @@ impl Path {
         }
         let end = end.unwrap_or_else(|| prospective_end(machine, pdptes, gva, &access));
         let large = large_page(machine, &hops);
-        Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit, large }
+        let path = Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit, large };
+        Self { end: path.guest_page(machine), ..path }
+    }
+
+    /// The end, with the page that the guest mapped: a hypervisor translates a large page in the pieces that its
+    /// host frames come in, and events tell of the piece.
+    fn guest_page(&self, machine: &Machine) -> End {
+        let (Some(large), Some(last), Some(gpa)) = (self.large, self.hops.last(), self.gpa()) else { return self.end };
+        let cpu = &machine.cpu;
+        let base = entry::page_base(cpu.mode(), last.level, last.value, &cpu.model);
+        // After a hit the entry in memory may be another one by now.
+        if gpa.0 & !((1 << large) - 1) == base.0 { End::Page { base, shift: large } } else { self.end }
     }
 
     /// The entry of a level, if the path comes that far.
     #[must_use]
     pub fn hop(&self, level: Level) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.level == level)
+    }
+
+    /// Whether a walk begins: of a non-canonical address none does.
+    #[must_use]
+    pub const fn begins(&self) -> bool {
+        !matches!(self.end, End::Fault { reason: FaultReason::NonCanonical { .. }, .. })
+    }
+
+    /// The tables on the path, by level from the top; where no walk begins, the one that it would begin in.
+    #[must_use]
+    pub fn tables(&self, machine: &Machine) -> Vec<(Level, Gpa)> {
+        match self.begins() {
+            true => self.hops.iter().map(|hop| (hop.level, hop.table)).collect(),
+            false => vec![(Level(machine.cpu.mode().top_level()), machine.cpu.paging.root)],
+        }
     }
 
     /// The guest-physical address reached, where the path ends in a page.

@@ -62,7 +62,7 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anch
         }
         y += m.row;
     }
-    ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    ui.painter().hline(rect.x_range().shrink(1.0), y, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let ways: &[&str] = match card.registers {
         true => &[tr!(look.cx, "32 of 4096 bytes in its page"), tr!(look.cx, "32 of 4096 bytes")],
         false => &[tr!(look.cx, "read at each walk")],
@@ -118,15 +118,19 @@ fn row_ui(look: &Look<'_>, ui: &Ui, grid: &Grid, row: &PdpteRow, rect: Rect, reg
 fn paint_back(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect) {
     let t = look.t();
     let painter = ui.painter();
-    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    painter.hline(rect.x_range().shrink(1.0), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let inner = rect.shrink2(vec2(1.0, 0.0));
     let walked = row.walked.is_some_and(|reach| reach != Reach::Cached);
     if row.fault.is_some() {
         painter.rect_filled(inner, 0, t.fault.tint);
-    } else if row.status == PdpteStatus::Stale {
-        painter.rect_filled(inner, 0, t.stale.tint.gamma_multiply(0.6));
+    }
+    if row.status == PdpteStatus::Stale {
+        // Of a stale register that ends the walk the ground is the fault's, and the hatching stays.
+        if row.fault.is_none() {
+            painter.rect_filled(inner, 0, t.stale.tint.gamma_multiply(0.6));
+        }
         paint::hatch(painter, inner, t.stale.line.gamma_multiply(0.22), 14.0, 5.0);
-    } else if walked {
+    } else if walked && row.fault.is_none() {
         let soft = if row.walked == Some(Reach::Read) { 1.0 } else { 0.5 };
         painter.rect_filled(inner, 0, t.selected.gamma_multiply(soft));
     }

@@ -99,10 +99,17 @@ fn label(look: &Look<'_>, ui: &Ui, lower: &Lower, rail: &Rail, joined: bool) {
     // It may use the gap beside it, and the next column where nothing joins the halves there.
     let next = Level(rail.level.0.saturating_sub(1));
     let free = next.0 > 0 && lower.rail(next).is_none();
-    let right = if free { look.layout.guest(next).right() } else { room.right() + 14.0 };
+    let beside = look.layout.guest(next);
+    let right = match free {
+        true => beside.right(),
+        false if next.0 > 0 => (room.right() + 14.0).min(beside.left() - 6.0),
+        false => room.right() + 14.0,
+    };
     let width = right - x;
     let at = pos2(x, y);
-    let ways = [rail.words.as_str(), rail.words.split(" · ").next().unwrap_or_default()];
+    // What comes before a dot or a colon can stand alone.
+    let first = |ends: &[char]| rail.words.split(ends).next().unwrap_or_default().trim_end();
+    let ways = [rail.words.as_str(), first(&['·']), first(&['·', ':', '：'])];
     let words = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), width);
     let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), color, width);
     let response = ui.interact(shown.expand(2.0), ui.scope_id().with(("rail", rail.level.0)), Sense::hover());

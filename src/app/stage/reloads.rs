@@ -127,7 +127,7 @@ fn operation_ui(look: &Look<'_>, ui: &Ui, operation: Operation, rect: Rect) {
     let action = tr!(look.cx, "{what}: {answer}. Perform it", what = name, answer = answer);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &action));
     let painter = ui.painter();
-    painter.hline(rect.x_range(), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    painter.hline(rect.x_range().shrink(1.0), rect.top(), Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     if response.hovered() {
         painter.rect_filled(rect.shrink2(vec2(1.0, 0.0)), 0, t.button_hover);
     }

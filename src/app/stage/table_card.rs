@@ -1,13 +1,15 @@
 //! A table as a card: head, rows, runs; and the page at the end of the path.
 
 use egui::{
-    Align2, Color32, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, CornerRadius, Painter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
 };
 
-use super::letters::letters_ui;
-use super::model::{self, Entry, Inputs, Row, TableCard};
+use super::layout::{Layout, Metrics};
+use super::letters::{self, letters_ui};
+use super::model::{self, Entry, Inputs, Row, Stage, TableCard};
 use super::path::Reach;
+use super::rows::Letter;
 use super::{Anchor, Look, paint, rows, words};
 use crate::app::focus;
 use crate::app::hover::{self, Pointed};
@@ -18,6 +20,65 @@ use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode, TableMemory as _};
 use crate::explain::Depth;
 use crate::tr;
+
+/// How the heads of the guest's tables say where they lie: all in the same way, the longest that all have room for.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    number: HeadNumber,
+    /// Locks are written `⊘ W`.
+    lock_word: bool,
+}
+
+/// A frame number in a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeadNumber {
+    Worded,
+    Padded,
+    Bare,
+    None,
+}
+
+impl HeadNumber {
+    const ALL: [Self; 4] = [Self::Worded, Self::Padded, Self::Bare, Self::None];
+
+    fn text(self, base: Gpa) -> String {
+        match self {
+            Self::Worded => format!("gfn {}", words::gfn(base)),
+            Self::Padded => words::gfn(base),
+            Self::Bare => format!("{:#x}", base.gfn().0),
+            Self::None => String::new(),
+        }
+    }
+}
+
+/// The word of a lock, in full and in short.
+const LOCK: [&str; 2] = ["⊘ W", "⊘"];
+
+impl Heads {
+    /// Of the tables on the stage.
+    pub fn of(painter: &Painter, stage: &Stage, layout: &Layout) -> Self {
+        let m = &layout.metrics;
+        let cards = || stage.tables.iter().filter_map(|card| Some((card, card.base?)));
+        let room = |card: &TableCard, lock: &str| {
+            let name = paint::width(painter, Mode::table_name(card.level), &bold(m.font));
+            let lock = if card.locked { lock_width(painter, lock, m) + 0.5 * m.pad } else { 0.0 };
+            layout.guest(card.level).width() - 2.2 * m.pad - name - lock
+        };
+        let fits = |number: HeadNumber, lock: &str| {
+            cards().all(|(card, base)| number.text(base).len() as f32 * 0.6 * m.small <= room(card, lock))
+        };
+        let [full, short] = LOCK;
+        let fitting = |lock: &str| HeadNumber::ALL.into_iter().find(|number| fits(*number, lock));
+        // A number that says what it is goes before the word of the lock, whose sign is enough.
+        let worded = fitting(full).filter(|number| *number != HeadNumber::None);
+        let number = worded.or_else(|| fitting(short)).unwrap_or(HeadNumber::None);
+        Self { number, lock_word: worded.is_some() }
+    }
+}
+
+fn lock_width(painter: &Painter, word: &str, m: &Metrics) -> f32 {
+    paint::width(painter, word, &bold(m.small - 1.0)) + 0.8 * m.small
+}
 
 /// Draws a table in its column; where the path crosses it, if it does, and its lower end.
 pub fn table_card_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard) -> (Option<Anchor>, f32) {
@@ -62,9 +123,10 @@ fn present_table(
         full_list(look, ui, card, base, body)
     } else {
         let mut anchor = None;
+        let style = style(look, ui, card, rect.width());
         for (i, row) in card.rows.iter().enumerate() {
             let line = Rect::from_min_size(body.min + vec2(0.0, i as f32 * m.row), vec2(rect.width(), m.row));
-            let crossed = row_ui(look, ui, card, base, row, line);
+            let crossed = row_ui(look, ui, (card, base, style), row, line);
             anchor = anchor.or(crossed);
         }
         anchor
@@ -118,13 +180,9 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
     let left = rect.left_center() + vec2(m.pad, 0.0);
     let title = paint::text(ui.painter(), left, Align2::LEFT_CENTER, name, bold(m.font), t.guest.text);
     let at = title.right_center() + vec2(0.8 * m.pad, 0.0);
-    let lock = if card.locked { 1.9 * m.small + 0.5 * m.pad } else { 0.0 };
-    let room = rect.right() - at.x - 0.4 * m.pad - lock;
-    let (short, bare) = (words::gfn(base), format!("{:x}", base.gfn().0));
-    let ways = [format!("gfn {short}"), short, bare];
-    let number = paint::first_that_fits(ui.painter(), &ways, &mono(m.small), room);
+    let (number, room) = (look.heads.number.text(base), rect.right() - at.x);
     let shown = paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, number, mono(m.small), t.guest.text, room);
-    let head = if card.locked { lock_ui(look, ui, (card.level, base), rect, shown.right()) } else { rect };
+    let head = if card.locked { lock_ui(look, ui, (card.level, base), rect) } else { rect };
     list_toggle(look, ui, card, base, head, shown.right(), full);
     if response.hovered() {
         hover::point_at(ui, Pointed { entry: None, frame: Some(base.gfn()) });
@@ -143,11 +201,11 @@ fn head(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, rect: Rect, f
 }
 
 /// The mark of a frame from which the hypervisor has taken W; what is left of the head.
-fn lock_ui(look: &Look<'_>, ui: &Ui, (level, base): (Level, Gpa), head: Rect, taken: f32) -> Rect {
+fn lock_ui(look: &Look<'_>, ui: &Ui, (level, base): (Level, Gpa), head: Rect) -> Rect {
     let (t, m) = (look.t(), look.m());
-    let word = if head.right() - taken > 3.6 * m.small { "⊘ W" } else { "⊘" };
+    let word = LOCK[usize::from(!look.heads.lock_word)];
     let galley = ui.painter().layout_no_wrap(word.to_owned(), bold(m.small - 1.0), t.guest.text);
-    let size = vec2(galley.size().x + 0.8 * m.small, 0.7 * head.height());
+    let size = vec2(lock_width(ui.painter(), word, m), 0.7 * head.height());
     let rect = Rect::from_center_size(pos2(head.right() - 0.5 * m.pad - 0.5 * size.x, head.center().y), size);
     let response = ui.interact(rect, ui.scope_id().with(("lock", level.0, base.0)), Sense::hover());
     let words =
@@ -201,6 +259,7 @@ fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Re
     if !opened {
         area = area.vertical_scroll_offset((card.walked as f32 - 2.0).max(0.0) * m.row);
     }
+    let style = style(look, ui, card, body.width());
     let mut anchor = None;
     ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.level.0, base.0)), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
@@ -208,7 +267,7 @@ fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Re
             for index in range {
                 let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
                 let entry = model::entry(look.inputs, &look.stage.path, card.level, base, card.leaf_bit, index);
-                let crossed = row_ui(look, ui, card, base, &Row::Entry(entry), rect);
+                let crossed = row_ui(look, ui, (card, base, style), &Row::Entry(entry), rect);
                 if crossed.is_some() && body.contains(rect.center()) {
                     anchor = crossed;
                 }
@@ -218,14 +277,102 @@ fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Re
     anchor
 }
 
-fn row_ui(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, row: &Row, rect: Rect) -> Option<Anchor> {
-    ui.painter().hline(rect.x_range(), rect.top(), Stroke::new(1.0, look.t().border.gamma_multiply(0.6)));
+/// Where the words of a run begin, in points from the left.
+fn run_indent(m: &Metrics) -> f32 {
+    1.8 * m.pad
+}
+
+/// How the rows of a table are written: all in the same way, the longest that all have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Style {
+    /// `P = 0` in place of "not present".
+    brief: bool,
+    number: Number,
+}
+
+/// The number that stands for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    /// The whole value: an engineer reads the bits from it.
+    Value,
+    /// The frame, five digits at least.
+    Padded,
+    /// The frame.
+    Bare,
+}
+
+impl Number {
+    fn text(self, entry: &Entry) -> String {
+        match self {
+            Self::Value => words::grouped(entry.value, 8),
+            Self::Padded => format!("{:05x}", entry.frame.gfn().0),
+            Self::Bare => format!("{:x}", entry.frame.gfn().0),
+        }
+    }
+}
+
+fn style(look: &Look<'_>, ui: &Ui, card: &TableCard, width: f32) -> Style {
+    let m = look.m();
+    let room = width - run_indent(m) - 0.5 * m.pad;
+    let too_wide = |row: &Row| match row {
+        Row::Run { words, .. } => paint::width(ui.painter(), words, &plain(m.small)) > room,
+        Row::Entry(_) => false,
+    };
+    let brief = !m.wordy || card.rows.iter().any(too_wide);
+    let whole = (look.cx.view.depth == Depth::Engineer).then_some(Number::Value);
+    let room = width - number_left(look) - m.pad - 0.3 * m.font;
+    let fits = |number: &Number| {
+        let entries = card.rows.iter().filter_map(|row| match row {
+            Row::Entry(entry) if entry.value != 0 => Some(entry),
+            Row::Entry(_) | Row::Run { .. } => None,
+        });
+        entries.clone().all(|entry| {
+            let number = number.text(entry).len() as f32 * 0.6 * m.font;
+            number + beside_number(look, ui, entry) <= room
+        })
+    };
+    let number = whole.into_iter().chain([Number::Padded]).find(fits).unwrap_or(Number::Bare);
+    Style { brief, number }
+}
+
+/// Where the number of an entry begins, in points from the left: after the index, which is as wide as the
+/// table's last one, so that numbers stand in a line.
+fn number_left(look: &Look<'_>) -> f32 {
+    let m = look.m();
+    let gap = if m.wordy { 0.9 } else { 0.6 };
+    index_right(look) + gap * 0.6 * m.font
+}
+
+fn index_right(look: &Look<'_>) -> f32 {
+    look.m().pad + if look.stage.mode == Mode::Bits32 { 4.0 } else { 3.0 } * 0.6 * look.m().font
+}
+
+/// The room that what stands beside the number of an entry needs to be read well, in points.
+fn beside_number(look: &Look<'_>, ui: &Ui, entry: &Entry) -> f32 {
+    if entry.fault.is_some() || entry.value & P == 0 {
+        return 1.2 * look.m().small;
+    }
+    match look.cx.view.depth {
+        Depth::Story => 0.0,
+        Depth::Standard | Depth::Engineer => letters::readable_width(look, ui, &letters(look, entry)),
+    }
+}
+
+fn row_ui(
+    look: &Look<'_>,
+    ui: &mut Ui,
+    (card, base, style): (&TableCard, Gpa, Style),
+    row: &Row,
+    rect: Rect,
+) -> Option<Anchor> {
+    ui.painter().hline(rect.x_range().shrink(1.0), rect.top(), Stroke::new(1.0, look.t().border.gamma_multiply(0.6)));
     match row {
         Row::Entry(entry) => {
-            entry_ui(look, ui, card.level, entry, rect);
+            entry_ui(look, ui, card.level, (entry, style), rect);
             entry.walked.map(|_| Anchor::of(rect, rect))
         }
         Row::Run { range, words, short } => {
+            let words = if style.brief { short } else { words };
             run_ui(look, ui, (card.level, base, *range.start()), (words, short), rect);
             None
         }
@@ -244,7 +391,7 @@ fn run_ui(
     let name = tr!(look.cx, "{what}, list every entry", what = words);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let color = if response.hovered() { t.strong } else { t.weak };
-    let at = rect.left_center() + vec2(1.8 * m.pad, 0.0);
+    let at = rect.left_center() + vec2(run_indent(m), 0.0);
     let width = rect.right() - at.x - 0.5 * m.pad;
     let range = short.split(' ').next().unwrap_or(short);
     let ways = [words, short, range];
@@ -256,7 +403,7 @@ fn run_ui(
     response.on_hover_text(tr!(look.cx, "{what}: click to list every entry", what = words));
 }
 
-fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry, rect: Rect) {
+fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, (entry, style): (&Entry, Style), rect: Rect) {
     let response = ui.interact(rect, ui.scope_id().with(("entry", level.0, entry.gpa.0)), Sense::click());
     let name = entry_name(look, level, entry);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.selected, &name));
@@ -268,8 +415,8 @@ fn entry_ui(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry, rect: Rec
         hover::point_at(ui, Pointed { entry: Some(entry.gpa), frame });
     }
     let old = old_entry(look, level, entry);
-    let old = old.as_ref().map(|old| |ui: &Ui| paint_entry_text(look, ui, old, rect));
-    paint::cross_fade(look.cx.motion, ui, rect, old, |ui| paint_entry_text(look, ui, entry, rect));
+    let old = old.as_ref().map(|old| |ui: &Ui| paint_entry_text(look, ui, (old, style), rect));
+    paint::cross_fade(look.cx.motion, ui, rect, old, |ui| paint_entry_text(look, ui, (entry, style), rect));
     if response.clicked() {
         look.cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa: entry.gpa }));
     }
@@ -319,61 +466,60 @@ fn paint_entry_back(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect, hovered
     }
 }
 
-fn paint_entry_text(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect) {
+fn paint_entry_text(look: &Look<'_>, ui: &Ui, (entry, style): (&Entry, Style), rect: Rect) {
     let (t, m) = (look.t(), look.m());
     let painter = ui.painter();
     let mid = rect.center().y;
-    // The index is as wide as the table's last one, so that frames stand in a line.
     let digit = 0.6 * m.font;
-    let index_right = rect.left() + m.pad + if look.stage.mode == Mode::Bits32 { 4.0 } else { 3.0 } * digit;
+    let index_right = rect.left() + index_right(look);
     let at = |x: f32| pos2(x, mid);
     let index_color = if entry.walked.is_some() { t.strong } else { t.weak };
     paint::text(painter, at(index_right), Align2::RIGHT_CENTER, entry.index, mono(m.font), index_color);
     let present = entry.value & P != 0;
     let right = at(rect.right() - m.pad);
     let mut frame_end = index_right;
-    let mut end = right.x;
-    if entry.fault.is_some() || !present {
-        end = verdict(look, ui, entry, right, right.x - index_right - digit).left();
-    }
-    // An engineer reads the bits from the number.
-    let frame = match look.cx.view.depth {
-        Depth::Engineer => words::grouped(entry.value, 8),
-        Depth::Story | Depth::Standard => format!("{:05x}", entry.frame.gfn().0),
-    };
-    let width = frame.len() as f32 * digit;
-    // An entry that is all zero names no frame; where a verdict needs the room it goes first.
-    if entry.value != 0 && index_right + 1.3 * digit + width < end {
-        let frame_at = at(index_right + 0.9 * digit);
+    // An entry that is all zero names no frame.
+    if entry.value != 0 {
+        let number_at = at(rect.left() + number_left(look));
+        let number = style.number.text(entry);
         let color = match (entry.changed & !0xfff != 0, present, entry.fault) {
             (true, _, _) => t.changed.text,
             (_, _, Some(_)) => t.fault.text,
             (_, true, _) => t.strong,
             (_, false, _) => t.weak,
         };
-        frame_end = paint::text(painter, frame_at, Align2::LEFT_CENTER, frame, mono(m.font), color).right();
+        frame_end = paint::text(painter, number_at, Align2::LEFT_CENTER, number, mono(m.font), color).right();
     }
     let room = right.x - frame_end - 0.5 * digit;
-    if entry.fault.is_none() && present && look.cx.view.depth == Depth::Story {
+    if entry.fault.is_some() || !present {
+        verdict(look, ui, (entry, style.brief), right, room);
+    } else if look.cx.view.depth == Depth::Story {
         let words = if entry.leaf { tr!(look.cx, "page") } else { tr!(look.cx, "table") };
         paint::text_within(painter, right, Align2::RIGHT_CENTER, words, plain(m.small), t.weak, room);
-    } else if entry.fault.is_none() && present {
-        let has_xd = look.stage.mode != Mode::Bits32;
-        let letters = rows::letters(entry.value, entry.leaf, entry.large, has_xd);
-        letters_ui(look, ui, &letters, entry.changed, right, room);
+    } else {
+        letters_ui(look, ui, &letters(look, entry), entry.changed, right, room);
     }
 }
 
-/// Why the entry leads nowhere, at the right end of its row; what it covers.
-fn verdict(look: &Look<'_>, ui: &Ui, entry: &Entry, right: egui::Pos2, room: f32) -> Rect {
-    let (t, m) = (look.t(), look.m());
-    let (words, font, color) = match entry.fault {
-        Some(reason) => (words::fault(reason, look.cx.language()), bold(m.small), t.fault.text),
-        None if entry.changed & P != 0 => (tr!(look.cx, "not present").to_owned(), plain(m.small), t.changed.text),
-        None => (tr!(look.cx, "not present").to_owned(), plain(m.small), t.weak),
+/// The flags of an entry that leads on.
+fn letters(look: &Look<'_>, entry: &Entry) -> Vec<Letter> {
+    rows::letters(entry.value, entry.leaf, entry.large, look.stage.mode != Mode::Bits32)
+}
+
+/// Why the entry leads nowhere, at the right end of its row.
+fn verdict(look: &Look<'_>, ui: &Ui, (entry, brief): (&Entry, bool), right: egui::Pos2, room: f32) {
+    let (t, m, l) = (look.t(), look.m(), look.cx.language());
+    let absent = || [tr!(l, "not present").to_owned(), "P = 0".to_owned()];
+    let ([words, short], font, color) = match entry.fault {
+        Some(reason) => ([words::fault(reason, l), words::fault_bit(reason, l)], bold(m.small), t.fault.text),
+        None if entry.changed & P != 0 => (absent(), plain(m.small), t.changed.text),
+        None => (absent(), plain(m.small), t.weak),
     };
-    let words = if m.wordy || entry.fault.is_some() { words } else { "P = 0".to_owned() };
-    paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, words, font, color, room)
+    // The sign alone where there is no room: the card at the end of the path says it in words.
+    let sign = "✕".to_owned();
+    let ways = if brief && entry.fault.is_none() { vec![short] } else { vec![words, short, sign] };
+    let shown = paint::first_that_fits(ui.painter(), &ways, &font, room);
+    paint::text_within(ui.painter(), right, Align2::RIGHT_CENTER, shown, font, color, room);
 }
 
 fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
@@ -414,7 +560,10 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
     match (card.page, card.fault) {
         (Some(page), _) if shown => Some(reached_page(look, ui, &page)),
         (_, Some(reason)) if shown => {
-            let rect = paint::top_of(room, m.head + m.row);
+            let (words, width) = (words::fault(reason, look.cx.language()), room.width() - 2.0 * m.pad);
+            let words = ui.painter().layout(words, plain(m.small), t.fault.text, width);
+            let line = m.row.max(words.size().y + 0.4 * m.small);
+            let rect = paint::top_of(room, m.head + line);
             let response = ui.interact(rect, ui.scope_id().with("fault"), Sense::hover());
             response.widget_info(|| {
                 WidgetInfo::labeled(
@@ -430,10 +579,8 @@ pub fn page_card_ui(look: &Look<'_>, ui: &Ui) -> Option<Anchor> {
             paint::card_head(ui.painter(), Rect::from_min_size(rect.min, vec2(rect.width(), m.head)), &t.fault);
             let at = rect.left_top() + vec2(m.pad, 0.5 * m.head);
             paint::text(ui.painter(), at, Align2::LEFT_CENTER, title, bold(m.font), t.fault.text);
-            let at = rect.left_top() + vec2(m.pad, m.head + 0.5 * m.row);
-            let width = rect.width() - 2.0 * m.pad;
-            let words = words::fault(reason, look.cx.language());
-            paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, words, plain(m.small), t.fault.text, width);
+            let at = rect.left_top() + vec2(m.pad, m.head + 0.5 * (line - words.size().y));
+            ui.painter().galley(at, words, t.fault.text);
             paint::card_edge(ui.painter(), rect, t.fault.edge);
             None
         }
@@ -474,9 +621,12 @@ fn reached_page(look: &Look<'_>, ui: &Ui, page: &model::ReachedPage) -> Anchor {
     let width = rect.width() - 2.0 * m.pad;
     let within = page.gpa.0 - page.base.0;
     let size = if page.shift == 0 { String::new() } else { format!(" · {}", words::page_size(page.shift)) };
-    let offset = format!("+{within:03x}{size}");
+    let offset = format!("+{within:03x}");
+    // Where there is no room for the size, the card before says it.
+    let ways = [format!("{offset}{size}"), offset];
+    let offset = paint::first_that_fits(painter, &ways, &plain(m.small), width);
     paint::text_within(painter, left(0.0), Align2::LEFT_CENTER, offset, plain(m.small), t.weak, width);
-    painter.hline(rect.x_range(), head.bottom() + m.row, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
+    painter.hline(rect.x_range().shrink(1.0), head.bottom() + m.row, Stroke::new(1.0, t.border.gamma_multiply(0.6)));
     let color = if page.changed != 0 { t.changed.text } else { t.strong };
     let at = pos2(rect.center().x, left(1.0).y);
     let place = Gpa(page.gpa.0 & !3);

@@ -55,6 +55,19 @@ pub fn fault(reason: FaultReason, l: Language) -> String {
     }
 }
 
+/// The bit that ended a walk: where a row has no room for [`fault`].
+#[must_use]
+pub fn fault_bit(reason: FaultReason, l: Language) -> String {
+    match reason {
+        FaultReason::NotPresent { .. } => "P = 0".to_owned(),
+        FaultReason::Reserved { .. } => tr!(l, "reserved").to_owned(),
+        FaultReason::Rights { broken } if broken.contains(Violations::USER) => "U = 0".to_owned(),
+        FaultReason::Rights { broken } if broken.contains(Violations::WRITE) => "W = 0".to_owned(),
+        FaultReason::Rights { broken } if broken.contains(Violations::EXECUTE) => "XD = 1".to_owned(),
+        FaultReason::Rights { .. } | FaultReason::NonCanonical { .. } => fault(reason, l),
+    }
+}
+
 fn rights(broken: Violations) -> &'static str {
     const WORDS: [(Violations, &str); 7] = [
         (Violations::USER, word!("kernel only")),

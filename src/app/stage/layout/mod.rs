@@ -250,8 +250,9 @@ fn columns(shape: Shape, m: &Metrics, left: f32, width: f32) -> Vec<(Option<Leve
     cards
         .into_iter()
         .map(|(level, w)| {
-            let column = Rangef::new(x, x + w * stretch);
-            x = column.max + gap;
+            // On whole points, so that borders and the lines of rows end on the same pixel.
+            let column = Rangef::new(x.round(), (x + w * stretch).round());
+            x += w * stretch + gap;
             (level, column)
         })
         .collect()

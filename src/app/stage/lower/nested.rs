@@ -41,7 +41,8 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     let (of_guest, reads) = last_attempt(inputs);
     let arrived = path.recorded && path.arrived && path.gpa().is_some();
     // In the middle of a walk the tables are those of the reference that is being translated.
-    let gpa = reads.last().filter(|_| !arrived).map(|(_, gpa)| *gpa).or(path.gpa()).unwrap_or_default();
+    let translated = reads.last().filter(|_| !arrived).map(|(_, gpa)| *gpa).or(path.gpa());
+    let gpa = translated.unwrap_or_default();
     let (kind, levels) = (vm.engine.kind, vm.engine.nested.levels());
     let before = before_of(inputs);
     let tail = reads.iter().rposition(|(level, _)| *level == levels).map_or(&[][..], |at| &reads[at..]);
@@ -54,8 +55,11 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<TwoDim>, path: &Path) -> Lower {
     let view = View { inputs, nested: &vm.engine.nested, before, kind };
     let cards = entries.iter().map(|entry| card(&view, entry, reach(entry.level))).collect();
     let name = kind.name();
-    let place = crate::app::stage::words::gpa(gpa);
-    let mut title = tr!(inputs.language, "{kind} — from GPA {place} to the host", kind = name, place = place);
+    let mut title = match translated.map(crate::app::stage::words::gpa) {
+        Some(place) => tr!(inputs.language, "{kind} — from GPA {place} to the host", kind = name, place = place),
+        // The walk ended before anything had to be translated.
+        None => tr!(inputs.language, "{kind} — from GPA to the host", kind = name),
+    };
     if !reads.is_empty() {
         let all = reads.len() + of_guest;
         title += &tr!(

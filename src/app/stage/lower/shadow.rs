@@ -7,7 +7,7 @@ use crate::app::stage::rows::{self, Class, Line};
 use crate::app::view::Selection;
 use crate::arch::entry::P;
 use crate::arch::walk::TableMemory;
-use crate::arch::{Gfn, Level, Mode, pdpte};
+use crate::arch::{Gfn, Gpa, Level, Mode, pdpte};
 use crate::engine::shadow::{LEVELS, PageId, Root, Shadow, ShadowPage, SpteRef, spte};
 use crate::engine::{AnyVm, Vm};
 use crate::language::Language;
@@ -60,7 +60,8 @@ impl<'a> Reads<'a> {
 
 pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
     let reads = Reads::of(inputs, path);
-    let walked = vm.shadow_path(path.gva);
+    let walked = if path.begins() { vm.shadow_path(path.gva) } else { Vec::new() };
+    let tables = path.tables(&vm.machine);
     let before = before_of(inputs);
     let look = View { inputs, vm, before, reads: &reads };
     let (mut cards, mut left_out) = (Vec::new(), Vec::new());
@@ -69,7 +70,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
     let newest = newest(vm);
     for level in Level::down_from(top) {
         let here = walked.iter().find(|at| vm.engine.pool.page(at.page).role.level == level.0).copied();
-        let table = path.hop(level).map(|hop| hop.table.gfn());
+        let table = tables.iter().find(|(l, _)| *l == level).map(|(_, table)| table.gfn());
         let (others, mut more) = others(vm, &newest, level, here, table);
         let mut rest = others.into_iter().peekable();
         let first = match here {
@@ -88,7 +89,7 @@ pub fn build(inputs: &Inputs<'_>, vm: &Vm<Shadow>, path: &Path) -> Lower {
             left_out.push((level, more - MOST));
         }
     }
-    let rails = rails(&look, path, &cards, root.is_some());
+    let rails = rails(&look, &tables, &cards, root.is_some());
     let title = tr!(inputs.language, "Shadow — what the CPU really walks").to_owned();
     let name = tr!(inputs.language, "Shadow");
     Lower { title, name, root, cards, left_out, rails, host: host(inputs, path), arrived: reads.arrived }
@@ -301,7 +302,7 @@ fn entry(look: &View<'_>, id: PageId, index: usize, at: Option<SpteRef>) -> Lowe
 }
 
 /// What an entry that leads nowhere says: whether the guest has something there.
-fn empty_words(look: &View<'_>, page: &ShadowPage, value: u64, mirrors: Option<crate::arch::Gpa>) -> &'static str {
+fn empty_words(look: &View<'_>, page: &ShadowPage, value: u64, mirrors: Option<Gpa>) -> &'static str {
     let (vm, language) = (look.vm, look.inputs.language);
     if value & spte::IO_MARK != 0 && page.role.level == 1 {
         return tr!(language, "no memory");
@@ -335,7 +336,8 @@ fn more(page: &ShadowPage, value: u64, l: Language) -> String {
     lines.join("\n")
 }
 
-fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> Vec<Rail> {
+/// `tables` are those of the guest on the path.
+fn rails(look: &View<'_>, tables: &[(Level, Gpa)], cards: &[LowerCard], pae_root: bool) -> Vec<Rail> {
     let (vm, l) = (look.vm, look.inputs.language);
     let mut rails = Vec::new();
     if pae_root {
@@ -348,22 +350,22 @@ fn rails(look: &View<'_>, path: &Path, cards: &[LowerCard], pae_root: bool) -> V
         rails.push(Rail { level: pdpte::LEVEL, ends: Vec::new(), kind, words: words.to_owned(), nested: Vec::new() });
     }
     let protects = vm.engine.policy.caches_pages;
-    for hop in path.hops.iter().filter(|hop| !(pae_root && hop.level == pdpte::LEVEL)) {
-        let gfn = hop.table.gfn();
+    for (level, table) in tables.iter().filter(|(level, _)| !(pae_root && *level == pdpte::LEVEL)) {
+        let (level, gfn) = (*level, table.gfn());
         let of_table = |id: &PageId| shadows(vm, *id, Some(gfn));
-        let pages = cards.iter().filter(|card| card.level == hop.level).filter_map(|card| match card.id {
+        let pages = cards.iter().filter(|card| card.level == level).filter_map(|card| match card.id {
             TableId::Shadow(id) => Some(id).filter(of_table),
             TableId::Nested(_) => None,
         });
         let ends: Vec<(PageId, bool)> = pages.map(|id| (id, protects && !vm.engine.pool.page(id).unsync)).collect();
-        let below = cards.iter().find(|card| card.level == hop.level && card.walked.is_some());
+        let below = cards.iter().find(|card| card.level == level && card.walked.is_some());
         let words = rail_words(look, &ends, below, protects);
         let kind = match ends.as_slice() {
             [(_, synced)] => rail_kind(protects, *synced),
             _ => RailKind::Plain,
         };
         let ends = ends.into_iter().map(|(id, synced)| (TableId::Shadow(id), synced)).collect();
-        rails.push(Rail { level: hop.level, ends, kind, words, nested: Vec::new() });
+        rails.push(Rail { level, ends, kind, words, nested: Vec::new() });
     }
     for card in cards.iter().filter(|card| card.walked.is_some() && card.marks.contains(&Mark::Direct)) {
         if rails.iter().all(|rail: &Rail| rail.level != card.level) {
