@@ -512,9 +512,13 @@ fn functions_belong_to_the_era() {
     let invlpg = Command::Invlpg { va: Gva(0x1000) };
     assert_eq!(code(EngineName::Kvm2006, invlpg.clone()), "Linux 2.6.20-rc3: paging_inval_page()");
     assert_eq!(code(EngineName::Kvm2007, invlpg), "");
-    // Under EPT the guest loads CR3, and the hardware the PDPTEs, without an exit.
+    // Under EPT the guest loads CR3, and the hardware the PDPTEs: through EPT, which has nothing there at first.
     let load = |cr3| Command::MovCr3 { val: Num(cr3), compat: false };
-    assert_eq!(code(EngineName::Ept, load(0x3020)), "");
+    let mut under_ept = small(EngineName::Ept);
+    for wanted in ["Linux 6.8: handle_ept_violation(), kvm_tdp_page_fault()", ""] {
+        under_ept.lab.execute(load(0x3020));
+        assert_eq!(explain_last(&under_ept, Depth::Standard).code, wanted);
+    }
     assert_eq!(
         code(EngineName::KvmNow, load(0x3020)),
         "Linux 6.8: kvm_set_cr3(), kvm_invalidate_pcid(), load_pdptrs()"

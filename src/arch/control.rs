@@ -197,6 +197,8 @@ pub enum Rule {
     G19,
     /// INVPCID: type, descriptor, address or PCID out of range.
     G20,
+    /// No processor's rule, but KVM's: CR3 points to no memory slot, so that it cannot read the four PDPTEs.
+    K1,
     /// No processor's rule, but one that Linux 2.6.20 enforced: bits 2:0 of CR3 outside long mode.
     Q2,
     /// Linux 2.6.20's: CR3 points to no memory slot.

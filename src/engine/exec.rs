@@ -1,8 +1,8 @@
 //! Carrying out a command: what the architecture decides for every engine.
 
-use super::{ControlWrite, Engine, Outcome, Sink, Switches, Translation, Vm, quirks};
+use super::{ControlAttempt, ControlWrite, Engine, Outcome, Sink, Switches, Translation, Vm, quirks};
 use crate::arch::address::{Num, PAGE_SIZE};
-use crate::arch::control::{self, Change, Refusal};
+use crate::arch::control::{self, Change, Refusal, Rule};
 use crate::arch::fault::Vector;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte::{self, LoadCause, Pdptes};
@@ -244,42 +244,48 @@ fn write_register<E: Engine, S: Sink>(
     flush: FlushCause,
     sink: &mut S,
 ) -> Outcome {
+    let attempt = ControlAttempt { name, value };
     let change = match change {
         Ok(change) => change,
-        Err(refusal) => return control_refused(vm, refusal, sink),
+        Err(refusal) => return control_refused(vm, attempt, refusal, sink),
     };
     let old = vm.machine.cpu.regs;
     let switches = vm.engine.config().switches;
     if let Some(refusal) = quirks::refusal(switches, &vm.machine, name, value, &change.regs) {
-        return control_refused(vm, refusal, sink);
+        return control_refused(vm, attempt, refusal, sink);
     }
-    let table = pdptes_at(vm, change.regs.cr3);
     let loads_pdptes = change.loads_pdptes && vm.engine.loads_pdptes() && quirks::loads_pdptes(switches, name, &old);
+    let root = Mode::Pae.root(change.regs.cr3, vm.machine.cpu.model.maxphyaddr);
+    if loads_pdptes && !E::reaches_pdptes(vm, root, attempt, sink) {
+        return control_refused(vm, attempt, Refusal { rule: Rule::K1, bits: root.0 & !0xfff }, sink);
+    }
+    let table: Pdptes = std::array::from_fn(|i| vm.machine.memory.read_u64(pdpte::address(root, i)));
+    let write = ControlWrite { name: Some(name), cause: flush, old, scope: change.invalidates };
     if loads_pdptes && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table) {
         vm.emit(sink, |_| Event::PdpteReject { index: reject.index, bits: Num(reject.bits), cause: load });
         if name == RegisterName::Cr4 && switches.contains(Switches::CR4_WRITTEN_DESPITE_GP) {
             set_regs(vm, change.regs, Some(name), sink);
-            E::control_written(vm, &ControlWrite { cause: flush, old, scope: change.invalidates }, sink);
+            E::control_written(vm, &write, sink);
             return refused(vm, reject.into(), sink);
         }
-        return control_refused(vm, reject.into(), sink);
+        return control_refused(vm, attempt, reject.into(), sink);
     }
     set_regs(vm, change.regs, Some(name), sink);
     if loads_pdptes {
         load_pdptes(vm, table, load, sink);
     }
-    E::control_written(vm, &ControlWrite { cause: flush, old, scope: change.invalidates }, sink);
+    E::control_written(vm, &write, sink);
     Outcome::Done
 }
 
-fn control_refused<E: Engine, S: Sink>(vm: &mut Vm<E>, refusal: Refusal, sink: &mut S) -> Outcome {
-    E::control_refused(vm, sink);
+fn control_refused<E: Engine, S: Sink>(
+    vm: &mut Vm<E>,
+    attempt: ControlAttempt,
+    refusal: Refusal,
+    sink: &mut S,
+) -> Outcome {
+    E::control_refused(vm, attempt, sink);
     refused(vm, refusal, sink)
-}
-
-fn pdptes_at<E>(vm: &Vm<E>, cr3: u64) -> Pdptes {
-    let root = Mode::Pae.root(cr3, vm.machine.cpu.model.maxphyaddr);
-    std::array::from_fn(|i| vm.machine.memory.read_u64(pdpte::address(root, i)))
 }
 
 fn load_pdptes<E: Engine, S: Sink>(vm: &mut Vm<E>, new: Pdptes, cause: LoadCause, sink: &mut S) {
@@ -310,7 +316,7 @@ fn set_sregs<E: Engine, S: Sink>(vm: &mut Vm<E>, new: ControlRegs, sink: &mut S)
     let old = vm.machine.cpu.regs;
     set_regs(vm, new, None, sink);
     load_where_pae(vm, LoadCause::SetSregs, sink);
-    let write = ControlWrite { cause: FlushCause::SetSregs, old, scope: Scope::Everything };
+    let write = ControlWrite { name: None, cause: FlushCause::SetSregs, old, scope: Scope::Everything };
     E::control_written(vm, &write, sink);
 }
 

@@ -17,7 +17,7 @@ use crate::arch::invalidate::Scope;
 use crate::arch::{Access, ControlRegs, Fault, Gfn, Gpa, Gva, Hpa, Refusal};
 use crate::language::Language;
 use crate::machine::command::SlotAction;
-use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
+use crate::machine::event::{Event, FlushCause, FlushScope, RegisterName, StoreBy};
 use crate::machine::mapper::MapError;
 use crate::machine::slots::SlotError;
 use crate::machine::{Command, Machine};
@@ -101,12 +101,23 @@ impl Sink for Vec<Event> {
 /// An accepted write of control registers.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlWrite {
+    /// The register that an instruction wrote; none where userspace set them all.
+    pub name: Option<RegisterName>,
     /// What wrote them.
     pub cause: FlushCause,
     /// The registers before.
     pub old: ControlRegs,
     /// What the architecture invalidates.
     pub scope: Scope,
+}
+
+/// An instruction that writes a control register.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlAttempt {
+    /// Which register.
+    pub name: RegisterName,
+    /// What is to be written.
+    pub value: u64,
 }
 
 /// What an engine decides. Register rules, faults and data are common to all ([`exec`]).
@@ -135,7 +146,13 @@ pub trait Engine: Clone + std::fmt::Debug + Sized {
     }
 
     /// A write of a control register was refused.
-    fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _sink: &mut S) {}
+    fn control_refused<S: Sink>(_vm: &mut Vm<Self>, _attempt: ControlAttempt, _sink: &mut S) {}
+
+    /// Reaches the 32 bytes at `root` from which the PDPTE registers are to be loaded, for the hardware or for a
+    /// hypervisor that carries the instruction out. Whether there is memory: without it the load fails (#GP).
+    fn reaches_pdptes<S: Sink>(_vm: &mut Vm<Self>, _root: Gpa, _attempt: ControlAttempt, _sink: &mut S) -> bool {
+        true
+    }
 
     /// Whether the processor that the guest sees loads PDPTE registers, and checks them then.
     fn loads_pdptes(&self) -> bool {

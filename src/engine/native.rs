@@ -42,10 +42,11 @@ impl Engine for Native {
 
 /// A page fault drops what is cached for its address (SDM 4.10.4.1).
 #[cold]
-fn drop_for_fault<S: Sink>(vm: &mut Vm<Native>, fault: &Fault, sink: &mut S) {
+pub fn drop_for_fault<E: Engine, S: Sink>(vm: &mut Vm<E>, fault: &Fault, sink: &mut S) {
     if fault.vector == Vector::PageFault {
         let removed = vm.machine.drop_for_fault(fault.gva);
         if removed > 0 {
+            vm.machine.cost.tlb_flushes += 1;
             let (scope, cause) = (FlushScope::Page, FlushCause::PageFault);
             vm.emit(sink, |_| Event::TlbFlush { scope, cause, removed });
         }

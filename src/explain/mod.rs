@@ -187,7 +187,7 @@ fn exit_reason(reason: ExitReason, engine: EngineName, l: Language) -> &'static 
         (ExitReason::PageFault, EngineName::Npt) => tr!(l, "nested page fault"),
         (ExitReason::PageFault, _) => tr!(l, "page fault"),
         (ExitReason::EmulatedWrite, _) => tr!(l, "store to a protected page"),
-        (ExitReason::CrAccess, _) => tr!(l, "control register"),
+        (ExitReason::CrAccess, _) => tr!(l, "control register or EFER"),
         (ExitReason::Invlpg, _) => "INVLPG",
         (ExitReason::Mmio, _) => tr!(l, "no memory there"),
     }

@@ -37,6 +37,7 @@ pub fn rule(rule: Rule, language: Language) -> &'static str {
                 "INVPCID: the type is 0 to 3, the PCID 12 bits, the address canonical, and PCID 0 while CR4.PCIDE = 0"
             )
         }
+        Rule::K1 => tr!(language, "KVM cannot read the four PDPTEs: CR3 points to no memory"),
         Rule::Q2 => tr!(language, "Linux 2.6.20 refuses bits 2:0 of CR3 outside long mode; the processor ignores them"),
         Rule::Q3 => tr!(language, "Linux 2.6.20 refuses a CR3 that points to no memory; the processor accepts it"),
         Rule::Q11 => tr!(language, "Linux 2.6.20 refuses reserved bits of CR0; the processor ignores them"),

@@ -31,7 +31,7 @@ use super::case::Case;
 use super::cpu::{CR0_ET, Cpu, EFER_LMA, Mode};
 use super::drive::outcome;
 use super::program::indices;
-use super::registers::{self, Pdptes};
+use super::registers::{self, Pdptes, Refused};
 use super::slots::Slots;
 use super::walk::{self, Access, Kind, Outcome, Words};
 
@@ -176,10 +176,15 @@ impl Guest {
     /// What the rules say about a command that the engine does not see: a processor that forgets it.
     pub fn forget(&mut self, command: &Command) {
         self.speculate();
-        if let Some(Ok((cpu, flush))) = registers::after(&self.cpu, &self.vm.machine().memory, self.pdptes, command) {
+        if let Some(Ok((cpu, flush))) = self.registers_after(command) {
             (self.cpu, self.moved) = (cpu, true);
             self.allowed.flush(flush);
         }
+    }
+
+    fn registers_after(&self, command: &Command) -> Option<Result<(Cpu, Flush), Refused>> {
+        let slots = (self.host != Host::Bare).then_some(&self.slots);
+        registers::after(&self.cpu, &self.vm.machine().memory, (self.pdptes, slots), command)
     }
 
     /// The processor may walk without being asked.
@@ -251,7 +256,7 @@ impl Guest {
 
     /// A command that changes registers or invalidates.
     fn register(&mut self, command: &Command, got: &Got) -> Result<(), Broken> {
-        let after = registers::after(&self.cpu, &self.vm.machine().memory, self.pdptes, command);
+        let after = self.registers_after(command);
         let Some(after) = after else { return broken("none", format!("no rule for {command:?}")) };
         if after.is_ok() == matches!(got, Got::Refused(_)) {
             return broken("refusal", format!("{got:?}, but the rules say {after:x?}"));

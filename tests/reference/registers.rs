@@ -8,6 +8,7 @@ use super::cpu::{
     CR0_CD, CR0_ET, CR0_NW, CR0_PE, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PSE, CR4_SMAP,
     CR4_SMEP, Cpu, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, Mode,
 };
+use super::slots::Slots;
 use super::walk::{Words, is_canonical};
 
 const NO_FLUSH: u64 = 1 << 63;
@@ -30,21 +31,28 @@ pub enum Pdptes {
 }
 
 /// The registers after a command, and what it must remove from the caches. `None` where the command
-/// is no write of a register and no invalidation.
+/// is no write of a register and no invalidation. A hypervisor that reads PDPTEs for an instruction does so
+/// through the `slots`, and refuses where there is none.
 pub fn after(
     cpu: &Cpu,
     memory: &impl Words,
-    pdptes: Pdptes,
+    (pdptes, slots): (Pdptes, Option<&Slots>),
     command: &Command,
 ) -> Option<Result<(Cpu, Flush), Refused>> {
     let load = |cpu: &mut Cpu| match pdptes {
         Pdptes::LeftInMemory => true,
         Pdptes::Loaded => cpu.mode() != Mode::Pae || cpu.load_pdptes(memory, cpu.cr3),
     };
+    let by_instruction = |cpu: &mut Cpu| {
+        let reached = pdptes == Pdptes::LeftInMemory
+            || cpu.mode() != Mode::Pae
+            || slots.is_none_or(|slots| slots.holds(cpu.cr3 & 0xffff_ffe0));
+        reached && load(cpu)
+    };
     Some(match *command {
-        Command::MovCr0 { val, compat } => mov_cr0(cpu, load, val.0, compat),
-        Command::MovCr3 { val, compat } => mov_cr3(cpu, load, val.0, compat),
-        Command::MovCr4 { val, compat } => mov_cr4(cpu, load, val.0, compat),
+        Command::MovCr0 { val, compat } => mov_cr0(cpu, by_instruction, val.0, compat),
+        Command::MovCr3 { val, compat } => mov_cr3(cpu, by_instruction, val.0, compat),
+        Command::MovCr4 { val, compat } => mov_cr4(cpu, by_instruction, val.0, compat),
         Command::WrmsrEfer { val, .. } => wrmsr_efer(cpu, val.0),
         Command::Wrpkru { val } if cpu.cr4 & CR4_PKE != 0 => {
             Ok((Cpu { pkru: val.0 & LOW_32, ..cpu.clone() }, Flush::Nothing))

@@ -28,7 +28,7 @@ use crate::machine::command::SlotAction;
 use crate::machine::event::{Event, FlushCause, FlushScope, StoreBy};
 use crate::machine::sparse::Sparse;
 
-use super::{AnyVm, ControlWrite, Engine, EngineConfig, ShadowFacts, Sink, Switches, Translation, Vm};
+use super::{AnyVm, ControlAttempt, ControlWrite, Engine, EngineConfig, ShadowFacts, Sink, Switches, Translation, Vm};
 
 pub use crate::machine::role::{AccessBits, Role};
 pub use audit::{Broken, audit};
@@ -109,7 +109,12 @@ impl Engine for Shadow {
         root::control_written(vm, write, sink);
     }
 
-    fn control_refused<S: Sink>(vm: &mut Vm<Self>, sink: &mut S) {
+    /// `load_pdptrs` reads guest memory through the slots, and fails where there is none.
+    fn reaches_pdptes<S: Sink>(vm: &mut Vm<Self>, root: Gpa, _: ControlAttempt, _: &mut S) -> bool {
+        vm.machine.slots.find(root.gfn()).is_some()
+    }
+
+    fn control_refused<S: Sink>(vm: &mut Vm<Self>, _: ControlAttempt, sink: &mut S) {
         vm.machine.cost.exits.cr_access += 1;
         vm.machine.cost.injected += 1;
         vm.emit(sink, |_| Event::VmExit { reason: crate::machine::event::ExitReason::CrAccess });

@@ -6,17 +6,17 @@
 
 mod nested;
 
-use super::native::{fill_from_walk, set_accessed_and_dirty, tlb_answer};
-use super::{AnyVm, ControlWrite, Engine, EngineConfig, EngineName, Sink, Switches, Translation, Vm};
+use super::native::{drop_for_fault, fill_from_walk, set_accessed_and_dirty, tlb_answer};
+use super::{AnyVm, ControlAttempt, ControlWrite, Engine, EngineConfig, EngineName, Sink, Switches, Translation, Vm};
 use crate::arch::address::Num;
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::invalidate::Scope;
 use crate::arch::pdpte;
 use crate::arch::walk::{EntryRead, Silent, Start, TableMemory, Walk};
-use crate::arch::{Access, ControlRegs, CpuModel, Cr0, Cr4, Fault, Gpa, Gva, Hpa, Level, Mode};
+use crate::arch::{Access, ControlRegs, CpuModel, Cr0, Cr4, Efer, Fault, Gpa, Gva, Hpa, Level, Mode};
 use crate::machine::command::SlotAction;
-use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, StoreBy};
+use crate::machine::event::{EntrySource, Event, ExitReason, FlushCause, RegisterName, StoreBy};
 
 pub use nested::{Kind, Nested, NestedEntry, NestedTable, table_bytes_beside};
 
@@ -45,11 +45,18 @@ impl TwoDim {
     }
 }
 
-/// CR0 bits that the guest owns: writing only these does not exit (6.8 `KVM_POSSIBLE_CR0_GUEST_BITS`).
+/// CR0 bits that a guest under EPT owns: writing only these does not exit (6.8 `KVM_POSSIBLE_CR0_GUEST_BITS`).
 const CR0_GUEST: Cr0 = Cr0::WP.union(Cr0::TS);
-/// CR4 bits that the guest owns (6.8 `KVM_POSSIBLE_CR4_GUEST_BITS`): PVI, TSD, DE, PGE, PCE, OSFXSR,
-/// OSXMMEXCPT.
-const CR4_GUEST: u64 = Cr4::PGE.bits() | 0b1110 | 1 << 8 | 1 << 9 | 1 << 10;
+/// CR0 bits whose change the selective intercept of SVM leaves alone: MP and TS (APM 2 15.9). KVM keeps only that
+/// intercept while the guest's CR0 is the one in force (6.8 svm.c `svm_set_cr0`).
+const CR0_UNSEEN: u64 = Cr0::TS.bits() | 1 << 1;
+/// CR4 bits that a guest under EPT owns (6.8 `KVM_POSSIBLE_CR4_GUEST_BITS`): PVI, TSD, DE, PGE, PCE, OSFXSR,
+/// OSXMMEXCPT, FSGSBASE.
+const CR4_GUEST: u64 = Cr4::PGE.bits() | 0b1110 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 16;
+/// CR4 bits that are part of a role (6.8 `KVM_MMU_CR4_ROLE_BITS`).
+const CR4_ROLE: Cr4 = Cr4::PSE.union(Cr4::PAE).union(Cr4::LA57).union(Cr4::SMEP).union(Cr4::SMAP).union(Cr4::PKE);
+/// EFER bits that are (6.8 `KVM_MMU_EFER_ROLE_BITS`).
+const EFER_ROLE: Efer = Efer::LME.union(Efer::NXE);
 
 impl Engine for TwoDim {
     fn config(&self) -> EngineConfig {
@@ -78,16 +85,14 @@ impl Engine for TwoDim {
             match attempt(vm, gva, access, sink) {
                 Ok(found) => return Ok(found),
                 Err(Stop::Fault(fault)) => {
-                    vm.machine.drop_for_fault(fault.gva);
+                    drop_for_fault(vm, &fault, sink);
                     return Err(fault);
                 }
                 Err(Stop::Violation(violation)) => {
                     if is_outside(vm, violation.gpa) {
                         let done = in_software(vm, gva, access, sink);
                         // A fault drops what is cached for its address, whoever raises it (SDM 4.10.4.1).
-                        return done.inspect_err(|fault| {
-                            vm.machine.drop_for_fault(fault.gva);
-                        });
+                        return done.inspect_err(|fault| drop_for_fault(vm, fault, sink));
                     }
                     nested::build(vm, violation, sink);
                 }
@@ -96,10 +101,51 @@ impl Engine for TwoDim {
     }
 
     fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
-        if exits(&write.old, &vm.machine.cpu.regs, write.cause) {
+        let new = vm.machine.cpu.regs;
+        if write.name.is_some_and(|name| exits(vm.engine.kind, name, &write.old, value_of(&new, name))) {
             exit(vm, ExitReason::CrAccess, sink);
         }
-        Self::invalidate(vm, write.scope, write.cause, sink);
+        if write.name.is_some() && resets_context(&write.old, &new) {
+            Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
+        } else {
+            Self::invalidate(vm, write.scope, write.cause, sink);
+        }
+    }
+
+    /// Where the instruction leads to the hypervisor, that one raises the exception.
+    fn control_refused<S: Sink>(vm: &mut Vm<Self>, attempt: ControlAttempt, sink: &mut S) {
+        let old = vm.machine.cpu.regs;
+        // On SVM the processor judges values of CR0 and CR4 before it looks for an intercept (APM 2 15.8.1).
+        let judged_first = matches!(vm.engine.kind, Kind::Npt) && attempt.name != RegisterName::Efer;
+        if !judged_first && exits(vm.engine.kind, attempt.name, &old, attempt.value) {
+            exit(vm, ExitReason::CrAccess, sink);
+            inject(vm, sink);
+        }
+    }
+
+    /// An instruction that leads to the hypervisor is carried out there, with the PDPTEs read through the slots
+    /// (6.8 `load_pdptrs`). Of another one the processor reads them, as data at a guest-physical address: through
+    /// EPT, with A set and D not, and with an EPT violation where that has nothing (SDM 3C 27.2.1, 28.2.1).
+    fn reaches_pdptes<S: Sink>(vm: &mut Vm<Self>, root: Gpa, attempt: ControlAttempt, sink: &mut S) -> bool {
+        if exits(vm.engine.kind, attempt.name, &vm.machine.cpu.regs, attempt.value) {
+            return vm.machine.slots.find(root.gfn()).is_some();
+        }
+        // The load is no walk: what the last one cost stays known.
+        let last = vm.machine.cost.memory_reads_last;
+        let reached = loop {
+            match nested::translate(vm, root, false, sink) {
+                Ok(_) => break true,
+                Err(_) if is_outside(vm, root) => {
+                    // The hypervisor takes it for MMIO, emulates the instruction, and cannot read the table.
+                    exit(vm, ExitReason::Mmio, sink);
+                    inject(vm, sink);
+                    break false;
+                }
+                Err(violation) => nested::build(vm, violation, sink),
+            }
+        };
+        vm.machine.cost.memory_reads_last = last;
+        reached
     }
 
     fn store<S: Sink>(vm: &mut Vm<Self>, gpa: Gpa, size: u32, value: u64, sink: &mut S) {
@@ -143,17 +189,38 @@ fn store_unbacked<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, size: u32, value: u64,
     }
 }
 
-/// Whether a write of a control register leads to the hypervisor.
-fn exits(old: &ControlRegs, new: &ControlRegs, cause: FlushCause) -> bool {
-    match cause {
-        FlushCause::MovCr0 => {
-            let changed = old.cr0 ^ new.cr0;
-            // WRMSR EFER comes under the same cause and is always intercepted.
-            changed.is_empty() && old.efer != new.efer || !CR0_GUEST.contains(changed)
-        }
-        FlushCause::MovCr4 => (old.cr4.bits() ^ new.cr4.bits()) & !CR4_GUEST != 0,
-        _ => false,
+/// Whether an instruction that writes `value` to a control register leads to the hypervisor. CR3 never does;
+/// WRMSR EFER always; on SVM so does every MOV CR4 (6.8 svm.c `init_vmcb`).
+const fn exits(kind: Kind, name: RegisterName, old: &ControlRegs, value: u64) -> bool {
+    match (name, kind) {
+        (RegisterName::Cr0, Kind::Ept) => (old.cr0.bits() ^ value) & !CR0_GUEST.bits() != 0,
+        (RegisterName::Cr0, Kind::Npt) => (old.cr0.bits() ^ value) & !CR0_UNSEEN != 0,
+        (RegisterName::Cr4, Kind::Ept) => (old.cr4.bits() ^ value) & !CR4_GUEST != 0,
+        (RegisterName::Cr4, Kind::Npt) | (RegisterName::Efer, _) => true,
+        (RegisterName::Cr3 | RegisterName::Pkru, _) => false,
     }
+}
+
+const fn value_of(regs: &ControlRegs, name: RegisterName) -> u64 {
+    match name {
+        RegisterName::Cr0 => regs.cr0.bits(),
+        RegisterName::Cr4 => regs.cr4.bits(),
+        RegisterName::Efer => regs.efer.bits(),
+        RegisterName::Cr3 | RegisterName::Pkru => regs.cr3,
+    }
+}
+
+/// Whether the hypervisor loads its root anew after a write, and with it drops every cached translation
+/// (6.8 `kvm_mmu_reset_context`, `kvm_mmu_load`). CR0.WP is in no role here (`kvm_post_set_cr0`).
+const fn resets_context(old: &ControlRegs, new: &ControlRegs) -> bool {
+    (old.cr0.bits() ^ new.cr0.bits()) & Cr0::PG.bits() != 0
+        || (old.cr4.bits() ^ new.cr4.bits()) & CR4_ROLE.bits() != 0
+        || (old.efer.bits() ^ new.efer.bits()) & EFER_ROLE.bits() != 0
+}
+
+fn inject<S: Sink>(vm: &mut Vm<TwoDim>, sink: &mut S) {
+    vm.machine.cost.injected += 1;
+    vm.emit(sink, |_| Event::Inject);
 }
 
 fn exit<S: Sink>(vm: &mut Vm<TwoDim>, reason: ExitReason, sink: &mut S) {
@@ -194,9 +261,6 @@ fn attempt<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S
     let start = begin(vm, gva, access, sink)?;
     let walk = guest_walk(vm, start, gva, access, sink)?;
     if walk.needs_update(write) {
-        for (read, _) in walk.updates(write) {
-            nested::allow_update(vm, read.gpa)?;
-        }
         set_accessed_and_dirty(vm, &walk, write, sink);
     }
     let gpa = walk.gpa(gva);
@@ -224,7 +288,7 @@ fn begin<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &mut S) 
             (EntrySource::PdpteRegister, vm.machine.cpu.pdptes[index])
         } else {
             // AMD: the entry is read by the walk that uses it.
-            nested::translate(vm, gpa, false, sink)?;
+            nested::translate(vm, gpa, true, sink)?;
             count_read(vm);
             (EntrySource::Memory, vm.machine.memory.read_u64(gpa))
         };
@@ -257,7 +321,8 @@ fn count_read(vm: &mut Vm<TwoDim>) {
     vm.machine.cost.memory_reads_last += 1;
 }
 
-/// The guest dimension. The whole path is found first; then each reference is carried out in order,
+/// The guest dimension. For the second one a reference to a guest table is a write, whatever the access is: it must
+/// be allowed, and sets D (SDM 3C 28.2.4, where A and D of EPT are on as under KVM; APM 2 15.25.5). The whole path is found first; then each reference is carried out in order,
 /// so that a violation stops the walk where the hardware would.
 fn guest_walk<S: Sink>(
     vm: &mut Vm<TwoDim>,
@@ -271,7 +336,7 @@ fn guest_walk<S: Sink>(
     let mut reads: Vec<EntryRead> = Vec::new();
     let result = cpu.paging.walk(&vm.machine.memory, start, gva, access, cpu.pkru, &mut reads);
     for read in reads {
-        nested::translate(vm, read.gpa, false, sink)?;
+        nested::translate(vm, read.gpa, true, sink)?;
         count_read(vm);
         let index = mode.index(Level(read.level), gva);
         let (level, gpa, value) = (read.level, read.gpa, Num(read.value));
@@ -313,8 +378,7 @@ fn in_software<S: Sink>(vm: &mut Vm<TwoDim>, gva: Gva, access: &Access, sink: &m
         }
         Err(fault) => {
             exit(vm, ExitReason::PageFault, sink);
-            vm.machine.cost.injected += 1;
-            vm.emit(sink, |_| Event::Inject);
+            inject(vm, sink);
             Err(fault)
         }
     }

@@ -304,23 +304,6 @@ pub fn translate<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, write: bool, sink: &mut
     Err(Violation { gpa, write })
 }
 
-/// Setting A or D in a guest entry is a write to the guest table's page: the second dimension must
-/// allow it, and its D is set. The read just before has walked the entries, so none is counted.
-///
-/// # Errors
-/// What is missing.
-pub fn allow_update(vm: &mut Vm<TwoDim>, gpa: Gpa) -> Result<(), Violation> {
-    let gfn = gpa.gfn();
-    let dirty = vm.engine.kind.dirty();
-    match vm.engine.nested.leaf(gfn) {
-        Some(leaf) if leaf.value & (PRESENT | WRITE) == PRESENT | WRITE => {
-            vm.engine.nested.set(leaf.table, leaf.index, leaf.value | dirty);
-            Ok(())
-        }
-        _ => Err(Violation { gpa, write: true }),
-    }
-}
-
 /// An EPT violation or nested page fault: an exit in which the missing entries are made.
 pub fn build<S: Sink>(vm: &mut Vm<TwoDim>, violation: Violation, sink: &mut S) {
     let gfn = violation.gpa.gfn();

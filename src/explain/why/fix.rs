@@ -253,7 +253,7 @@ impl Candidates<'_> {
             Rule::G15 => vec![Command::MovCr0 { val: Num((regs.cr0 | Cr0::WP).bits()), compat: false }],
             Rule::G16 => vec![Command::MovCr0 { val: Num((regs.cr0 - Cr0::PG).bits()), compat: true }],
             Rule::Undefined if matches!(self.command, Command::Wrpkru { .. }) => vec![cr4(regs.cr4 | Cr4::PKE)],
-            Rule::Q3 => {
+            Rule::K1 | Rule::Q3 => {
                 let gpa = Gpa(refusal.bits & !0xfff);
                 vec![Command::Memslot { gpa, size: Num(0x1000), action: SlotAction::Add }]
             }

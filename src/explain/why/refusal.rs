@@ -35,6 +35,12 @@ pub fn causes(question: &Question<'_>, at: usize, why: &RefusedWhy) -> Vec<Cause
             let text = tr!(l, "MAXPHYADDR is {width}: no physical address has bits from {width} on.", width = width);
             causes.push(Cause { text, target: here });
         }
+        Rule::K1 => {
+            let text =
+                tr!(l, "KVM reads the four PDPTEs itself and fails the load where there is no memory.").to_owned();
+            causes.push(Cause { text, target: here });
+            causes.extend(no_slot(question, bits.0));
+        }
         Rule::Q2 | Rule::Q3 | Rule::Q11 => {
             let text = tr!(l, "Only Linux 2.6.20 asks this: a processor would have carried it out.").to_owned();
             causes.push(Cause { text, target: here });

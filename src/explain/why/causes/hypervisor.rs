@@ -24,7 +24,9 @@ impl Chain<'_> {
             ExitReason::PageFault if two => tr!(l, "Exit to the hypervisor: the second dimension lacks the page."),
             ExitReason::PageFault => tr!(l, "Exit to the hypervisor: page fault."),
             ExitReason::EmulatedWrite => tr!(l, "Exit to the hypervisor: a store to a protected page."),
-            ExitReason::CrAccess => tr!(l, "Exit to the hypervisor: the instruction writes a control register."),
+            ExitReason::CrAccess => {
+                tr!(l, "Exit to the hypervisor: the instruction writes a control register or EFER.")
+            }
             ExitReason::Invlpg => tr!(l, "Exit to the hypervisor: the instruction drops cached translations."),
             ExitReason::Mmio => tr!(l, "Exit to the hypervisor: no memory there."),
         };
