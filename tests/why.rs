@@ -305,6 +305,19 @@ fn the_smallest_change_comes_first() {
     // Register 1 was loaded with P = 0, memory has P = 1 by now: a load is enough.
     let stale = after(&[poke(0x3028, 0x5001), access(0x4000_1000, AccessKind::Read, true)]);
     assert_eq!(text(&stale), "Load CR3 again");
+    // And where the table below withholds a right, the load comes first and P is left alone.
+    let below = after(&[poke(0x3028, 0x5001), access(0x4000_2000, AccessKind::Write, true)]);
+    assert_eq!(text(&below), "Load CR3 again, then set R/W in PTE[2]");
+    let absent = after(&[poke(0x3028, 0x5001), poke(0x7010, 0xa006), access(0x4000_2000, AccessKind::Read, true)]);
+    assert_eq!(text(&absent), "Load CR3 again, then set P in PTE[2]");
+    // Without P in memory both are needed, with other bits of the register stale as well.
+    let both = after(&[poke(0x3028, 0x5000), access(0x4000_1000, AccessKind::Read, true)]);
+    assert_eq!(text(&both), "Set P in PDPTE[1]");
+    let told = explain_last(&below, Depth::Standard).text();
+    assert!(told.contains("PDPTE register 1 is 0x0: P = 0."), "{told}");
+    // A register that still leads to its table is no obstacle: what that table lacks is.
+    let forgotten = after(&[poke(0x3020, 0x6000), access(0x2000, AccessKind::Write, true)]);
+    assert_eq!(text(&forgotten), "Set R/W in PTE[2]");
     assert_eq!(text(&after(&[poke(0x7008, 0x9006), read.clone()])), "Set P in PTE[1]");
     assert_eq!(text(&after(&[access(0x2000, AccessKind::Write, true)])), "Set R/W in PTE[2]");
     let kernel_pages = after(&[poke(0x7008, 0x9003), poke(0x5000, 0x7003), read.clone()]);

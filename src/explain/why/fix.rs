@@ -6,6 +6,7 @@ use super::words::{bit_list, command as command_words};
 use crate::arch::address::Num;
 use crate::arch::entry::{self, P, RW, US, XD};
 use crate::arch::rights::Violations;
+use crate::arch::walk::TableMemory as _;
 use crate::arch::{Access, Cr0, Cr4, Efer, Fault, FaultReason, Gfn, Gpa, Gva, Mode, Refusal, Rule, pdpte};
 use crate::engine::{AnyVm, Outcome, Quiet};
 use crate::explain::{address, hex};
@@ -102,7 +103,7 @@ impl Candidates<'_> {
             let there = Candidates { command: &then, ..*self };
             let mapped = there
                 .mapping(canonical, access)
-                .map(|fix| Fix { text: [fix.text.as_str(), &text].join(tr!(l, ", then ")), ..fix });
+                .map(|fix| Fix { text: one_after_the_other(&[fix.text.clone(), text.clone()], l), ..fix });
             let all = [Fix { text, changes: Vec::new(), then: then.clone() }];
             return all.into_iter().chain(mapped).collect();
         }
@@ -138,27 +139,46 @@ impl Candidates<'_> {
                 Outcome::Faulted(_) => return None,
                 _ => break,
             };
-            // Memory decides after the load or the flush that goes with the edit.
-            let hops = path(vm.machine(), true, va);
-            let (names, edited) = edit(&hops, fault.reason, vm.machine().cpu.mode() == Mode::Pae, l)?;
-            for (hop, value) in edited {
-                let size = Size::new(vm.machine().cpu.mode().entry_size()).unwrap_or(Size::WORD);
-                let mut batch = vec![Command::Poke { pa: hop.gpa, val: Num(value), size }];
-                let is_pdpte = vm.machine().cpu.mode() == Mode::Pae && hop.level == pdpte::LEVEL.0;
-                batch.push(if is_pdpte { self.load_cr3() } else { Command::Invlpg { va } });
-                for command in batch {
-                    if !matches!(vm.execute(&command, &mut Quiet), Outcome::Done) {
-                        return None;
-                    }
-                    changes.push(command);
+            let (names, commands) = self.edit_of(&vm, va, fault.reason)?;
+            for command in commands {
+                if !matches!(vm.execute(&command, &mut Quiet), Outcome::Done) {
+                    return None;
                 }
+                changes.push(command);
             }
             words.push(names);
         }
         if words.is_empty() {
             return None;
         }
-        Some(self.fix(words.join(tr!(l, ", then ")), without_repeats(changes)))
+        Some(self.fix(one_after_the_other(&words, l), without_repeats(changes)))
+    }
+
+    /// What answers one reason in the state `vm`, in words and as commands.
+    fn edit_of(&self, vm: &AnyVm, va: Gva, reason: FaultReason) -> Option<(String, Vec<Command>)> {
+        let l = self.language;
+        let machine = vm.machine();
+        let mode = machine.cpu.mode();
+        let is_pdpte = |hop: &Hop| mode == Mode::Pae && hop.level == pdpte::LEVEL.0;
+        let mut hops = path(machine, pdptes_from_memory(vm), va);
+        let ends_at = match reason {
+            FaultReason::NotPresent { level } => Some(level.0),
+            _ => None,
+        };
+        for hop in hops.iter_mut().filter(|hop| hop.register) {
+            // A store goes to memory, and only a load takes it into the register.
+            hop.value = machine.memory.read_u64(hop.gpa);
+            if ends_at == Some(hop.level) && hop.value & P != 0 {
+                return Some((tr!(l, "Load CR3 again").to_owned(), vec![self.load_cr3()]));
+            }
+        }
+        let (names, edited) = edit(&hops, reason, mode == Mode::Pae, l)?;
+        let size = Size::new(mode.entry_size()).unwrap_or(Size::WORD);
+        let commands = edited.into_iter().flat_map(|(hop, value)| {
+            let store = Command::Poke { pa: hop.gpa, val: Num(value), size };
+            [store, if is_pdpte(&hop) { self.load_cr3() } else { Command::Invlpg { va } }]
+        });
+        Some((names, commands.collect()))
     }
 
     /// The same access by somebody who may.
@@ -349,6 +369,17 @@ fn edit(hops: &[Hop], reason: FaultReason, pae: bool, l: Language) -> Option<(St
         }
         FaultReason::NonCanonical { .. } => None,
     }
+}
+
+/// Steps as one sentence: its first word alone has a capital, but a name in capitals keeps them.
+fn one_after_the_other(steps: &[String], l: Language) -> String {
+    let small = |step: &String| match step.as_bytes() {
+        [first @ b'A'..=b'Z', b'a'..=b'z', ..] => format!("{}{}", char::from(*first).to_ascii_lowercase(), &step[1..]),
+        _ => step.clone(),
+    };
+    let steps: Vec<String> =
+        steps.iter().enumerate().map(|(i, step)| if i == 0 { step.clone() } else { small(step) }).collect();
+    steps.join(tr!(l, ", then "))
 }
 
 /// The same flush or load twice in a row, with nothing but stores between, is needed once: the last.

@@ -123,7 +123,14 @@ pub fn fault_causes(question: &Question<'_>, at: usize, va: Gva, why: &FaultWhy)
         FaultWhy::NotPresent { level } => {
             if let Some(hop) = hops.iter().find(|hop| hop.level == *level) {
                 let text = match question.depth {
+                    Depth::Story if hop.register => {
+                        tr!(l, "The copy of entry {i} is switched off: P = 0.", i = hop.index)
+                    }
                     Depth::Story => tr!(l, "{entry} is switched off: P = 0.", entry = hop.name()),
+                    // Memory may hold another entry of that name.
+                    _ if hop.register => {
+                        tr!(l, "PDPTE register {i} is {value}: P = 0.", i = hop.index, value = hex(hop.value))
+                    }
                     _ => tr!(l, "{entry} is {value}: P = 0.", entry = hop.name(), value = hex(hop.value)),
                 };
                 causes.push(Cause { text, target: hop.target() });
