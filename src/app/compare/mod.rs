@@ -54,21 +54,30 @@ pub fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let scale = meter::Scale::of(cx);
     if paged {
         swipe(cx, ui, room, page, engines.len());
-        column_in(cx, ui, room, (page, engines[page]), &scale);
+        let heads = column::Heads::of(cx, ui, &engines, room.width());
+        column_in(cx, ui, room, (page, engines[page]), &scale, heads);
         return;
     }
     let width = (room.width() - GAP * (n - 1.0)) / n;
+    let heads = column::Heads::of(cx, ui, &engines, width);
     for (at, engine) in engines.iter().enumerate() {
         let left = room.left() + (width + GAP) * at as f32;
         let rect = Rect::from_min_size(pos2(left, room.top()), vec2(width, room.height()));
-        column_in(cx, ui, rect, (at, *engine), &scale);
+        column_in(cx, ui, rect, (at, *engine), &scale, heads);
     }
     ui.allocate_rect(room, egui::Sense::hover());
 }
 
-fn column_in(cx: &ViewCx<'_>, ui: &mut Ui, rect: Rect, (at, engine): (usize, EngineConfig), scale: &meter::Scale) {
+fn column_in(
+    cx: &ViewCx<'_>,
+    ui: &mut Ui,
+    rect: Rect,
+    (at, engine): (usize, EngineConfig),
+    scale: &meter::Scale,
+    heads: column::Heads,
+) {
     let builder = UiBuilder::new().max_rect(rect).id_salt(("column", engine.to_string()));
-    ui.scope_builder(builder, |ui| column::column_ui(cx, ui, at, engine, scale));
+    ui.scope_builder(builder, |ui| column::column_ui(cx, ui, at, engine, scale, heads));
 }
 
 /// What is compared, and the way to one engine more.

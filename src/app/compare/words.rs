@@ -17,7 +17,8 @@ pub struct Words {
 }
 
 impl Words {
-    fn of(main: impl Into<String>) -> Self {
+    /// Words with nothing beside them.
+    pub fn of(main: impl Into<String>) -> Self {
         Self { main: main.into(), beside: String::new() }
     }
 
