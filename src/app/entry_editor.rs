@@ -52,7 +52,7 @@ impl Subject {
             (base, (gpa.0 - base.0) >> shift)
         };
         Self {
-            title: format!("{} 0x{:x} [{index}]", Mode::table_name(level), base.0),
+            title: format!("{} {} [{index}]", Mode::table_name(level), explain::hex(base.0)),
             gpa,
             value,
             old: cx.before.memory.read_entry(gpa, shift),
@@ -104,7 +104,7 @@ fn leaf_of_walk(cx: &ViewCx<'_>, ui: &Ui) -> Option<(Level, Gpa)> {
 }
 
 fn edit_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
-    head(cx, ui, &subject.title, &format!("gpa 0x{:x}", subject.gpa.0));
+    head(cx, ui, &subject.title, &explain::address("GPA", subject.gpa.0));
     if subject.format.mode == Mode::Off {
         ui.label(RichText::new(tr!(cx, "Paging is off: no walk reads this word.")).color(cx.tokens.weak));
     }
@@ -314,7 +314,7 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
         cx,
         ui,
         &tr!(cx, "PDPTE register {index}", index = index),
-        &tr!(cx, "from gpa {address}", address = format!("0x{:x}", gpa.0)),
+        &tr!(cx, "from {address}", address = explain::address("GPA", gpa.0)),
     );
     egui::Grid::new("register").num_columns(2).spacing(vec2(16.0, 6.0)).show(ui, |ui| {
         for (name, value, color) in [(tr!(cx, "register"), register, t.strong), (tr!(cx, "memory"), memory, t.text)] {
@@ -349,7 +349,7 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
 fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, gfn: Gfn) {
     const SHOWN: usize = 12;
     let t = cx.tokens;
-    head(cx, ui, &tr!(cx, "Page gfn {gfn}", gfn = format!("0x{:05x}", gfn.0)), &format!("gpa 0x{:x}", gfn.base().0));
+    head(cx, ui, &tr!(cx, "Page gfn {gfn}", gfn = format!("0x{:05x}", gfn.0)), &explain::address("GPA", gfn.base().0));
     if cx.machine.slots.find(gfn).is_none() {
         ui.label(RichText::new(tr!(cx, "No memory slot holds this page.")).color(t.fault.text));
     }

@@ -231,8 +231,11 @@ fn command_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn body_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
+        // The numbers stand in a column that has room for the last.
+        let last = format!("{}.", why.causes.len());
+        let numbers = ui.painter().layout_no_wrap(last, theme::plain(TEXT), cx.tokens.weak).size().x;
         for (number, cause) in why.causes.iter().enumerate() {
-            cause_ui(cx, ui, number + 1, cause);
+            cause_ui(cx, ui, number + 1, cause, numbers + 2.0);
         }
     });
 }
@@ -248,12 +251,12 @@ fn sources_ui(cx: &ViewCx<'_>, ui: &mut Ui, why: &Why) {
 }
 
 /// One cause: the whole of it is the link.
-fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause) {
-    const INDENT: f32 = 24.0;
+fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause, numbers: f32) {
     let t = cx.tokens;
     let width = ui.available_width();
+    let indent = numbers + 8.0;
     let mut job = linked(&cause.text, t.text, t.guest.text);
-    job.wrap.max_width = width - INDENT - 4.0;
+    job.wrap.max_width = width - indent - 4.0;
     let galley = ui.painter().layout_job(job);
     let (rect, response) =
         ui.allocate_exact_size(Vec2::new(width, theme::wide(ui, galley.size().y + 6.0)), Sense::click());
@@ -264,8 +267,14 @@ fn cause_ui(cx: &ViewCx<'_>, ui: &mut Ui, number: usize, cause: &Cause) {
     }
     let top = rect.center().y - 0.5 * galley.size().y;
     let label = format!("{number}.");
-    ui.painter().text(egui::pos2(rect.left() + 2.0, top), egui::Align2::LEFT_TOP, label, theme::plain(TEXT), t.weak);
-    ui.painter().galley(egui::pos2(rect.left() + INDENT, top), galley, t.text);
+    ui.painter().text(
+        egui::pos2(rect.left() + numbers, top),
+        egui::Align2::RIGHT_TOP,
+        label,
+        theme::plain(TEXT),
+        t.weak,
+    );
+    ui.painter().galley(egui::pos2(rect.left() + indent, top), galley, t.text);
     let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(leads_to(cx, cause.target));
     if response.clicked() {
         go(cx, cause.target);

@@ -101,7 +101,7 @@ pub(super) fn language_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// Where one is, and in the same row the title where both fit: a low window has few rows for the text.
+/// The title and where one is, in one row where both fit: a low window has few rows for the text.
 fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     let title = player.session.lesson().title.get(cx.view.language.id());
     let title = RichText::new(title).font(theme::bold(TEXT + 1.0)).color(cx.tokens.strong);
@@ -115,18 +115,18 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, player: &Player) {
     // A row is as high as what is pressed in it: what stands before that is not moved any more.
     let height = if touched { theme::control(ui) } else { 20.0 };
     ui.spacing_mut().interact_size.y = 0.0;
+    if !one_row {
+        ui.add(Label::new(title.clone()).wrap());
+    }
     let row = Vec2::new(ui.available_width(), height);
     ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
         if one_row {
-            ui.label(title.clone());
+            ui.label(title);
             ui.add_space((ui.available_width() - place - 4.0).max(0.0));
         }
         place_ui(cx, ui, player);
     });
     steps_ui(cx, ui, player);
-    if !one_row {
-        ui.add(Label::new(title).wrap());
-    }
 }
 
 /// Where one is, in words.

@@ -14,7 +14,7 @@ use crate::app::menu;
 use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::pdpte;
-use crate::tr;
+use crate::{explain, tr};
 
 /// The columns of the card.
 struct Grid {
@@ -67,7 +67,7 @@ pub fn pdpte_card_ui(look: &Look<'_>, ui: &Ui, card: &PdpteCard) -> (Option<Anch
         true => &[tr!(look.cx, "32 of 4096 bytes in its page"), tr!(look.cx, "32 of 4096 bytes")],
         false => &[tr!(look.cx, "read at each walk")],
     };
-    let ways: Vec<String> = ways.iter().map(|what| format!("PDPT 0x{:x} · {what}", card.root.0)).collect();
+    let ways: Vec<String> = ways.iter().map(|what| format!("PDPT {} · {what}", explain::hex(card.root.0))).collect();
     let foot = paint::first_that_fits(ui.painter(), &ways, &plain(m.small), rect.width() - 2.4 * m.pad);
     let at = pos2(rect.left() + 1.6 * m.pad, y + 0.5 * m.row);
     paint::text_within(ui.painter(), at, Align2::LEFT_CENTER, foot, plain(m.small), t.weak, rect.width() - 2.0 * m.pad);
@@ -229,7 +229,7 @@ fn describe_status(look: &Look<'_>, ui: &Ui, row: &PdpteRow, rect: Rect, word: &
     let index = row.index;
     let more = match (row.status, since) {
         (PdpteStatus::Refused { bits }, _) => {
-            let bits = crate::explain::bit_list(bits, look.cx.language());
+            let bits = explain::bit_list(bits, look.cx.language());
             tr!(look.cx, "Memory has {bits} set: the next load of the registers raises #GP and loads none", bits = bits)
         }
         (_, Some(0)) => tr!(look.cx, "The register differs from memory since the start").to_owned(),

@@ -122,7 +122,7 @@ pub fn nested_strip<'a>(cx: &ViewCx<'a>, vm: &'a Vm<TwoDim>, at: NestedTable, re
         let gfn = Gfn(first.0 + ((index as u64) << (9 * (level - 1))));
         let value = value(index);
         let text =
-            format!("{} L{level}[{index}]: 0x{}\nGPA {:#x}", kind.name(), words::grouped(value, 16), gfn.base().0);
+            format!("{} L{level}[{index}]: 0x{}\n{}", kind.name(), words::grouped(value, 16), words::gpa(gfn.base()));
         let leads = value & P != 0 && Nested::is_leaf(level, value);
         (text, if leads { Selection::Page(gfn) } else { Selection::None })
     };
