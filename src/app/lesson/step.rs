@@ -21,6 +21,8 @@ use crate::tr;
 
 /// Distance between two parts of a step, in points.
 const GAP: f32 = 10.0;
+/// A line at the fold fades over so many points: about one and a half.
+const FADE: f32 = 26.0;
 /// So much of what is asked may lie below the fold before a button leads there, in points.
 const HIDDEN: f32 = 12.0;
 /// For so many passes what has appeared is scrolled to.
@@ -49,6 +51,7 @@ pub fn step_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     (scroll.dormant_handle_opacity, scroll.active_handle_opacity, scroll.foreground_color) = (0.7, 0.9, true);
     scroll.floating_width = scroll.floating_width.max(5.0);
     scroll.floating_allocated_width = scroll.floating_width + 4.0;
+    (scroll.fade.strength, scroll.fade.size) = (1.0, FADE);
     let wanted = ui.data_mut(|data| data.remove_temp::<bool>(asked)).is_some();
     let shown = focus::scroll(ScrollArea::vertical().id_salt(place).auto_shrink(false), ui, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
