@@ -273,15 +273,15 @@ fn the_way_there_and_back_keeps_what_was_selected() {
 fn engines_come_go_and_change() {
     let mut window = compare("the-register-remembers", SIZES.desktop, 5);
     click(&mut window, "Add engine");
-    click(&mut window, "KVM shadow, today");
+    click(&mut window, "KVM shadow, now");
     assert_eq!(shown(&window).last(), Some(&EngineName::KvmNow.into()));
     assert_eq!(shown(&window).len(), engines::MOST);
     assert!(has(&window, "Same commands, four engines"));
-    click(&mut window, "Another engine in place of KVM shadow, today");
+    click(&mut window, "Another engine in place of KVM shadow, now");
     // An open menu closes by Escape; the view stays.
     press(&mut window, Key::Escape);
     assert_eq!(window.state().view().screen, Screen::Compare);
-    click(&mut window, "Another engine in place of KVM shadow, today");
+    click(&mut window, "Another engine in place of KVM shadow, now");
     click(&mut window, "Two-dimensional (NPT)");
     assert_eq!(shown(&window).last(), Some(&EngineName::Npt.into()));
     let first = shown(&window)[0];

@@ -6,6 +6,7 @@ use super::engines;
 use super::theme::{self, TEXT, Tokens};
 use super::view::ViewCx;
 use crate::engine::EngineName;
+use crate::explain::count;
 use crate::tr;
 
 /// Height of a line, in points.
@@ -46,11 +47,11 @@ fn exit_counters(cx: &ViewCx<'_>) -> Vec<Counter> {
         cx,
         "Exits to the hypervisor: {faults} page faults, {writes} emulated writes, {registers} register accesses, \
          {invlpg} INVLPG, {mmio} MMIO",
-        faults = exits.page_fault,
-        writes = exits.emulated_write,
-        registers = exits.cr_access,
-        invlpg = exits.invlpg,
-        mmio = exits.mmio
+        faults = count(exits.page_fault),
+        writes = count(exits.emulated_write),
+        registers = count(exits.cr_access),
+        invlpg = count(exits.invlpg),
+        mmio = count(exits.mmio)
     );
     let name = tr!(cx, "Exits, {engine}", engine = engines::label(this, cx.language()));
     let mut counters = vec![Counter { name, hint, value: exits.total(), color: t.shadow.line, strong: true }];
@@ -75,10 +76,10 @@ fn reads_counter(cx: &ViewCx<'_>) -> Counter {
         cx,
         "Table entries that the last access read from memory; {all} in all. TLB: {hits} hits, {misses} misses, \
          {flushes} flushes",
-        all = cost.memory_reads,
-        hits = cost.tlb_hits,
-        misses = cost.tlb_misses,
-        flushes = cost.tlb_flushes
+        all = count(cost.memory_reads),
+        hits = count(cost.tlb_hits),
+        misses = count(cost.tlb_misses),
+        flushes = count(cost.tlb_flushes)
     );
     let (name, value) = (tr!(cx, "Memory reads / walk").to_owned(), cost.memory_reads_last);
     Counter { name, hint, value, color: cx.tokens.weak, strong: false }
@@ -86,11 +87,12 @@ fn reads_counter(cx: &ViewCx<'_>) -> Counter {
 
 fn counter_ui(t: &Tokens, ui: &mut Ui, counter: &Counter, longest: u64) {
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), LINE), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {}", counter.name, counter.value)));
+    response
+        .widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {}", counter.name, count(counter.value))));
     let (middle, painter) = (rect.center().y, ui.painter());
     let color = if counter.strong { t.strong } else { t.text };
     painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, &counter.name, theme::plain(TEXT), color);
-    let number = counter.value.to_string();
+    let number = count(counter.value);
     painter.text(pos2(rect.right(), middle), Align2::RIGHT_CENTER, number, theme::bold(TEXT), t.strong);
     let track = Rect::from_min_max(
         pos2(rect.left() + NAMES, middle - 4.0),

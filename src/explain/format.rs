@@ -35,6 +35,20 @@ pub fn page_size(bytes: u64) -> String {
     }
 }
 
+/// A count with its thousands apart: `1,003`.
+#[must_use]
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// A text that fills at least so many columns of a terminal; a Chinese character takes two.
 #[must_use]
 pub fn padded(text: &str, columns: usize) -> String {
@@ -106,6 +120,12 @@ mod tests {
         assert_eq!(padded("walk", 6), "walk  ");
         assert_eq!(padded("遍历", 6), "遍历  ");
         assert_eq!(padded("遍历", 3), "遍历");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        let texts = [0, 7, 999, 1_000, 1_003, 12_345, 1_000_000].map(count);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "1,003", "12,345", "1,000,000"]);
     }
 
     #[test]

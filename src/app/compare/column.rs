@@ -213,7 +213,7 @@ fn note(cx: &ViewCx<'_>, ui: &mut Ui, text: &str) {
 /// How far the engines have come along a long history.
 fn progress_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (done, all) = (cx.runs.done() as u64, cx.runs.len() as u64);
-    let text = tr!(cx, "{done} of {all} commands carried out", done = words::count(done), all = words::count(all));
+    let text = tr!(cx, "{done} of {all} commands carried out", done = explain::count(done), all = explain::count(all));
     note(cx, ui, &text);
     ui.add_space(10.0);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 8.0), Sense::hover());

@@ -18,7 +18,7 @@ pub const fn name(engine: EngineName) -> &'static str {
         EngineName::Kvm2006 => word!("KVM shadow, 2006"),
         EngineName::KvmPdpt => word!("KVM shadow, PDPT shadowed"),
         EngineName::Kvm2007 => word!("KVM shadow, 2007"),
-        EngineName::KvmNow => word!("KVM shadow, today"),
+        EngineName::KvmNow => word!("KVM shadow, now"),
         EngineName::Ept => word!("Two-dimensional (EPT)"),
         EngineName::Npt => word!("Two-dimensional (NPT)"),
     }
@@ -32,7 +32,7 @@ pub const fn short(engine: EngineName) -> &'static str {
         EngineName::Kvm2006 => word!("2006"),
         EngineName::KvmPdpt => word!("PDPT"),
         EngineName::Kvm2007 => word!("2007"),
-        EngineName::KvmNow => word!("Today"),
+        EngineName::KvmNow => word!("Now"),
         EngineName::Ept => word!("EPT"),
         EngineName::Npt => word!("NPT"),
     }

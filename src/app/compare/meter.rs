@@ -2,10 +2,11 @@
 
 use egui::{Align2, Color32, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
 
-use super::{engines, words};
+use super::engines;
 use crate::app::theme::{self, TEXT, Tokens};
 use crate::app::view::ViewCx;
 use crate::engine::EngineConfig;
+use crate::explain;
 use crate::machine::Cost;
 use crate::{tr, word};
 
@@ -67,7 +68,7 @@ pub fn meter_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineConfig, scale: &Scal
     for (at, (name, value)) in counters.into_iter().enumerate() {
         let full = if at == last { scale.reads } else { scale.events };
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::hover());
-        let (name, number) = (cx.tr(name), words::count(value));
+        let (name, number) = (cx.tr(name), explain::count(value));
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{title}: {name} {number}")));
         let (middle, t) = (rect.center().y, cx.tokens);
         ui.painter().text(pos2(rect.left(), middle), Align2::LEFT_CENTER, name, theme::plain(TEXT), t.text);
@@ -79,9 +80,9 @@ pub fn meter_ui(cx: &ViewCx<'_>, ui: &mut Ui, engine: EngineConfig, scale: &Scal
             _ if at == last => tr!(
                 cx,
                 "Entries of tables that the hardware read; a full bar stands for {full}",
-                full = words::count(full)
+                full = explain::count(full)
             ),
-            _ => tr!(cx, "Since the start; a full bar stands for {full} in every column", full = words::count(full)),
+            _ => tr!(cx, "Since the start; a full bar stands for {full} in every column", full = explain::count(full)),
         };
         response.on_hover_text(hint);
     }

@@ -9,6 +9,7 @@ use crate::app::actions::Action;
 use crate::app::play_button;
 use crate::app::theme::{TEXT, control};
 use crate::app::view::{AppCommand, ViewCx};
+use crate::explain::count;
 use crate::tr;
 
 /// Its height, in points. `narrow`: position and track have rows of their own.
@@ -85,7 +86,7 @@ fn buttons(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
 fn position(cx: &ViewCx<'_>, ui: &mut Ui, roomy: bool) {
     let lab = &cx.session.lab;
     let (step, all) = (cx.session.step_number(lab.cursor()), cx.session.step_count());
-    let mut text = tr!(cx, "step {step} of {all}", step = step, all = all);
+    let mut text = tr!(cx, "step {step} of {all}", step = count(step as u64), all = count(all as u64));
     if cx.is_partial() {
         text += " · ";
         text += &tr!(cx, "event {shown} of {all}", shown = cx.shown, all = cx.events.len());
@@ -124,8 +125,8 @@ fn track(cx: &ViewCx<'_>, ui: &mut Ui) {
     let name = tr!(
         cx,
         "Time: step {step} of {all}, engines part at {differences}",
-        step = cx.session.step_number(lab.cursor()),
-        all = cx.session.step_count(),
+        step = count(cx.session.step_number(lab.cursor()) as u64),
+        all = count(cx.session.step_count() as u64),
         differences = differences
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));

@@ -37,9 +37,7 @@ pub fn deed(language: Language, deed: &Deed) -> Words {
             let beside = tr!(language, "level {level}", level = level);
             Words::beside(tr!(language, "shadow walk finds no entry"), beside)
         }
-        Deed::ShadowWalk { reads, .. } => {
-            Words::beside(tr!(language, "shadow walk"), tr!(language, "{reads} reads", reads = reads))
-        }
+        Deed::ShadowWalk { reads, .. } => Words::beside(tr!(language, "shadow walk"), reads_of(language, *reads)),
         Deed::Marks { accessed, dirty } => Words::of(marks(language, *accessed, *dirty)),
         Deed::Exit { reason, kind } => tr(exit(*reason, *kind)),
         Deed::Inject => tr(word!("hands the exception to the guest")),
@@ -134,7 +132,7 @@ fn ending(language: Language, deed: &Deed) -> Words {
         Deed::Memslot { gpa, .. } => Words::beside(tr!(language, "the memory slots change"), place(*gpa)),
         Deed::DirtyLog { frames } => {
             let list: Vec<String> = frames.iter().map(|gfn| frame(*gfn)).collect();
-            let list = if list.is_empty() { tr!(language, "empty").to_owned() } else { list.join(", ") };
+            let list = if list.is_empty() { tr!(language, "empty").to_owned() } else { list.join(tr!(language, ", ")) };
             Words::beside(tr!(language, "dirty log"), list)
         }
         Deed::Audit(invariant) => Words::of(tr!(language, "invariant {name} is broken", name = invariant)),
@@ -157,7 +155,7 @@ fn walk(language: Language, walk: &Walk) -> Words {
         main += marks(language, walk.accessed, walk.dirty);
     }
     let reads = match walk.nested {
-        0 => tr!(language, "{reads} reads", reads = walk.reads),
+        0 => reads_of(language, walk.reads),
         nested => tr!(language, "{reads} + {nested} nested", reads = walk.reads, nested = nested),
     };
     let ends = match walk.end {
@@ -169,6 +167,13 @@ fn walk(language: Language, walk: &Walk) -> Words {
         None => return Words::beside(main, reads),
     };
     Words::beside(main, format!("{reads} · {ends}"))
+}
+
+fn reads_of(language: Language, reads: u32) -> String {
+    match reads {
+        1 => tr!(language, "1 read").to_owned(),
+        reads => tr!(language, "{reads} reads", reads = reads),
+    }
 }
 
 const fn walk_from(walk: &Walk) -> &'static str {
@@ -263,30 +268,5 @@ const fn arrival(tlb: Tlb, data: Data) -> &'static str {
         (Tlb::None, Data::Load(_)) => word!("native load"),
         (Tlb::Hit, Data::Load(_)) => word!("TLB hit, native load"),
         (Tlb::Fill, Data::Load(_)) => word!("TLB fill, native load"),
-    }
-}
-
-/// A count with its thousands apart: `1,003`.
-#[must_use]
-pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_grouped() {
-        let texts = [0, 7, 999, 1_000, 1_003, 12_345, 1_000_000].map(count);
-        assert_eq!(texts, ["0", "7", "999", "1,000", "1,003", "12,345", "1,000,000"]);
     }
 }

@@ -246,9 +246,15 @@ fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
         Some(command) => {
             let number = cx.session.step_number(lab.cursor());
             let (all, what) = (cx.session.step_count(), explain::command(command, cx.language()));
-            tr!(cx, "step {step} of {all}, {command}", step = number, all = all, command = what)
+            tr!(
+                cx,
+                "step {step} of {all}, {command}",
+                step = explain::count(number as u64),
+                all = explain::count(all as u64),
+                command = what
+            )
         }
-        None => tr!(cx, "the start, before {all} steps", all = cx.session.step_count()),
+        None => tr!(cx, "the start, before {all} steps", all = explain::count(cx.session.step_count() as u64)),
     };
     let name = tr!(cx, "Time: {place}", place = sentence);
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));

@@ -11,6 +11,7 @@ use crate::app::time::{Named, TimeAction, TimeWish, branch_name};
 use crate::app::view::{AppCommand, ViewCx};
 use crate::app::widgets::named_button;
 use crate::app::{focus, menu};
+use crate::explain::count;
 use crate::tr;
 
 /// Between the words, in points.
@@ -25,7 +26,7 @@ pub fn status_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
     let lab = &cx.session.lab;
     let (step, all) = (cx.session.step_number(lab.cursor()), cx.session.step_count());
-    words(cx, ui, &tr!(cx, "step {step} of {all}", step = step, all = all), false);
+    words(cx, ui, &tr!(cx, "step {step} of {all}", step = count(step as u64), all = count(all as u64)), false);
     if !cx.events.is_empty() {
         micro_step(cx, ui);
     }
@@ -144,7 +145,7 @@ fn list(cx: &ViewCx<'_>, ui: &mut Ui) {
                 let here = cx.session.lab.branch_in_view() == Some(branch.start);
                 let text = match here {
                     true => tr!(cx, "{name}, in view", name = name),
-                    false => tr!(cx, "{name}, {count} commands", name = name, count = branch.len),
+                    false => tr!(cx, "{name}, {count} commands", name = name, count = count(branch.len as u64)),
                 };
                 if ui.add_enabled(!here, Button::new(text)).clicked() {
                     cx.send(AppCommand::Time(TimeWish::GoTo(branch.tip)));

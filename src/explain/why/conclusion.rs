@@ -88,6 +88,8 @@ fn fault(question: &Question<'_>, err: u64, why: &FaultWhy) -> Conclusion {
         return conclusion(title, manual);
     }
     let (code, bits) = (format!("{err:#x}"), error_code_bits(err, l));
+    // The bits are one group: no line ends between them.
+    let bits = bits.replace(' ', "\u{a0}");
     let title = tr!(l, "The access faults: #PF, error code {code} ({bits}).", code = code, bits = bits);
     conclusion(title, manual)
 }

@@ -308,7 +308,7 @@ impl Candidates<'_> {
         };
         let names: Vec<String> = bad.iter().map(|(i, ..)| format!("PDPTE[{i}]")).collect();
         let bits = bad.iter().fold(0, |all, (.., value)| all | value & reserved);
-        let (names, list) = (names.join(", "), bit_list(bits, l));
+        let (names, list) = (names.join(tr!(l, ", ")), bit_list(bits, l));
         vec![
             self.fix(
                 tr!(l, "Clear reserved {bits} in {entries}", bits = list, entries = names),
@@ -355,7 +355,8 @@ fn edit(hops: &[Hop], reason: FaultReason, pae: bool, l: Language) -> Option<(St
                 let wrong = rights.filter(|hop| (hop.value & mask != 0) != set);
                 wrong.map(|hop| (*hop, if set { hop.value | mask } else { hop.value & !mask })).collect()
             };
-            let names = |edits: &[(Hop, u64)]| edits.iter().map(|(hop, _)| hop.name()).collect::<Vec<_>>().join(", ");
+            let names =
+                |edits: &[(Hop, u64)]| edits.iter().map(|(hop, _)| hop.name()).collect::<Vec<_>>().join(tr!(l, ", "));
             let (text, edits): (fn(Language, String) -> String, _) = if broken.contains(Violations::USER) {
                 (|l, entries| tr!(l, "Set U/S in {entries}", entries = entries), lists(US, true))
             } else if broken.contains(Violations::WRITE) {

@@ -328,7 +328,7 @@ impl Chain<'_> {
         let what = super::words::access(access.kind, access.user, l);
         let text = match self.story() {
             true => tr!(l, "Every table on the way allows it.").to_owned(),
-            false => tr!(l, "{entries} allow a {access}.", entries = entries.join(", "), access = what),
+            false => tr!(l, "{entries} allow a {access}.", entries = entries.join(tr!(l, ", ")), access = what),
         };
         self.push_to(last.target(), text);
     }
@@ -369,7 +369,7 @@ impl Chain<'_> {
                     .map(|i| format!("{i}: {} → {}", hex(old[i]), hex(new[i])))
                     .collect();
                 if !changed.is_empty() {
-                    self.push(at, tr!(l, "PDPTE registers: {list}.", list = changed.join(", ")));
+                    self.push(at, tr!(l, "PDPTE registers: {list}.", list = changed.join(tr!(l, ", "))));
                 } else if self.deep() {
                     self.push(at, tr!(l, "The PDPTE registers were loaded with what they had."));
                 }
