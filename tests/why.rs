@@ -328,6 +328,8 @@ fn the_smallest_change_comes_first() {
     assert_eq!(text(&after(&[smap, access(0x1000, AccessKind::Read, false)])), "Access with AC = 1");
     let bad = after(&[poke(0x3028, 0x5003), Command::MovCr3 { val: Num(0x3020), compat: false }]);
     assert_eq!(text(&bad), "Clear reserved bit 1 in PDPTE[1]");
+    let story = explain_last(&bad, Depth::Story).title;
+    assert!(story.starts_with("Refused, nothing changed: a present PDPTE") && !story.contains("G19"), "{story}");
     let off = after(&[Command::MovCr0 { val: Num(0x8000_0000), compat: false }]);
     assert_eq!(text(&off), "MOV CR0, 0x8000_0001 instead");
 }

@@ -105,12 +105,23 @@ fn refused(question: &Question<'_>, why: &RefusedWhy) -> Conclusion {
         RefusedWhy::Slot { .. } => Manual::KvmApi("4.35"),
         RefusedWhy::Map { .. } => Manual::Sdm("3A 4.3 to 4.5"),
     };
-    let reason = refusal_words(why, l);
     let changed = question.events.iter().any(|event| matches!(event, Event::Register { old, new, .. } if old != new));
-    let title = if changed {
-        tr!(l, "Refused, and carried out all the same. {reason}.", reason = reason)
-    } else {
-        tr!(l, "Refused, nothing changed. {reason}.", reason = reason)
+    let title = match (question.depth, why) {
+        // A story has no use for the rule's number and the bits at fault.
+        (Depth::Story, RefusedWhy::Rule { rule, .. }) => {
+            let reason = crate::explain::refusal::rule(*rule, l);
+            match changed {
+                true => tr!(l, "Refused, and carried out all the same: {reason}.", reason = reason),
+                false => tr!(l, "Refused, nothing changed: {reason}.", reason = reason),
+            }
+        }
+        _ => {
+            let reason = refusal_words(why, l);
+            match changed {
+                true => tr!(l, "Refused, and carried out all the same. {reason}.", reason = reason),
+                false => tr!(l, "Refused, nothing changed. {reason}.", reason = reason),
+            }
+        }
     };
     conclusion(title, manual)
 }
