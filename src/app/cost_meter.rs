@@ -13,7 +13,7 @@ use crate::tr;
 const LINE: f32 = 22.0;
 /// Width of the names and of the numbers, in points.
 const NAMES: f32 = 154.0;
-const NUMBERS: f32 = 44.0;
+const NUMBERS: f32 = 54.0;
 /// Engines beside which this one is shown, the first that are not this one.
 const OTHERS: [EngineName; 4] = [EngineName::KvmPdpt, EngineName::Kvm2007, EngineName::KvmNow, EngineName::Ept];
 /// How many of them there is room for.

@@ -124,7 +124,7 @@ pub fn fault_causes(question: &Question<'_>, at: usize, va: Gva, why: &FaultWhy)
             if let Some(hop) = hops.iter().find(|hop| hop.level == *level) {
                 let text = match question.depth {
                     Depth::Story if hop.register => {
-                        tr!(l, "The copy of entry {i} is switched off: P = 0.", i = hop.index)
+                        tr!(l, "The processor's copy of entry {i} is switched off: P = 0.", i = hop.index)
                     }
                     Depth::Story => tr!(l, "{entry} is switched off: P = 0.", entry = hop.name()),
                     // Memory may hold another entry of that name.
