@@ -101,6 +101,7 @@ impl Arrows {
         }
         if let (Some(last), End::Page { .. }, Some(page)) = (path.hops.last(), path.end, self.page)
             && let Some(from) = self.at(last.level)
+            && path.leads_to_its_end(look.inputs.machine)
         {
             let manner = manner(look, last, path.arrived, path.arrived);
             self.arrow(look, ui, (last.level.0, Side::Guest), (from, page), manner, color);
@@ -146,13 +147,17 @@ impl Arrows {
             self.arrow(look, ui, (10 + level.0, Side::Between), (from, to), manner, color);
         }
         let target = self.host.filter(|_| look.stage.lower.is_some()).or(self.page);
-        if let (Some(Hit::Tlb(_)), true, Some(hit), Some(page)) = (path.hit, path.arrived, self.tlb_hit, target) {
+        let answers = path.arrived || !path.recorded;
+        if let (Some(Hit::Tlb(_)), true, Some(hit), Some(page)) = (path.hit, answers, self.tlb_hit, target) {
             let x = page.left.x.midpoint(page.right.x);
             let from = pos2(x, hit.top);
             let to = pos2(x, page.bottom + 2.0);
             if from.y > to.y {
                 let points: Vec<Pos2> = paint::bezier([from, from.lerp(to, 0.3), from.lerp(to, 0.7), to], 1.0);
-                self.taken.borrow_mut().push(Taken { key: 20, lane: trail::CACHE, points, color });
+                match path.recorded {
+                    true => self.taken.borrow_mut().push(Taken { key: 20, lane: trail::CACHE, points, color }),
+                    false => stroke(ui, &points, look.t().hit.edge, 1.5),
+                }
             }
         }
     }

@@ -2,10 +2,10 @@
 //! what memory contradicts by now (SDM 4.10.2, 4.10.3).
 
 use super::model::{Inputs, leaf_bit};
-use super::path::{Hit, Path};
+use super::path::{Composed, Hit, Path, pdptes_in_force};
 use crate::arch::entry::{self, P};
 use crate::arch::walk::Silent;
-use crate::arch::{Access, Gpa, Gva, Level, Mode};
+use crate::arch::{Access, Cr0, Gpa, Gva, Level, Mode};
 use crate::engine::{AnyVm, EngineName};
 use crate::machine::{Machine, Psc, PscEntry, TlbEntry};
 
@@ -83,7 +83,7 @@ pub fn structure_cards(inputs: &Inputs<'_>, path: &Path) -> Vec<StructureCard> {
 /// The table that memory (and the PDPTE registers) lead to below `level` for an address.
 fn table_in_memory(machine: &Machine, gva: Gva, level: Level) -> Option<Gpa> {
     let access = Access { ac: true, ..Access::default() };
-    let path = Path::prospective(machine, &machine.cpu.pdptes, gva, access);
+    let path = Path::prospective(machine, &machine.cpu.pdptes, &Composed { gva, access, events: &[] });
     let hop = path.hop(level)?;
     let large = hop.value & entry::PS != 0 && leaf_bit(machine, level) & entry::PS != 0;
     (hop.value & P != 0 && !large).then(|| entry::frame_4k(hop.value, &machine.cpu.model))
@@ -105,7 +105,7 @@ pub fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
     let row = |entry: &TlbEntry| TlbRow {
         entry: *entry,
         hit: answers == Some(entry) && hit_page == Some(entry.page),
-        stale: inputs.engine == EngineName::Native && tlb_entry_is_stale(machine, entry),
+        stale: tlb_entry_is_stale(inputs, tag, entry),
         new: !inputs.before.tlb.entries().any(|old| old == entry),
     };
     let mut rows: Vec<TlbRow> = machine.tlb.entries().map(row).collect();
@@ -113,17 +113,27 @@ pub fn tlb_rows(inputs: &Inputs<'_>, path: &Path) -> Vec<TlbRow> {
     rows
 }
 
-/// Whether a walk now would give another frame or other rights than the entry holds.
-fn tlb_entry_is_stale(machine: &Machine, cached: &TlbEntry) -> bool {
+/// Whether a walk of the guest's tables now would lead elsewhere than the entry, or grant less than it does. A
+/// hypervisor may grant less than the guest, so that alone is no sign.
+fn tlb_entry_is_stale(inputs: &Inputs<'_>, tag: u16, cached: &TlbEntry) -> bool {
+    let machine = inputs.machine;
     let cpu = &machine.cpu;
-    if cached.pcid != cpu.pcid() && !cached.global || cpu.mode() == Mode::Off {
+    if cached.pcid != tag && !cached.global || cpu.mode() == Mode::Off {
         return false;
     }
     // A kernel read with AC set and open keys breaks no rule, so that only the entries count.
     let access = Access { ac: true, ..Access::default() };
-    let start = cpu.paging.start(&cpu.pdptes, cached.page, &access);
+    let start = cpu.paging.start(&pdptes_in_force(machine, inputs.engine), cached.page, &access);
     let walk = start.and_then(|start| cpu.paging.walk(&machine.memory, start, cached.page, &access, 0, &mut Silent));
-    walk.map_or(true, |walk| {
-        walk.page.0 != cached.frame || walk.rights != cached.rights || walk.page_shift != u32::from(cached.shift)
-    })
+    let Ok(walk) = walk else { return true };
+    if inputs.engine == EngineName::Native {
+        return walk.page.0 != cached.frame
+            || walk.rights != cached.rights
+            || walk.page_shift != u32::from(cached.shift);
+    }
+    let frame = machine.slots.host_frame(walk.gpa(cached.page).gfn());
+    let (has, may) = (cached.rights, walk.rights);
+    // With CR0.WP = 0 KVM grants the kernel writes that the entry does not.
+    let writes = cpu.regs.cr0.contains(Cr0::WP) && has.rw && !may.rw;
+    frame.is_none_or(|frame| frame.base().0 != cached.frame) || writes || has.us && !may.us || !has.xd && may.xd
 }

@@ -25,11 +25,13 @@ mod table_card; // one table
 mod trail; // arrows in motion
 pub mod words; // short words
 
+use std::sync::Arc;
+
 use egui::{Align2, Id, Pos2, Rect, ScrollArea, Sense, Ui, pos2, vec2};
 
 use super::focus;
 use super::theme::{Tokens, bold};
-use super::view::{AppCommand, Composer, Selection, ViewCx};
+use super::view::{AppCommand, Composer, Selection, StateId, ViewCx};
 use crate::arch::{Access, Level, Mode, pdpte};
 use crate::engine::AnyVm;
 use crate::machine::Event;
@@ -38,6 +40,7 @@ use history::{History, HistoryCache};
 use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
 pub use paint::hatch;
+use path::Composed;
 use table_card::Heads;
 
 /// How far the stage can be zoomed out and in.
@@ -171,8 +174,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         Selection::Entry { level, gpa } => Some((Level(level), gpa.gfn().base())),
         _ => None,
     };
-    let composer = cx.view.composer;
     let command = if composing(cx, ui) { None } else { cx.command() };
+    let preview = preview(cx, ui);
     let inputs = Inputs {
         vm: cx.vm,
         before_vm: cx.before_vm,
@@ -181,7 +184,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         engine: cx.session.engine(),
         command,
         events: cx.happened(),
-        composed: (composer.va, access_of(&composer)),
+        coming: &cx.events[cx.shown..],
+        composed: composed(cx, &preview),
         selected_entry,
         selected_register,
         selected_table,
@@ -237,9 +241,31 @@ fn mirrored(cx: &ViewCx<'_>, at: crate::engine::shadow::SpteRef) -> Option<crate
 #[must_use]
 pub fn path_in_view(cx: &ViewCx<'_>, ui: &Ui) -> path::Path {
     let command = if composing(cx, ui) { None } else { cx.command() };
-    let composer = cx.view.composer;
+    let preview = preview(cx, ui);
     let pdptes = path::pdptes_in_force(cx.machine, cx.session.engine());
-    path::Path::new(cx.machine, &pdptes, command, cx.happened(), (composer.va, access_of(&composer)))
+    let course = path::Course { shown: cx.happened(), coming: &cx.events[cx.shown..] };
+    path::Path::new(cx.machine, &pdptes, command, course, &composed(cx, &preview))
+}
+
+const fn composed<'a>(cx: &ViewCx<'_>, preview: &'a [Event]) -> Composed<'a> {
+    let composer = cx.view.composer;
+    Composed { gva: composer.va, access: access_of(&composer), events: preview }
+}
+
+/// What the access in the composer would do in the state shown, tried on a copy when either is another one.
+fn preview(cx: &ViewCx<'_>, ui: &Ui) -> Arc<Vec<Event>> {
+    type Key = (StateId, Composer);
+    let (key, id): (Key, Id) = ((cx.state, cx.view.composer), Id::unique("stage: what an access would do"));
+    if let Some((known, events)) = ui.data(|data| data.get_temp::<(Key, Arc<Vec<Event>>)>(id))
+        && known == key
+    {
+        return events;
+    }
+    let mut events = Vec::new();
+    cx.vm.clone().execute(&cx.view.composer.command(), &mut events);
+    let events = Arc::new(events);
+    ui.data_mut(|data| data.insert_temp(id, (key, Arc::clone(&events))));
+    events
 }
 
 const fn access_of(composer: &Composer) -> Access {

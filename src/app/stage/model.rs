@@ -8,14 +8,14 @@ use std::ops::RangeInclusive;
 
 use super::cached::{self, StructureCard, TlbRow};
 use super::lower::Lower;
-use super::path::{self, End, Path, Reach};
+use super::path::{self, Composed, Course, End, Path, Reach};
 use super::rows::{self, Class, Line};
 use crate::app::view::Selection;
 use crate::arch::address::PAGE_SIZE;
 use crate::arch::entry::{self, P};
 use crate::arch::fault::FaultReason;
 use crate::arch::walk::{Start, TableMemory};
-use crate::arch::{Access, Gpa, Gva, Level, Mode, pdpte};
+use crate::arch::{Gpa, Level, Mode, pdpte};
 use crate::engine::{AnyVm, EngineName};
 use crate::language::Language;
 use crate::machine::{Command, Event, Machine};
@@ -37,8 +37,10 @@ pub struct Inputs<'a> {
     pub command: Option<&'a Command>,
     /// What it did so far.
     pub events: &'a [Event],
+    /// What it did after that.
+    pub coming: &'a [Event],
     /// The access of the composer.
-    pub composed: (Gva, Access),
+    pub composed: Composed<'a>,
     /// The entry that is selected, by its place in memory.
     pub selected_entry: Option<Gpa>,
     /// The PDPTE register that is selected.
@@ -252,7 +254,8 @@ impl Stage {
         let machine = inputs.machine;
         let mode = machine.cpu.mode();
         let pdptes = path::pdptes_in_force(machine, inputs.engine);
-        let path = Path::new(machine, &pdptes, inputs.command, inputs.events, inputs.composed);
+        let course = Course { shown: inputs.events, coming: inputs.coming };
+        let path = Path::new(machine, &pdptes, inputs.command, course, &inputs.composed);
         let tables = Level::down_from(mode.top_level_in_memory()).map(|level| table_card(inputs, &path, level));
         let pdptes = (mode == Mode::Pae).then(|| pdpte_card(inputs, &path));
         let ghost = pdptes.as_ref().filter(|_| !inputs.engine.reads_pdptes_from_memory());

@@ -71,6 +71,26 @@ pub enum Hit {
     Structure(Level),
 }
 
+/// An access that may be made next.
+#[derive(Clone, Copy, Debug)]
+pub struct Composed<'a> {
+    /// Where.
+    pub gva: Gva,
+    /// What.
+    pub access: Access,
+    /// What it would do now, event by event: caches answer as they would, and the engine does what it would.
+    pub events: &'a [Event],
+}
+
+/// The events of a command: those that are shown, and those that are to come.
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// Shown.
+    pub shown: &'a [Event],
+    /// To come.
+    pub coming: &'a [Event],
+}
+
 /// The path of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -93,36 +113,41 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path of a command's access as far as `events` show it, or of `composed`, if the command
+    /// The path of a command's access as far as its events are shown, or of `composed`, if the command
     /// makes no access. `pdptes` are those that the engine goes by (see [`pdptes_in_force`]).
     #[must_use]
     pub fn new(
         machine: &Machine,
         pdptes: &Pdptes,
         command: Option<&Command>,
-        events: &[Event],
-        composed: (Gva, Access),
+        course: Course<'_>,
+        composed: &Composed<'_>,
     ) -> Self {
         match command.and_then(|command| Some((command, command.access()?))) {
             Some((command, (va, access))) => {
-                Self::recorded(machine, pdptes, piece_in_view(command, va, events), access)
+                let (va, shown) = piece_in_view(command, va, course.shown);
+                Self::recorded(machine, pdptes, va, Course { shown, ..course }, access)
             }
-            None => Self::prospective(machine, pdptes, composed.0, composed.1),
+            None => Self::prospective(machine, pdptes, composed),
         }
     }
 
     /// What an access would do in the machine as it is.
     #[must_use]
-    pub fn prospective(machine: &Machine, pdptes: &Pdptes, va: Gva, access: Access) -> Self {
-        let gva = machine.cpu.mode().linear(va);
+    pub fn prospective(machine: &Machine, pdptes: &Pdptes, composed: &Composed<'_>) -> Self {
+        let mode = machine.cpu.mode();
+        let (gva, access) = (mode.linear(composed.gva), composed.access);
         let hops = hops(machine, pdptes, gva, &[]);
         let hit = predicted_hit(machine, gva);
-        let end = prospective_end(machine, pdptes, gva, &access);
+        let end = composed.events.iter().rev().find_map(|event| recorded_end(mode, event, &hops));
+        let end = end.unwrap_or_else(|| prospective_end(machine, pdptes, gva, &access));
         let large = large_page(machine, &hops);
-        Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit, large }
+        let path = Self { gva, access, hops: cut(hops, &end), end, arrived: false, recorded: false, hit, large };
+        Self { end: path.guest_page(machine), ..path }
     }
 
-    fn recorded(machine: &Machine, pdptes: &Pdptes, (va, events): (Gva, &[Event]), access: Access) -> Self {
+    fn recorded(machine: &Machine, pdptes: &Pdptes, va: Gva, course: Course<'_>, access: Access) -> Self {
+        let events = course.shown;
         let mode = machine.cpu.mode();
         let gva = mode.linear(va);
         let mut hops = hops(machine, pdptes, gva, events);
@@ -137,7 +162,8 @@ impl Path {
             // What was not read by the end was not needed: a cache or a shadow table answered.
             hops.iter_mut().filter(|hop| hop.reach == Reach::Ahead).for_each(|hop| hop.reach = Reach::Cached);
         }
-        let end = end.unwrap_or_else(|| prospective_end(machine, pdptes, gva, &access));
+        let coming = || course.coming.iter().find_map(|event| recorded_end(mode, event, &hops));
+        let end = end.or_else(coming).unwrap_or_else(|| prospective_end(machine, pdptes, gva, &access));
         let large = large_page(machine, &hops);
         let path = Self { gva, access, hops: cut(hops, &end), end, arrived, recorded: true, hit, large };
         Self { end: path.guest_page(machine), ..path }
@@ -157,6 +183,20 @@ impl Path {
     #[must_use]
     pub fn hop(&self, level: Level) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.level == level)
+    }
+
+    /// Whether the last entry leads to the page at the end: where a cache has answered, memory may say something
+    /// else by now.
+    #[must_use]
+    pub fn leads_to_its_end(&self, machine: &Machine) -> bool {
+        let (Some(last), Some(gpa)) = (self.hops.last(), self.gpa()) else { return false };
+        let (mode, model) = (machine.cpu.mode(), &machine.cpu.model);
+        let base = match self.large {
+            Some(_) => entry::page_base(mode, last.level, last.value, model),
+            None => entry::frame_4k(last.value, model),
+        };
+        let leaf = last.level.0 == 1 || self.large.is_some();
+        leaf && last.value & P != 0 && base.0 == gpa.0 & !((1 << self.large.unwrap_or(12)) - 1)
     }
 
     /// Whether a walk begins: of a non-canonical address none does.

@@ -1,8 +1,8 @@
 //! The stage along the example.
 
-use super::super::path::Hit;
+use super::super::path::{Composed, Hit};
 use super::*;
-use crate::arch::AccessKind;
+use crate::arch::{Access, AccessKind, Gva};
 use crate::scenario::{Scenario, Session};
 
 const VA: Gva = Gva(0x4120_1abc);
@@ -36,7 +36,8 @@ fn stage_at(session: &Session, step: usize, shown: usize) -> Stage {
         engine: vm.engine(),
         command: lab.command(step),
         events: &events,
-        composed: (VA, USER_READ),
+        coming: &[],
+        composed: Composed { gva: VA, access: USER_READ, events: &[] },
         selected_entry: None,
         selected_register: None,
         selected_table: None,
