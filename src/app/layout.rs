@@ -18,6 +18,9 @@ pub const NARROW: f32 = 900.0;
 /// From this width on the processor strip fits in two rows; below it wraps.
 const TWO_ROWS: f32 = 1160.0;
 
+/// Room above and below the line of time, in points.
+const TIME_MARGIN: f32 = 10.0;
+
 /// Height of a bar with one row of controls.
 fn bar_height(ui: &Ui) -> f32 {
     control(ui) + 14.0
@@ -28,9 +31,9 @@ fn strip_height(ui: &Ui) -> f32 {
     2.0 * control(ui) + 26.0
 }
 
-/// Height of the line of time; on a narrow screen it has one row more.
-fn time_height(ui: &Ui, narrow: bool) -> f32 {
-    if narrow { 2.0 * control(ui) + 96.0 } else { control(ui) + 110.0 }
+/// Height of the zone of time, of which what it draws is so wide.
+fn time_height(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> f32 {
+    timeline::height(cx, ui, width) + 2.0 * TIME_MARGIN
 }
 
 fn zone(t: &Tokens, x: f32, y: f32) -> Frame {
@@ -70,7 +73,7 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     let (left, right) = cx.view.sides.widths(width);
     bar_panel(cx, ui, false);
     strip_panel(cx, ui, width >= TWO_ROWS);
-    let below = time_height(ui, false) + timeline::more_height(cx, ui, width - right - 2.0 * PAD - 10.0, false);
+    let below = time_height(cx, ui, width - right - 2.0 * PAD);
     above(ui, below, Frame::new(), |ui| tables_ui(cx, ui, left, right));
     fixed(Panel::bottom("time"), below, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
 }
@@ -121,7 +124,7 @@ fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
     let cost = fixed(Panel::right("meter"), meter, zone(t, PAD, 10.0))
         .show_separator_line(false)
         .show(ui, |ui| cost_meter::cost_meter_ui(cx, ui));
-    let time = CentralPanel::default().frame(zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    let time = CentralPanel::default().frame(zone(t, PAD, TIME_MARGIN)).show(ui, |ui| timeline::timeline_ui(cx, ui));
     spot_zone(cx, ui, &["cost"], cost.response.rect);
     spot_zone(cx, ui, &["timeline"], time.response.rect);
 }
@@ -133,7 +136,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
     let width = ui.max_rect().width();
-    let below = time_height(ui, true) + timeline::more_height(cx, ui, width - 2.0 * PAD - 10.0, true);
+    let below = time_height(cx, ui, width - 2.0 * PAD);
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
@@ -149,7 +152,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Page::Stage => stage::stage_ui(cx, ui),
         Page::Drawer => drawer::drawer_ui(cx, ui),
     });
-    fixed(Panel::bottom("time"), below, zone(t, PAD, 10.0)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    fixed(Panel::bottom("time"), below, zone(t, PAD, TIME_MARGIN)).show(ui, |ui| timeline::timeline_ui(cx, ui));
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

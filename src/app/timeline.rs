@@ -17,14 +17,21 @@ use egui::{Align, Layout, Ui, vec2};
 use super::theme::{PAD, control};
 use super::view::ViewCx;
 
-pub use notice::more_height;
-
 /// Below this width, in points, the position has a row of its own.
 const NARROW: f32 = 560.0;
+/// Between two rows, in points.
+const ROW_GAP: f32 = 8.0;
+
+/// How high what [`timeline_ui`] draws is in a room of this width, in points: the same at every step, unless a
+/// sentence needs more.
+pub fn height(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> f32 {
+    let rows = if width < NARROW { 2.0 } else { 1.0 };
+    rows * (control(ui) + ROW_GAP) + line::height(cx, ui, width)
+}
 
 /// Draws the line of time in the room that `ui` has.
 pub fn timeline_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    ui.spacing_mut().item_spacing = vec2(6.0, 8.0);
+    ui.spacing_mut().item_spacing = vec2(6.0, ROW_GAP);
     ui.spacing_mut().button_padding.x = 8.0;
     let narrow = ui.available_width() < NARROW;
     let row = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui)| {

@@ -1,5 +1,6 @@
 //! The line of commands: marks, cursor, captions, branch stubs; click and drag scrub.
 
+use egui::text::LayoutJob;
 use egui::{
     Align2, Event, Id, Key, MouseWheelUnit, Pos2, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2,
     vec2,
@@ -9,7 +10,7 @@ use super::marks::{self, Place, SIDE};
 use super::{branches, notice, overview};
 use crate::app::elide::cut;
 use crate::app::menu;
-use crate::app::theme::{self, plain};
+use crate::app::theme::{self, TEXT, plain};
 use crate::app::time::{Named, TimeWish, position};
 use crate::app::view::{AppCommand, Ending, ViewCx};
 use crate::explain;
@@ -24,8 +25,18 @@ const PAGE: isize = 10;
 const MARGIN: usize = 3;
 /// A wheel of a touchpad goes a step on in so many points.
 const WHEEL: f32 = 40.0;
-/// Text size of captions, in points.
-const CAPTION: f32 = 13.0;
+/// Text size of names of bookmarks, in points.
+const NAME: f32 = 13.0;
+/// Height of the marks with what surrounds them, in points.
+const MARKS: f32 = SIDE + 15.0;
+/// Height of the track of a long path with what surrounds it, in points.
+const TRACK: f32 = 8.0;
+/// Height of the stubs of other branches, in points.
+const STUBS: f32 = 16.0;
+/// How much narrower than the zone its words are, in points.
+const INSET: f32 = 10.0;
+/// A narrow line gives a caption so many rows.
+const CAPTION_ROWS: usize = 2;
 
 /// Which commands the line shows, and where.
 struct Window {
@@ -74,9 +85,21 @@ impl Window {
     }
 }
 
-/// Whether a path of so many commands is longer than the line.
-pub fn is_long(len: usize, width: f32) -> bool {
-    len as f32 * NARROW > width - SIDE
+/// Its height in a room of this width, in points. A track, stubs and a caption have their room whether they are
+/// there or not, so that nothing moves when one comes.
+pub fn height(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> f32 {
+    let words = words_height(cx, ui, width);
+    MARKS + TRACK + STUBS + words + notice::more_height(cx, ui, width - INSET, words)
+}
+
+/// The room for a caption or for what was just said, in points.
+fn words_height(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> f32 {
+    let rows = if cx.session.captions.is_empty() { 1 } else { caption_rows(width) };
+    rows as f32 * ui.fonts_mut(|fonts| fonts.row_height(&plain(TEXT))).ceil()
+}
+
+const fn caption_rows(width: f32) -> usize {
+    if width < super::NARROW { CAPTION_ROWS } else { 1 }
 }
 
 /// Draws the line in the room that is left.
@@ -84,7 +107,7 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let lab = &cx.session.lab;
     let room = ui.available_rect_before_wrap();
     let x = room.x_range().shrink(4.0);
-    let y = room.top() + 0.5 * SIDE + 8.0;
+    let y = room.top() + MARKS - 7.0 - 0.5 * SIDE;
     let first = Id::unique("timeline: the first command shown");
     let before = ui.data(|data| data.get_temp::<usize>(first));
     let window = Window::new(lab.cursor(), lab.len(), before, x, y);
@@ -110,19 +133,19 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         let failed = cx.history.ending(step) != Ending::Done;
         marks::mark_ui(ui, t, window.at(step), command, failed, place);
     }
-    let mut below = y + 0.5 * SIDE + 7.0;
+    let mut below = room.top() + MARKS;
     if window.end - 1 < lab.len() || window.first > 1 {
         let track = Rect::from_x_y_ranges(x, Rangef::new(below, below + 5.0));
         overview::overview_ui(cx, ui, (window.first - 1, window.end - 1), track);
-        below += 8.0;
+        below += TRACK;
     }
     bookmarks(cx, ui, &window, x.max);
     let at = |cursor: usize| (window.first - 1..window.end).contains(&cursor).then(|| window.at(cursor).x);
     branches::branches_ui(cx, ui, at, window.step, below, x);
     // What was just said or refused takes the place of the caption.
-    let words = below + 0.5 * CAPTION + 18.0;
+    let words = below + STUBS;
     let noticed = notice::notice(cx).is_some();
-    caption(cx, ui, &window, words, x, !noticed);
+    caption(cx, ui, &window, pos2(x.min + 2.0, words), room.width(), !noticed);
     notice::notice_ui(cx, ui, words, x);
     describe(cx, &window, response);
 }
@@ -195,11 +218,11 @@ fn bookmarks(cx: &ViewCx<'_>, ui: &Ui, window: &Window, right: f32) {
     places.sort_by_key(|(step, _)| *step);
     for (i, (step, bookmark)) in places.iter().enumerate() {
         let at = window.at(*step) - vec2(0.0, 0.5 * SIDE + 7.0);
-        ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(CAPTION), t.changed.text);
+        ui.painter().text(at, Align2::CENTER_CENTER, "★", plain(NAME), t.changed.text);
         let end = places.get(i + 1).map_or(right, |(next, _)| window.at(*next).x - 10.0);
         let room = end - at.x - 10.0;
         let name = if room < 40.0 { "" } else { &bookmark.name };
-        let galley = cut(ui.painter(), name, plain(CAPTION), t.changed.text, room.min(220.0));
+        let galley = cut(ui.painter(), name, plain(NAME), t.changed.text, room.min(220.0));
         let named = Align2::LEFT_CENTER.anchor_size(at + vec2(9.0, 0.0), galley.size());
         ui.painter().galley(named.min, galley, t.changed.text);
         // No larger for a finger, which would press it in place of the line: the menu of time has them all.
@@ -280,21 +303,25 @@ fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
     }
 }
 
-/// The caption in force, in full where there is room, and a dot below each command that one begins with.
-fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, y: f32, x: Rangef, has_room: bool) {
+/// The caption in force, and a dot below each command that one begins with. What its rows do not hold of it is
+/// told under the pointer.
+fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, at: Pos2, width: f32, has_room: bool) {
     let t = cx.tokens;
     for caption in cx.session.captions.iter().filter(|caption| window.shows(caption.after + 1)) {
         let at = window.at(caption.after + 1) + vec2(0.0, 0.5 * SIDE + 5.0);
         ui.painter().circle_filled(at, 2.5, t.weak);
     }
     let Some(caption) = cx.session.caption_in_force().filter(|_| has_room) else { return };
-    let font = plain(CAPTION + 1.0);
-    let galley = cut(ui.painter(), caption.text.get(cx.language().id()), font, t.text, x.span() - 4.0);
-    let rect = Align2::LEFT_CENTER.anchor_size(pos2(x.min + 2.0, y), galley.size());
+    let text = caption.text.get(cx.language().id());
+    let mut job = LayoutJob::simple(text.to_owned(), plain(TEXT), t.text, width - INSET);
+    job.wrap.max_rows = caption_rows(width);
+    job.wrap.break_anywhere = job.wrap.max_rows == 1;
+    let galley = ui.painter().layout_job(job);
+    let rect = Rect::from_min_size(at, galley.size());
     let response = ui.interact(rect, ui.scope_id().with("caption"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, caption.text.get(cx.language().id())));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     ui.painter().galley(rect.min, galley, t.text);
-    response.on_hover_text(caption.text.get(cx.language().id()));
+    response.on_hover_text(text);
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use egui::{Align2, Color32, FontId, Galley, Label, RichText, Ui, UiBuilder, pos2, vec2};
 
-use super::line;
 use crate::app::lesson;
 use crate::app::theme::{TEXT, plain};
 use crate::app::view::{Tab, ViewCx};
@@ -11,8 +10,6 @@ use crate::machine::Event;
 
 /// Size of the words, in points.
 const FONT: FontId = plain(TEXT);
-/// So much room a row takes that is not always there, in points.
-const LOW: f32 = 20.0;
 
 /// The sentence and its colour.
 pub fn notice(cx: &ViewCx<'_>) -> Option<(String, Color32)> {
@@ -39,16 +36,12 @@ fn galley(ui: &Ui, text: &str, width: f32) -> std::sync::Arc<Galley> {
     ui.painter().layout(text.to_owned(), FONT, Color32::WHITE, width)
 }
 
-/// How much higher than usual the zone of time is, in points, so that the whole sentence has room. `width` is
-/// that of the sentence.
-pub fn more_height(cx: &ViewCx<'_>, ui: &Ui, width: f32, narrow: bool) -> f32 {
+/// How much higher than `usual` the words must be so that the whole sentence has room, in points. `width` is that
+/// of the sentence.
+pub fn more_height(cx: &ViewCx<'_>, ui: &Ui, width: f32, usual: f32) -> f32 {
     let Some((text, _)) = notice(cx) else { return 0.0 };
     let galley = galley(ui, &text, width);
-    // The zone of a narrow screen ends where the sentence begins, and so does that of a long path, whose
-    // track lies between.
-    let track = line::is_long(cx.session.lab.len(), width);
-    let rows = galley.size().y - first_row(&galley) - raised(cx, &galley);
-    rows.max(0.0) + if narrow { LOW } else { 0.0 } + if track { LOW } else { 0.0 }
+    (galley.size().y - raised(cx, &galley) - usual).max(0.0)
 }
 
 fn first_row(galley: &Galley) -> f32 {
@@ -61,12 +54,12 @@ fn raised(cx: &ViewCx<'_>, galley: &Galley) -> f32 {
     if free { 0.8 * first_row(galley) } else { 0.0 }
 }
 
-/// Draws the sentence, its first line around `y`. Programs that read the screen say it when it changes.
+/// Draws the sentence, from `y` on. Programs that read the screen say it when it changes.
 pub fn notice_ui(cx: &ViewCx<'_>, ui: &mut Ui, y: f32, x: egui::Rangef) {
     let Some((text, color)) = notice(cx) else { return };
     let x = egui::Rangef::new(x.min + 2.0, x.max);
     let galley = galley(ui, &text, x.span());
-    let y = y - 0.5 * first_row(&galley) - raised(cx, &galley);
+    let y = y - raised(cx, &galley);
     let rect = Align2::LEFT_TOP.anchor_size(pos2(x.min, y), vec2(x.span(), galley.size().y));
     let mut row = ui.new_child(UiBuilder::new().id_salt("notice").max_rect(rect));
     let label = row.add(Label::new(RichText::new(text).font(FONT).color(color)).wrap());
