@@ -10,17 +10,19 @@ use super::lesson::spot;
 use super::theme;
 use super::time::motion::Refused;
 use super::view::{AppCommand, Composer, ViewCx};
-use super::widgets::{HexField, button, caption, chip, hex_field, primary_button, segmented};
+use super::widgets::{HexField, button, caption, chip, hex_field, hex_field_width, primary_button, segmented};
 use crate::arch::address::Num;
 use crate::arch::{AccessKind, Cr0, Cr4, Efer, Features, Gva, Mode};
 use crate::explain;
 use crate::machine::Command;
 use crate::{tr, word};
 
-/// CR2 is shown where at least so much room is left of the composer, in points.
-const CR2_FROM: f32 = 160.0;
+/// Between the groups of a row, in points.
+const GROUP: f32 = 10.0;
+/// Width of the field of CR3, in points.
+const CR3_WIDTH: f32 = 148.0;
 /// Width of the composer until its words are known, in points.
-const COMPOSER_WIDTH: f32 = 622.0;
+const COMPOSER_WIDTH: f32 = 654.0;
 
 /// A control bit of the strip: its register, its mask, its name and what it does.
 struct Bit {
@@ -148,7 +150,7 @@ fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.set_min_height(theme::control(ui));
         spot(cx, ui, "mode", |ui| mode_ui(cx, ui));
         for register in REGISTERS {
-            ui.add_space(10.0);
+            ui.add_space(GROUP);
             spot(cx, ui, &register.name().to_lowercase(), |ui| bits_ui(cx, ui, register));
         }
     });
@@ -158,8 +160,8 @@ fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             composer_ui(cx, ui);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.add_space(10.0);
-                if ui.available_width() > CR2_FROM {
+                ui.add_space(GROUP);
+                if ui.available_width() > cr2_width(cx, ui) + GROUP {
                     spot(cx, ui, "cr2", |ui| cr2_ui(cx, ui));
                 }
             });
@@ -170,13 +172,13 @@ fn two_rows_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn wrapped_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         mode_ui(cx, ui);
-        ui.add_space(10.0);
+        ui.add_space(GROUP);
         cr3_ui(cx, ui);
     });
     ui.horizontal_wrapped(|ui| {
         for register in REGISTERS {
             bits_ui(cx, ui, register);
-            ui.add_space(10.0);
+            ui.add_space(GROUP);
         }
     });
     ui.horizontal(|ui| composer_ui(cx, ui));
@@ -235,7 +237,7 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     });
     let value = draft.unwrap_or(now);
     let load = |value: u64| cx.send(AppCommand::Run(Command::MovCr3 { val: Num(value), compat: false }));
-    match hex_field(ui, cx.tokens, "CR3", value, 148.0) {
+    match hex_field(ui, cx.tokens, "CR3", value, CR3_WIDTH) {
         HexField::Changed(value) => {
             ui.data_mut(|data| data.insert_temp(id, (now, value)));
         }
@@ -251,12 +253,19 @@ fn cr3_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
+/// How wide [`cr2_ui`] is, in points.
+fn cr2_width(cx: &ViewCx<'_>, ui: &Ui) -> f32 {
+    let width = |text: String, font| ui.painter().layout_no_wrap(text, font, cx.tokens.text).size().x;
+    let value = width(explain::hex(cx.machine.cpu.cr2.0), theme::mono(theme::TEXT));
+    width("CR2".to_owned(), theme::plain(theme::TEXT)) + ui.spacing().item_spacing.x + value
+}
+
 /// The address of the last page fault.
 fn cr2_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     caption(ui, cx.tokens, "CR2");
     let text = RichText::new(explain::hex(cx.machine.cpu.cr2.0)).font(theme::mono(theme::TEXT)).color(cx.tokens.text);
     ui.label(text).on_hover_text(tr!(cx, "The linear address of the last page fault"));
-    ui.add_space(10.0);
+    ui.add_space(GROUP);
 }
 
 fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
@@ -267,7 +276,8 @@ fn compose(cx: &ViewCx<'_>, change: impl FnOnce(&mut Composer)) {
 
 fn address_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     caption(ui, cx.tokens, tr!(cx, "Next GVA"));
-    match hex_field(ui, cx.tokens, tr!(cx, "Linear address"), cx.view.composer.va.0, 164.0) {
+    let width = hex_field_width(ui, u64::MAX);
+    match hex_field(ui, cx.tokens, tr!(cx, "Linear address"), cx.view.composer.va.0, width) {
         HexField::Changed(va) => compose(cx, |composer| composer.va = Gva(va)),
         HexField::Entered(va) => {
             compose(cx, |composer| composer.va = Gva(va));

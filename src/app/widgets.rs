@@ -158,6 +158,15 @@ pub enum HexField {
     Wrong(String),
 }
 
+/// Room at each side of the text in a field for a hex number, in points.
+const HEX_MARGIN: i8 = 8;
+
+/// The width of a field in which all of a number can be read, the caret behind it included, in points.
+pub fn hex_field_width(ui: &Ui, value: u64) -> f32 {
+    let galley = ui.painter().layout_no_wrap(explain::hex(value), theme::mono(TEXT), Color32::WHITE);
+    (galley.size().x + 2.0 * f32::from(HEX_MARGIN) + 3.0).ceil()
+}
+
 /// A field for a hex number. While it has the keyboard it keeps what is typed, else it shows `value`.
 pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) -> HexField {
     let id = ui.scope_id().with(name);
@@ -169,8 +178,8 @@ pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) ->
         .id(id.with("edit"))
         .font(theme::mono(TEXT))
         .text_color(color)
-        .desired_width(width - 16.0)
-        .margin(egui::Margin::symmetric(8, 5))
+        .desired_width(width - 2.0 * f32::from(HEX_MARGIN))
+        .margin(egui::Margin::symmetric(HEX_MARGIN, 5))
         .align(Align2::LEFT_CENTER)
         .min_size(Vec2::new(width, theme::control(ui)));
     let response = ui.add(edit).accessible_name(name);
