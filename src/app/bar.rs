@@ -37,7 +37,7 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
             if part(cx, ui, tr!(cx, "Lessons"), cx.lesson.is_some() && !comparing(cx)) {
                 Action::Lessons.send(cx);
             }
-            let text = RichText::new(tr!(cx, "Present")).color(t.weak);
+            let text = RichText::new(tr!(cx, "Present")).color(t.text);
             let tab = Button::new(text).fill(Color32::TRANSPARENT).stroke(Stroke::NONE);
             ui.add_enabled(false, tab).on_disabled_hover_text(tr!(cx, "In a later version"));
             ui.add_space(12.0);

@@ -64,7 +64,7 @@ fn buttons(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let (t, lab) = (cx.tokens, &cx.session.lab);
     let past = lab.cursor() > 0;
     let future = lab.cursor() < lab.len() || cx.is_partial();
-    let step = RichText::new(tr!(cx, "Step ▶")).color(if future { t.on_primary } else { t.weak });
+    let step = RichText::new(tr!(cx, "Step ▶")).color(if future { t.on_primary } else { t.text });
     let back = RichText::new(if narrow { "◀" } else { tr!(cx, "◀ Back") });
     press(cx, ui, (RichText::new("|◀"), Action::ToStart), past, None);
     press(cx, ui, (back, Action::StepBack), past, None);

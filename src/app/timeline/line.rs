@@ -119,6 +119,10 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     wheel(cx, ui, rect);
     let t = cx.tokens;
     ui.painter().hline(x, y, Stroke::new(2.0, t.border));
+    if lab.cursor() + 1 > window.first {
+        let past = window.at(lab.cursor().min(window.end - 1)).x;
+        ui.painter().hline(x.min..=past, y, Stroke::new(2.0, t.weak));
+    }
     if window.first == 1 {
         let filled = if lab.cursor() == 0 { t.guest.line } else { t.cell_used };
         ui.painter().circle_filled(window.at(0), if lab.cursor() == 0 { 6.0 } else { 4.0 }, filled);

@@ -2,7 +2,7 @@
 
 use egui::{Align2, CornerRadius, Pos2, Rect, Stroke, StrokeKind, Ui, Vec2};
 
-use crate::app::theme::{Tokens, bold};
+use crate::app::theme::{Tokens, bold, plain};
 use crate::machine::Command;
 
 /// The side of a mark, in points.
@@ -66,15 +66,13 @@ pub fn mark_ui(ui: &Ui, t: &Tokens, center: Pos2, command: &Command, failed: boo
         Kind::Slots => (t.button, t.border, t.weak, t.text),
         Kind::Failed => (t.fault.tint, t.fault.edge, t.fault.line, t.fault.text),
     };
-    let mut painter = ui.painter().clone();
+    let painter = ui.painter();
     let rect = Rect::from_center_size(center, Vec2::splat(SIDE));
-    // Opaque below, so that the line does not shine through a mark of the future.
-    painter.rect_filled(rect, CornerRadius::same(6), t.panel);
-    if place == Place::Future {
-        painter.multiply_opacity(0.45);
-    }
+    // What is still to come is an outline. The line does not shine through it, and its letter can be read as well as
+    // any: it is pressed like one of the past.
+    let (fill, letters) = if place == Place::Future { (t.panel, plain(14.0)) } else { (fill, bold(14.0)) };
     painter.rect(rect, CornerRadius::same(6), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
-    painter.text(center, Align2::CENTER_CENTER, letter, bold(14.0), text);
+    painter.text(center, Align2::CENTER_CENTER, letter, letters, text);
     if place == Place::Current {
         painter.rect_stroke(rect.expand(3.5), CornerRadius::same(9), Stroke::new(2.5, line), StrokeKind::Inside);
     }

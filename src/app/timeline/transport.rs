@@ -37,7 +37,7 @@ pub fn transport_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     if named_button(ui, past, Button::new(back), tr!(cx, "Back one step"), tr!(cx, "One step back")).clicked() {
         cx.send(AppCommand::StepBack);
     }
-    let label = RichText::new(format!("{} ▶", tr!(cx, "Step"))).color(if future { t.on_primary } else { t.weak });
+    let label = RichText::new(format!("{} ▶", tr!(cx, "Step"))).color(if future { t.on_primary } else { t.text });
     let fill = if future { t.primary } else { t.button };
     if named_button(ui, future, Button::new(label).fill(fill), tr!(cx, "Step"), tr!(cx, "One step on")).clicked() {
         cx.send(AppCommand::Step);
