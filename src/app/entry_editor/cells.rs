@@ -19,7 +19,8 @@ const PER_LINE: u32 = 32;
 /// Cells in a line for a finger.
 const PER_TOUCHED_LINE: u32 = 8;
 const CELL_HEIGHT: f32 = 18.0;
-const BRACKET_HEIGHT: f32 = 20.0;
+/// Room below a line of cells for the names of its fields, in points.
+const BRACKET_HEIGHT: f32 = 26.0;
 const NIBBLE_GAP: f32 = 4.0;
 const LETTERS: &str = "pwuadgsx";
 
@@ -61,14 +62,17 @@ impl Grid {
     }
 }
 
+/// How high the cells of an entry of so many bits are, in points.
+pub fn height(ui: &Ui, width: u32) -> f32 {
+    (width / per_line(ui)) as f32 * (theme::wide(ui, CELL_HEIGHT) + BRACKET_HEIGHT)
+}
+
 /// Draws the cells; the bit under the pointer or the keyboard's cursor.
 pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> {
     let width = subject.format.width();
-    let (per_line, height) = (per_line(ui), theme::wide(ui, CELL_HEIGHT));
-    let lines = (width / per_line) as f32;
-    let size = vec2(ui.available_width(), lines * (height + BRACKET_HEIGHT));
+    let size = vec2(ui.available_width(), height(ui, width));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let grid = Grid::new(rect.min, rect.width(), width, per_line, height);
+    let grid = Grid::new(rect.min, rect.width(), width, per_line(ui), theme::wide(ui, CELL_HEIGHT));
     let cursor = keyboard(cx, ui, subject, &response);
     let hovered = response.hover_pos().and_then(|at| grid.bit_at(at));
     if response.clicked()
@@ -80,9 +84,7 @@ pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> 
     for bit in 0..width {
         cell_ui(cx, ui, subject, &grid, bit, hovered == Some(bit));
     }
-    for field in subject.format.fields() {
-        bracket_ui(cx, ui, &grid, &field);
-    }
+    names_ui(cx, ui, &grid, &subject.format.fields());
     if let Some(bit) = cursor {
         let stroke = Stroke::new(2.0, cx.tokens.strong);
         ui.painter().rect_stroke(grid.rect(bit).expand(1.0), CornerRadius::same(3), stroke, StrokeKind::Outside);
@@ -140,44 +142,66 @@ fn cell_ui(cx: &ViewCx<'_>, ui: &Ui, subject: &Subject, grid: &Grid, bit: u32, h
     }
 }
 
-/// The name of a field below its cells: a bracket for several bits, a letter for one.
-fn bracket_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) {
+/// The names of fields below their cells: a letter for a flag, a bracket for several bits. A name that is wider
+/// than its bracket is set where it touches no other.
+fn names_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, fields: &[Field]) {
     let t = cx.tokens;
     let painter = ui.painter();
-    if field.role == Role::Flag {
-        let letter = match field.name {
-            "R/W" => "W",
-            "U/S" => "U",
-            "PWT" => "T",
-            "PCD" => "C",
-            "PAT" => "M",
-            "PS" => "S",
-            "XD" => "X",
-            name => name,
-        };
-        let at = grid.rect(field.low).center_bottom() + vec2(0.0, 7.0);
-        let size = if grid.cell >= 9.0 { 13.0 } else { 12.0 };
-        painter.text(at, Align2::CENTER_CENTER, letter, mono(size), t.text);
-        return;
-    }
-    // A field across two lines gets a bracket in each.
-    for line in 0..grid.lines() {
-        let high = field.high.min((line + 1) * grid.per_line - 1);
-        let low = field.low.max(line * grid.per_line);
-        if low > high || field.role == Role::Ignored && high == low {
+    let (mut taken, mut wide) = (Vec::new(), Vec::new());
+    for field in fields {
+        if field.role == Role::Flag {
+            taken.push(letter_ui(cx, ui, grid, field));
             continue;
         }
-        let (left, right) = (grid.rect(high).left() + 1.0, grid.rect(low).right() - 1.0);
-        let y = grid.rect(low).bottom() + 3.0;
-        let color = if field.role == Role::Frame { t.guest.edge } else { t.border };
-        let stroke = Stroke::new(1.0, color);
-        painter.line(vec![pos2(left, y), pos2(left, y + 3.0), pos2(right, y + 3.0), pos2(right, y)], stroke);
-        let galley = painter.layout_no_wrap(cx.tr(field.name).to_owned(), plain(12.0), t.weak);
-        if galley.size().x + 6.0 <= right - left {
-            let at = pos2(0.5 * (left + right - galley.size().x), y + 3.0);
-            painter.galley(at, galley, t.weak);
+        // A field across two lines gets a bracket in each.
+        for line in 0..grid.lines() {
+            let high = field.high.min((line + 1) * grid.per_line - 1);
+            let low = field.low.max(line * grid.per_line);
+            if low > high || field.role == Role::Ignored && high == low {
+                continue;
+            }
+            let (left, right) = (grid.rect(high).left() + 1.0, grid.rect(low).right() - 1.0);
+            let y = grid.rect(low).bottom() + 3.0;
+            let color = if field.role == Role::Frame { t.guest.edge } else { t.border };
+            let stroke = Stroke::new(1.0, color);
+            painter.line(vec![pos2(left, y), pos2(left, y + 3.0), pos2(right, y + 3.0), pos2(right, y)], stroke);
+            let galley = painter.layout_no_wrap(cx.tr(field.name).to_owned(), plain(12.0), t.weak);
+            let at = Rect::from_center_size(
+                pos2(0.5 * (left + right), y + 3.0 + 0.5 * galley.size().y),
+                galley.size(),
+            );
+            if galley.size().x + 6.0 <= right - left {
+                painter.galley(at.min, galley, t.weak);
+                taken.push(at);
+            } else if field.role == Role::Frame {
+                let inside = (grid.rect(line * grid.per_line + grid.per_line - 1).left() - at.left()).max(0.0);
+                wide.push((at.translate(vec2(inside, 0.0)), galley));
+            }
         }
     }
+    for (at, galley) in wide {
+        if !taken.iter().any(|other: &Rect| other.expand2(vec2(4.0, 0.0)).intersects(at)) {
+            painter.galley(at.min, galley, t.weak);
+            taken.push(at);
+        }
+    }
+}
+
+/// The letter of a flag; where it stands.
+fn letter_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, field: &Field) -> Rect {
+    let letter = match field.name {
+        "R/W" => "W",
+        "U/S" => "U",
+        "PWT" => "T",
+        "PCD" => "C",
+        "PAT" => "M",
+        "PS" => "S",
+        "XD" => "X",
+        name => name,
+    };
+    let at = grid.rect(field.low).center_bottom() + vec2(0.0, 7.0);
+    let size = if grid.cell >= 9.0 { 13.0 } else { 12.0 };
+    ui.painter().text(at, Align2::CENTER_CENTER, letter, mono(size), cx.tokens.text)
 }
 
 fn set_cursor(ui: &Ui, response: &Response, bit: u32) {
