@@ -1,8 +1,8 @@
 //! The drawer: Inspect, Why, Log.
 
-use egui::{Button, Color32, Role, ScrollArea, Stroke, Ui, WidgetInfo};
+use egui::{Button, Color32, Frame, Panel, Role, ScrollArea, Stroke, Ui, WidgetInfo};
 
-use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
+use super::view::{AppCommand, Tab, ViewCx};
 use super::{entry_editor, lesson, log, store_row, why};
 use super::{focus, theme};
 use crate::word;
@@ -13,6 +13,9 @@ const TABS: [(Tab, &str); 4] = [
     (Tab::Why, word!("Why")),
     (Tab::Log, word!("Log")),
 ];
+
+/// Between the editor and Why, in points.
+const GAP: f32 = 8.0;
 
 /// Draws the drawer.
 pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -38,34 +41,32 @@ pub fn drawer_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
     match cx.view.tab {
         Tab::Lesson => lesson::step_ui(cx, ui),
-        // What failed is explained before anything else, unless somebody looks at something of his own.
-        Tab::Inspect if failed(cx) => scrolled(ui, "inspect", |ui| {
-            why::why_ui(cx, ui);
-            ui.add_space(10.0);
-            entry_editor::entry_editor_ui(cx, ui);
-            store_row::store_row_ui(cx, ui);
-        }),
-        // In a low window the card would begin below the fold: its title stands above, the rest has a tab.
-        Tab::Inspect if !why::has_room(ui) => scrolled(ui, "inspect", |ui| {
-            why::why_strip_ui(cx, ui);
-            ui.add_space(8.0);
-            entry_editor::entry_editor_ui(cx, ui);
-            store_row::store_row_ui(cx, ui);
-        }),
-        Tab::Inspect => scrolled(ui, "inspect", |ui| {
-            entry_editor::entry_editor_ui(cx, ui);
-            ui.add_space(10.0);
-            why::why_ui(cx, ui);
-            ui.add_space(4.0);
-            store_row::store_row_ui(cx, ui);
-        }),
+        Tab::Inspect => inspect_ui(cx, ui),
         Tab::Why => scrolled(ui, "why", |ui| why::why_tab_ui(cx, ui)),
         Tab::Log => log::log_ui(cx, ui),
     }
 }
 
-fn failed(cx: &ViewCx<'_>) -> bool {
-    cx.view.selection == Selection::None && Ending::of(cx.happened()) != Ending::Done
+/// The editor, and below it why the last command ended as it did. Each has its place whatever happens: while
+/// stepping no switch moves away from the pointer, and the sentence is always in sight. Where the whole card has no
+/// room its sentence stands alone, and the rest has a tab.
+fn inspect_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let room = ui.available_height() - GAP;
+    let below = room - entry_editor::height(ui);
+    let whole = below >= why::LEAST;
+    let below = if whole { below } else { why::strip_height(ui) };
+    let editor = Panel::top("inspect: the editor").exact_size((room - below).max(0.0)).frame(Frame::NONE);
+    editor.resizable(false).show_separator_line(false).show(ui, |ui| {
+        scrolled(ui, "inspect", |ui| {
+            entry_editor::entry_editor_ui(cx, ui);
+            store_row::store_row_ui(cx, ui);
+        });
+    });
+    ui.add_space(GAP);
+    match whole {
+        true => why::why_below_ui(cx, ui),
+        false => why::why_strip_ui(cx, ui),
+    }
 }
 
 fn scrolled(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui)) {

@@ -23,6 +23,16 @@ use tryout::Consequence;
 
 /// Height of a switch with its name, in points.
 const SWITCH_HEIGHT: f32 = 26.0;
+/// An entry has so many flags at most.
+const MOST_SWITCHES: usize = 12;
+/// Between two parts, in points.
+const GAP: f32 = 8.0;
+/// Between the bits and the switches, in points more.
+const ABOVE_SWITCHES: f32 = 2.0;
+/// Size of a title, in points.
+const HEAD: f32 = 15.0;
+/// What a bit would do has so many rows, also while there is less to say.
+const CONSEQUENCE_ROWS: f32 = 2.0;
 
 /// The entry in the editor.
 #[derive(Clone)]
@@ -70,9 +80,18 @@ impl Subject {
     }
 }
 
+/// How high the editor of the largest entry is down to its value in hex, in points: what is pressed, and what it
+/// would do, in sight at once.
+pub fn height(ui: &Ui) -> f32 {
+    let row = |font| ui.fonts_mut(|fonts| fonts.row_height(&font)).ceil();
+    let switches = MOST_SWITCHES.div_ceil(2) as f32 * super::theme::wide(ui, SWITCH_HEIGHT);
+    let parts = [row(bold(HEAD)), cells::height(ui, 64), switches, consequence_height(ui), super::theme::control(ui)];
+    parts.iter().sum::<f32>() + parts.len() as f32 * GAP + ABOVE_SWITCHES
+}
+
 /// Draws the editor of what is selected in the room that `ui` has.
 pub fn entry_editor_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
+    ui.spacing_mut().item_spacing = vec2(8.0, GAP);
     subject_ui(cx, ui);
 }
 
@@ -109,19 +128,19 @@ fn edit_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
         ui.label(RichText::new(tr!(cx, "Paging is off: no walk reads this word.")).color(cx.tokens.weak));
     }
     let mut hovered = cells::cells_ui(cx, ui, subject);
-    ui.add_space(2.0);
+    ui.add_space(ABOVE_SWITCHES);
     hovered = switches_ui(cx, ui, subject).or(hovered);
+    consequence_ui(cx, ui, subject, hovered);
     hex_ui(cx, ui, subject);
     frame_ui(cx, ui, subject);
     if subject.format.has_key() {
         key_ui(cx, ui, subject);
     }
-    consequence_ui(cx, ui, subject, hovered);
 }
 
 fn head(cx: &ViewCx<'_>, ui: &mut Ui, title: &str, place: &str) {
     ui.horizontal(|ui| {
-        ui.label(RichText::new(title).font(bold(15.0)).color(cx.tokens.strong));
+        ui.label(RichText::new(title).font(bold(HEAD)).color(cx.tokens.strong));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.label(RichText::new(place).font(mono(TEXT)).color(cx.tokens.weak));
         });
@@ -258,6 +277,10 @@ fn small_button(ui: &mut Ui, sign: &str) -> Response {
     if super::theme::is_touch(ui.ctx()) { super::widgets::button(ui, sign) } else { ui.small_button(sign) }
 }
 
+fn consequence_height(ui: &Ui) -> f32 {
+    CONSEQUENCE_ROWS * ui.fonts_mut(|fonts| fonts.row_height(&plain(TEXT))).ceil()
+}
+
 /// What the hovered bit would do; the line keeps its place when nothing is hovered.
 fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Option<u32>) {
     let t = cx.tokens;
@@ -281,7 +304,10 @@ fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Opti
             (text, color)
         }
     };
+    let top = ui.cursor().top();
     ui.label(RichText::new(text).color(color));
+    let used = ui.min_rect().bottom() - top;
+    ui.add_space((consequence_height(ui) - used).max(0.0));
 }
 
 type TryKey = (Option<u32>, u64, u64, u32, super::view::Composer);

@@ -5,19 +5,24 @@ use std::rc::Rc;
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Color32, CornerRadius, CursorIcon, Frame, Margin, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2,
+    Color32, CornerRadius, CursorIcon, Frame, Id, Margin, RichText, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use super::theme::{self, PAD, RADIUS, RADIUS_SMALL, TEXT};
-use super::view::{AppCommand, Ending, Selection, Tab, ViewCx};
+use super::view::{AppCommand, Ending, Selection, StateId, Tab, ViewCx};
+use super::focus;
 use super::widgets::{button, primary_button, segmented};
 use crate::engine::shadow::SpteRef;
 use crate::explain::{self, Cause, Depth, Fix, Question, Target, Why};
 use crate::language::Language;
 use crate::tr;
 
-/// With so much height below the tabs the card stands under the entry editor, else its title alone above.
-const ROOM: f32 = 470.0;
+/// With less height, in points, the card tells no more than its sentence does alone.
+pub const LEAST: f32 = 110.0;
+/// The sentence alone has so many rows.
+const STRIP_ROWS: usize = 2;
+/// Room above and below it, in points.
+const STRIP_MARGIN: f32 = 7.0;
 
 /// What an explanation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +77,20 @@ pub fn why_tab_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     why_ui(cx, ui);
 }
 
-/// Whether the whole card has room below the entry editor.
-pub fn has_room(ui: &Ui) -> bool {
-    ui.available_height() >= ROOM
+/// Draws the explanation below the editor: from its beginning whenever another state is shown.
+pub fn why_below_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let id = Id::unique("why: the state that is explained");
+    let same = ui.data(|data| data.get_temp::<StateId>(id)) == Some(cx.state);
+    let area = ScrollArea::vertical().id_salt("why").auto_shrink(false);
+    let area = if same { area } else { area.vertical_scroll_offset(0.0) };
+    focus::scroll(area, ui, |ui| why_ui(cx, ui));
+    ui.data_mut(|data| data.insert_temp(id, cx.state));
+}
+
+/// The height of the sentence alone, in points.
+pub fn strip_height(ui: &Ui) -> f32 {
+    let row = ui.fonts_mut(|fonts| fonts.row_height(&theme::plain(TEXT)));
+    theme::wide(ui, (STRIP_ROWS as f32 * row + 2.0 * STRIP_MARGIN).ceil())
 }
 
 /// The sentence alone, as the way to the tab Why.
@@ -87,9 +103,9 @@ pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     };
     let width = ui.available_width() - 34.0;
     let mut job = LayoutJob::simple(text.clone(), theme::plain(TEXT), title_color(cx), width);
-    job.wrap.max_rows = 2;
+    job.wrap.max_rows = STRIP_ROWS;
     let galley = ui.painter().layout_job(job);
-    let size = vec2(ui.available_width(), theme::wide(ui, galley.size().y + 14.0));
+    let size = vec2(ui.available_width(), strip_height(ui));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = tr!(cx.language(), "Why: {title}", title = text);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
@@ -121,7 +137,6 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         }
     }
     card(cx, ui, |ui| {
-        captions_ui(cx, ui);
         match cx.command() {
             Some(command) => {
                 let step = cx.session.lab.cursor();
@@ -132,6 +147,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             }
             None => beginning_ui(cx, ui),
         }
+        captions_ui(cx, ui);
     });
 }
 
@@ -203,8 +219,8 @@ pub fn sentence(cx: &ViewCx<'_>, at: usize) -> Option<String> {
 /// What the scenario itself says at this point.
 fn captions_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     for caption in cx.session.captions_here() {
-        ui.label(RichText::new(caption.text.get(cx.language().id())).color(cx.tokens.strong));
         ui.separator();
+        ui.label(RichText::new(caption.text.get(cx.language().id())).color(cx.tokens.strong));
     }
 }
 
