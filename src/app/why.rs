@@ -74,17 +74,32 @@ pub fn why_tab_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         cx.send(AppCommand::SetDepth(depth));
     }
     ui.add_space(8.0);
-    why_ui(cx, ui);
+    explanation_ui(cx, ui, Offer::Within);
 }
 
-/// Draws the explanation below the editor: from its beginning whenever another state is shown.
+/// Draws the explanation below the editor: from its beginning whenever another state is shown. What would help
+/// stands below it, in sight however long the chain of causes is.
 pub fn why_below_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let id = Id::unique("why: the state that is explained");
     let same = ui.data(|data| data.get_temp::<StateId>(id)) == Some(cx.state);
+    ui.data_mut(|data| data.insert_temp(id, cx.state));
     let area = ScrollArea::vertical().id_salt("why").auto_shrink(false);
     let area = if same { area } else { area.vertical_scroll_offset(0.0) };
-    focus::scroll(area, ui, |ui| why_ui(cx, ui));
-    ui.data_mut(|data| data.insert_temp(id, cx.state));
+    let answer = cx.command().map(|_| answer(cx)).filter(|answer| !answer.fixes.is_empty());
+    let Some(answer) = answer else {
+        focus::scroll(area, ui, |ui| explanation_ui(cx, ui, Offer::Apart));
+        return;
+    };
+    // As high as it was in the pass before.
+    let id = Id::unique("why: height of what would help");
+    let known = ui.data(|data| data.get_temp::<f32>(id));
+    let room = ui.available_height() - known.unwrap_or(theme::control(ui)) - ui.spacing().item_spacing.y;
+    focus::scroll(area.max_height(room.max(0.0)), ui, |ui| explanation_ui(cx, ui, Offer::Apart));
+    let height = ui.horizontal_wrapped(|ui| buttons_ui(cx, ui, &answer.fixes)).response.rect.height();
+    if known != Some(height) {
+        ui.data_mut(|data| data.insert_temp(id, height));
+        ui.ctx().request_repaint();
+    }
 }
 
 /// The height of the sentence alone, in points.
@@ -120,8 +135,17 @@ pub fn why_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
+/// Where what would help is offered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    /// Below the causes.
+    Within,
+    /// Elsewhere.
+    Apart,
+}
+
 /// Draws the explanation of the command in focus, and above it that of the shadow entry that is selected.
-pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, offer: Offer) {
     if let Selection::Spte(at) = cx.view.selection {
         let answer = cx.explanations.get((cx.language(), cx.view.depth, Subject::Spte(at, cx.shown)), || {
             let why = ask(cx, true, |question| explain::why_spte(question, at)).unwrap_or_default();
@@ -143,7 +167,7 @@ pub fn why_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
                 let words = explain::command(command, cx.language());
                 let what = format!("#{}  {words}", cx.session.step_number(step));
                 ui.label(RichText::new(what).color(cx.tokens.weak));
-                command_ui(cx, ui);
+                command_ui(cx, ui, offer);
             }
             None => beginning_ui(cx, ui),
         }
@@ -235,12 +259,14 @@ fn micro_step(cx: &ViewCx<'_>) -> String {
     tr!(cx.language(), "Micro-step {step} of {all}", step = cx.shown, all = cx.events.len())
 }
 
-fn command_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn command_ui(cx: &ViewCx<'_>, ui: &mut Ui, offer: Offer) {
     let answer = answer(cx);
     let title = if cx.is_partial() { micro_step(cx) } else { answer.why.title.clone() };
     ui.label(RichText::new(title).font(theme::bold(15.0)).color(title_color(cx)));
     body_ui(cx, ui, &answer.why);
-    fixes_ui(cx, ui, &answer.fixes);
+    if offer == Offer::Within {
+        fixes_ui(cx, ui, &answer.fixes);
+    }
     sources_ui(cx, ui, &answer.why);
 }
 
@@ -363,23 +389,23 @@ fn next_name(text: &str) -> Option<(usize, usize)> {
 }
 
 fn fixes_ui(cx: &ViewCx<'_>, ui: &mut Ui, fixes: &[Fix]) {
-    let Some((first, others)) = fixes.split_first() else { return };
-    let l = cx.language();
-    ui.label(RichText::new(tr!(l, "The smallest change that helps")).color(cx.tokens.weak));
-    let give = |fix: &Fix, response: egui::Response| {
-        let name = tr!(l, "Do it and try again: {change}", change = fix.text);
+    if !fixes.is_empty() {
+        ui.label(RichText::new(tr!(cx, "The smallest change that helps")).color(cx.tokens.weak));
+        ui.horizontal_wrapped(|ui| buttons_ui(cx, ui, fixes));
+    }
+}
+
+/// The smallest change first.
+fn buttons_ui(cx: &ViewCx<'_>, ui: &mut Ui, fixes: &[Fix]) {
+    for (index, fix) in fixes.iter().enumerate() {
+        if index == 1 {
+            ui.label(RichText::new(tr!(cx, "or")).color(cx.tokens.weak));
+        }
+        let name = tr!(cx, "Do it and try again: {change}", change = fix.text);
+        let response = if index == 0 { primary_button(ui, cx.tokens, &fix.text) } else { button(ui, &fix.text) };
         if response.on_hover_text(&name).accessible_name(name).clicked() {
             cx.send(AppCommand::RunAll(fix.commands()));
         }
-    };
-    give(first, primary_button(ui, cx.tokens, &first.text));
-    if !others.is_empty() {
-        ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(tr!(l, "or")).color(cx.tokens.weak));
-            for fix in others {
-                give(fix, button(ui, &fix.text));
-            }
-        });
     }
 }
 
