@@ -70,5 +70,5 @@ fn inspect_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn scrolled(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui)) {
-    focus::scroll(ScrollArea::vertical().id_salt(salt).auto_shrink(false), ui, add);
+    focus::scroll_in_place(ScrollArea::vertical().id_salt(salt).auto_shrink(false), ui, add);
 }

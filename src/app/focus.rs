@@ -119,6 +119,15 @@ pub fn scroll<R>(area: ScrollArea, ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) 
     area.show(ui, |ui| in_view(ui, add))
 }
 
+/// The same, as wide without a scroll bar as with one: what it holds stays in place when a bar comes.
+pub fn scroll_in_place<R>(area: ScrollArea, ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> ScrollAreaOutput<R> {
+    let width = ui.available_width() - ui.spacing().scroll.allocated_width();
+    scroll(area, ui, |ui| {
+        ui.set_max_width(width);
+        add(ui)
+    })
+}
+
 /// The same of rows of one height, of which those are drawn that are in view, and one more above and below:
 /// so the keyboard goes on to it.
 pub fn scroll_rows(area: ScrollArea, ui: &mut Ui, height: f32, count: usize, add: impl FnOnce(&mut Ui, Range<usize>)) {

@@ -21,20 +21,25 @@ const GROUP: f32 = 8.0;
 /// So many rows are shown at least, from frame 0 on, in a window of this height and in a lower one.
 const TALL: f32 = 520.0;
 const MIN_ROWS: [u64; 2] = [6, 2];
+/// How much of the room above the engine the map has.
+const MAP_PART: f32 = 0.45;
 /// From this height on the engine stands apart from what scrolls, in points.
 const APART: f32 = 380.0;
 
 /// So many rows of the list of tables are there wherever it is scrolled to.
 const ROWS_ALWAYS: usize = 24;
 
-/// Draws the panel. The engine stands at its lower end where there is room: a list of tables that grows does
-/// not move what is being pressed.
+/// Draws the panel. The engine stands at its lower end where there is room, and the map has its height whatever
+/// the guest uses: neither a page nor a table that comes moves what is being pressed.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
-    let least = MIN_ROWS[usize::from(ui.available_height() < TALL)];
-    let tall = least == MIN_ROWS[0];
+    let tall = ui.available_height() >= TALL;
+    let least = MIN_ROWS[usize::from(!tall)];
+    let area = |salt: &str| ScrollArea::vertical().id_salt(salt).auto_shrink(false);
     if ui.available_height() < APART {
-        focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
-            memory_ui(cx, ui, least);
+        focus::scroll_in_place(area("memory"), ui, |ui| {
+            map_heading(cx, ui);
+            map::map_ui(cx, ui, least);
+            tables_ui(cx, ui);
             ui.add_space(GROUP);
             machine_ui(cx, ui, tall);
         });
@@ -43,16 +48,22 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let frame = egui::Frame::new().inner_margin(egui::Margin { top: GROUP as i8, ..egui::Margin::ZERO });
     let foot = egui::Panel::bottom("memory: engine").resizable(false).show_separator_line(false).frame(frame);
     foot.show(ui, |ui| machine_ui(cx, ui, tall));
-    focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| memory_ui(cx, ui, least));
+    let room = ui.available_height();
+    map_heading(cx, ui);
+    let height = map::height_within(cx, ui, MAP_PART * room);
+    focus::scroll_in_place(area("map").max_height(height), ui, |ui| map::map_ui(cx, ui, least));
+    focus::scroll_in_place(area("tables"), ui, |ui| tables_ui(cx, ui));
 }
 
-/// The map of memory and the tables in it.
-fn memory_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
+fn map_heading(cx: &ViewCx<'_>, ui: &mut Ui) {
     heading(ui, cx.tokens, tr!(cx, "Guest memory · {size}", size = size_text(cx.machine.slots.end().0)));
-    map::map_ui(cx, ui, least);
+}
+
+/// The tables, below their heading.
+fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     ui.add_space(GROUP);
     heading(ui, cx.tokens, tr!(cx, "Tables"));
-    ui.scope(|ui| tables_ui(cx, ui, cx.structures.tables()));
+    ui.scope(|ui| list_ui(cx, ui, cx.structures.tables()));
 }
 
 /// The engine and the caches.
@@ -115,7 +126,7 @@ fn table_hint(cx: &ViewCx<'_>, table: &Table) -> &'static str {
     }
 }
 
-fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
+fn list_ui(cx: &ViewCx<'_>, ui: &mut Ui, found: &[Table]) {
     ui.spacing_mut().item_spacing.y = 0.0;
     if found.is_empty() {
         caption(ui, cx.tokens, tr!(cx, "Paging is off: no tables"));

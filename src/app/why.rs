@@ -87,14 +87,14 @@ pub fn why_below_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let area = if same { area } else { area.vertical_scroll_offset(0.0) };
     let answer = cx.command().map(|_| answer(cx)).filter(|answer| !answer.fixes.is_empty());
     let Some(answer) = answer else {
-        focus::scroll(area, ui, |ui| explanation_ui(cx, ui, Offer::Apart));
+        focus::scroll_in_place(area, ui, |ui| explanation_ui(cx, ui, Offer::Apart));
         return;
     };
     // As high as it was in the pass before.
     let id = Id::unique("why: height of what would help");
     let known = ui.data(|data| data.get_temp::<f32>(id));
     let room = ui.available_height() - known.unwrap_or(theme::control(ui)) - ui.spacing().item_spacing.y;
-    focus::scroll(area.max_height(room.max(0.0)), ui, |ui| explanation_ui(cx, ui, Offer::Apart));
+    focus::scroll_in_place(area.max_height(room.max(0.0)), ui, |ui| explanation_ui(cx, ui, Offer::Apart));
     let height = ui.horizontal_wrapped(|ui| buttons_ui(cx, ui, &answer.fixes)).response.rect.height();
     if known != Some(height) {
         ui.data_mut(|data| data.insert_temp(id, height));

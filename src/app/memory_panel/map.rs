@@ -74,16 +74,32 @@ impl Map {
     }
 }
 
+/// The number of a row's first frame.
+fn label(row: u64) -> String {
+    format!("{:#05x}", row * COLUMNS).trim_start_matches("0x").to_owned()
+}
+
+/// How far apart cells and rows stand in a room of this width, in points.
+fn pitches(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> (f32, f32) {
+    // Of a large memory the numbers are long.
+    let longest = label(cx.machine.slots.end().0.saturating_sub(1) / PAGE_SIZE / COLUMNS);
+    let longest = ui.painter().layout_no_wrap(longest, theme::mono(TEXT), cx.tokens.weak).size().x;
+    let pitch = ((width - LABELS.max(longest + 6.0)) / COLUMNS as f32).floor().clamp(6.0, 24.0);
+    (pitch, (pitch + 4.0).max(18.0))
+}
+
+/// The height of as many whole rows as fit, in points.
+pub(super) fn height_within(cx: &ViewCx<'_>, ui: &Ui, room: f32) -> f32 {
+    let width = ui.available_width() - ui.spacing().scroll.allocated_width();
+    let (_, row_height) = pitches(cx, ui, width);
+    theme::wide(ui, (room / row_height).floor().max(1.0) * row_height)
+}
+
 /// Draws the map; it has `least` rows or more.
 pub(super) fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
     let found = cx.structures;
     let map = Map::of(cx, ui, least);
-    let label = |row: u64| format!("{:#05x}", row * COLUMNS).trim_start_matches("0x").to_owned();
-    // Of a large memory the numbers are long.
-    let longest = label(map.rows.last().copied().unwrap_or_default());
-    let longest = ui.painter().layout_no_wrap(longest, theme::mono(TEXT), cx.tokens.weak).size().x;
-    let pitch = ((ui.available_width() - LABELS.max(longest + 6.0)) / COLUMNS as f32).floor().clamp(6.0, 24.0);
-    let row_height = (pitch + 4.0).max(18.0);
+    let (pitch, row_height) = pitches(cx, ui, ui.available_width());
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), theme::wide(ui, row_height * map.rows.len() as f32));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
