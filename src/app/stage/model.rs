@@ -460,6 +460,8 @@ fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
             let word = inputs.machine.memory.read(aligned, 4) as u32;
             let changed = word ^ inputs.before.memory.read(aligned, 4) as u32;
             let in_slot = inputs.machine.slots.find(gpa.gfn()).is_some();
+            // Without paging no entry says where a page begins.
+            let base = if shift == 0 { gpa.gfn().base() } else { base };
             (Some(ReachedPage { base, shift, gpa, word, changed, in_slot }), None)
         }
     };
