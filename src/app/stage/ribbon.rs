@@ -1,13 +1,16 @@
 //! The address ribbon: the address in view, where it leads, and its fields above the columns that
 //! they index.
 
-use egui::{Align2, CornerRadius, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2};
+use std::sync::Arc;
+
+use egui::{Align2, CornerRadius, Galley, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::path::{End, Hit, Reach};
 use super::{Look, paint, words};
 use crate::app::hover::{self, Pointed};
 use crate::app::theme::{RADIUS, bold, mono, plain};
 use crate::arch::{Level, Mode};
+use crate::machine::Command;
 use crate::tr;
 
 /// A field of the address.
@@ -20,11 +23,21 @@ struct Field {
     lit: bool,
 }
 
+impl Field {
+    /// Its bits: `47:39`.
+    fn range(&self) -> String {
+        format!("{}:{}", self.high, self.low)
+    }
+}
+
 /// Draws both lines of the ribbon.
 pub fn ribbon_ui(look: &Look<'_>, ui: &Ui) {
     address_line(look, ui);
-    for field in fields(look) {
-        field_ui(look, ui, &field);
+    let fields = fields(look);
+    // All indices in binary, or none.
+    let binary = fields.iter().all(|field| has_digits(look, ui, field));
+    for field in &fields {
+        field_ui(look, ui, field, binary);
     }
 }
 
@@ -48,6 +61,11 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     };
     put(&mut at, whose, plain(m.small), t.weak, 0.6 * m.pad);
     put(&mut at, words::gva(look.stage.mode, path.gva), mono(m.font + 1.0), t.strong, 1.2 * m.pad);
+    if is_cut(look) {
+        let width = look.stage.mode.linear_width();
+        let text = tr!(look.cx, "cut to {width} bits", width = width);
+        put(&mut at, text, plain(m.small), t.text, 1.2 * m.pad);
+    }
     put(
         &mut at,
         crate::explain::access_words(path.access.kind, path.access.user, look.cx.language()).to_owned(),
@@ -102,6 +120,15 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
     };
 }
 
+/// Whether the address that was given has more bits than the mode in force looks at.
+fn is_cut(look: &Look<'_>) -> bool {
+    let given = match look.stage.path.recorded {
+        true => look.cx.command().and_then(Command::access).map(|(va, _)| va),
+        false => Some(look.cx.view.composer.va),
+    };
+    given.is_some_and(|va| look.stage.mode.linear(va) != va)
+}
+
 fn fields(look: &Look<'_>) -> Vec<Field> {
     let mode = look.stage.mode;
     let path = &look.stage.path;
@@ -128,7 +155,7 @@ fn fields(look: &Look<'_>) -> Vec<Field> {
     fields
 }
 
-fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
+fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field, binary: bool) {
     let (t, m) = (look.t(), look.m());
     let rect = field.rect;
     let painter = ui.painter();
@@ -153,20 +180,21 @@ fn field_ui(look: &Look<'_>, ui: &Ui, field: &Field) {
     };
     let right = pos2(rect.right() - m.pad, mid);
     let number = paint::text(painter, right, Align2::RIGHT_CENTER, index, bold(m.font), t.guest.text);
-    let range = format!("{}:{}", field.high, field.low);
     let left = pos2(rect.left() + m.pad, mid);
-    let mut used = left;
-    let width = ui.painter().layout_no_wrap(range.clone(), plain(m.small), t.weak).size().x;
-    if left.x + width + 6.0 < number.left() {
-        used = paint::text(painter, left, Align2::LEFT_CENTER, range, plain(m.small), t.weak).right_center();
+    let range = ui.painter().layout_no_wrap(field.range(), plain(m.small), t.weak);
+    if left.x + range.size().x + 6.0 < number.left() {
+        ui.painter().galley(left - vec2(0.0, 0.5 * range.size().y), range, t.weak);
     }
-    binary(look, ui, field, used, number.left());
+    if binary && field.level.is_some() {
+        let digits = digits(look, ui, field);
+        let at = pos2(number.left() - 0.9 * m.pad - digits.size().x, mid - 0.5 * digits.size().y);
+        ui.painter().galley(at, digits, t.text);
+    }
     describe(look, ui, field, rect);
 }
 
-/// The field in binary between its range and its index, if there is room for all of it.
-fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
-    let (t, m) = (look.t(), look.m());
+/// The field in binary.
+fn digits(look: &Look<'_>, ui: &Ui, field: &Field) -> Arc<Galley> {
     let width = (field.high - field.low + 1) as usize;
     let digits = format!("{:0width$b}", field.value);
     let mut grouped = String::with_capacity(width + width / 4);
@@ -176,11 +204,21 @@ fn binary(look: &Look<'_>, ui: &Ui, field: &Field, left: Pos2, right: f32) {
         }
         grouped.push(digit);
     }
-    let galley = ui.painter().layout_no_wrap(grouped, mono(m.small - 0.5), t.text);
-    if galley.size().x + (1.6 * m.pad).max(14.0) <= right - left.x {
-        let at = pos2(right - 0.9 * m.pad - galley.size().x, left.y - 0.5 * galley.size().y);
-        ui.painter().galley(at, galley, t.text);
+    ui.painter().layout_no_wrap(grouped, mono(look.m().small - 0.5), look.t().text)
+}
+
+/// Whether an index has room for its digits between its range and its number, however large that is. An offset
+/// is no index: its number is in hex, which tells the bits.
+fn has_digits(look: &Look<'_>, ui: &Ui, field: &Field) -> bool {
+    let m = look.m();
+    if field.level.is_none() {
+        return true;
     }
+    let width = |text: String, font| ui.painter().layout_no_wrap(text, font, look.t().text).size().x;
+    let range = width(field.range(), plain(m.small));
+    let number = width(((1 << (field.high - field.low + 1)) - 1).to_string(), bold(m.font));
+    let room = field.rect.width() - 2.0 * m.pad - range - number;
+    digits(look, ui, field).size().x + (1.6 * m.pad).max(14.0) <= room
 }
 
 fn describe(look: &Look<'_>, ui: &Ui, field: &Field, rect: Rect) {
