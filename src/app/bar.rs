@@ -1,7 +1,8 @@
 //! The bar: what the window shows, its title, language, theme and text size.
 
 use egui::containers::menu::MenuButton;
-use egui::{Align, Button, Color32, Layout, RichText, Stroke, Ui, Vec2};
+use egui::text::LayoutJob;
+use egui::{Align, Button, Color32, Label, Layout, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::Theme;
 use super::actions::Action;
@@ -17,10 +18,14 @@ use crate::tr;
 const SCALES: std::ops::RangeInclusive<f32> = 0.8..=2.0;
 /// How much a press changes the size.
 const SCALE_STEP: f32 = 0.1;
-/// Width of the way to every action where there is room, in points.
+/// Width of the way to every action, in points.
 const PALETTE: f32 = 264.0;
-/// Width with one word and the key, in points.
-const SEARCH: f32 = 130.0;
+/// In a window less wide than this, in points, it has one word and the key.
+const PALETTE_FROM: f32 = 1440.0;
+/// In one less wide than this the key alone.
+const SEARCH_FROM: f32 = 1100.0;
+/// A title that is too long for one row takes two.
+const TITLE_ROWS: usize = 2;
 
 /// Draws the bar. `narrow` leaves out what a telephone has no room for.
 pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
@@ -61,7 +66,7 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
                 if narrow {
                     return;
                 }
-                ui.add(egui::Label::new(RichText::new(title(cx)).font(theme::plain(TEXT)).color(t.text)).truncate());
+                title_ui(cx, ui);
             });
         });
     });
@@ -187,17 +192,28 @@ fn title<'a>(cx: &ViewCx<'a>) -> &'a str {
     if title.is_empty() { &cx.session.scenario.id } else { title }
 }
 
+fn title_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    let (text, t) = (title(cx), cx.tokens);
+    let mut job = LayoutJob::simple(text.to_owned(), theme::plain(TEXT), t.text, ui.available_width());
+    job.wrap.max_rows = TITLE_ROWS;
+    let galley = ui.painter().layout_job(job);
+    let cut = galley.elided;
+    let response = ui.add(Label::new(galley));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    if cut {
+        response.on_hover_text(text);
+    }
+}
+
 /// The way to every action.
 fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     let key = Action::Palette.key_text(ui.ctx());
-    let title = ui.painter().layout_no_wrap(title(cx).to_owned(), theme::plain(TEXT), t.text).size().x;
-    // Where the title would be cut, the words are fewer.
-    let room = ui.available_width() - title - 2.0 * ui.spacing().item_spacing.x;
-    let (text, width) = match room {
+    // By the window alone: it keeps its place whatever is opened.
+    let (text, width) = match ui.ctx().content_rect().width() {
         _ if narrow => ("⌘".to_owned(), 0.0),
-        PALETTE.. => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
-        SEARCH.. => (format!("{}   {key}", tr!(cx, "Search")), 0.0),
+        PALETTE_FROM.. => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
+        SEARCH_FROM.. => (format!("{}   {key}", tr!(cx, "Search")), 0.0),
         _ => (key, 0.0),
     };
     let text = RichText::new(text).color(t.weak);
