@@ -7,7 +7,6 @@ use std::path::Path;
 use super::{CliError, FIRST_EXAMPLE, FIRST_EXAMPLE_NAME, Held, lesson as lesson_command, link, run};
 use crate::language::Language;
 use crate::lesson::{self, Lesson};
-use crate::names::nearest;
 use crate::scenario::{self, Scenario, Session, View};
 
 /// A lesson to open, and the step, from 0; without one where it was left.
@@ -75,20 +74,12 @@ fn lesson_of(argument: &Path) -> Result<Option<Opened>, CliError> {
     Ok(Some((Lesson::from_json(&argument.display().to_string(), &text)?, None)))
 }
 
-/// The lesson of that id. What is no path and nearly an id is a slip in the id.
+/// The lesson of that id.
 fn named(argument: &Path) -> Result<Option<Opened>, CliError> {
-    let Some(name) = argument.to_str() else { return Ok(None) };
-    if let Some(lesson) = lesson::by_id(name) {
+    if let Some(lesson) = argument.to_str().and_then(lesson::by_id) {
         return Ok(Some((lesson.clone(), None)));
     }
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !plain || name == "-" || scenario::preset(name).is_some() {
-        return Ok(None);
-    }
-    let presets = scenario::presets().iter().flat_map(|group| &group.presets).map(|preset| preset.id.as_str());
-    let known = lesson::library().iter().map(|lesson| lesson.id.as_str()).chain(presets);
-    let what = nearest("lesson or preset", name, known);
-    Err(CliError::Usage(format!("there is no such file; {what} (`mmuscope lesson list` lists the lessons)")))
+    run::slip(argument).map_or(Ok(None), Err)
 }
 
 #[cfg(feature = "gui")]

@@ -11,6 +11,7 @@ use crate::engine::{AnyVm, EngineConfig};
 use crate::language::Language;
 use crate::lesson;
 use crate::machine::{Caches, Cost, Event};
+use crate::names::nearest;
 use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
 
 /// Arguments of `run`.
@@ -110,10 +111,27 @@ pub(super) fn name_of(argument: &Path) -> Option<&str> {
     argument.to_str().filter(|_| !argument.exists())
 }
 
+/// What is no path and no name that is known is a slip in a name: the nearest one is offered.
+pub(super) fn slip(argument: &Path) -> Option<CliError> {
+    let name = name_of(argument)?;
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !plain || name == "-" || scenario::preset(name).is_some() || lesson::by_id(name).is_some() {
+        return None;
+    }
+    let presets = scenario::presets().iter().flat_map(|group| &group.presets).map(|preset| preset.id.as_str());
+    let lessons = lesson::library().iter().map(|lesson| lesson.id.as_str());
+    let both = presets.filter(|id| lesson::by_id(id).is_none());
+    let what = nearest("lesson or preset", name, lessons.chain(both));
+    Some(CliError::Usage(format!("there is no such file; {what} (`mmuscope lesson list` lists the lessons)")))
+}
+
 /// A scenario file, or a preset by its name; a lesson is told apart, with what it can be used for.
 pub(super) fn scenario_file(path: &Path) -> Result<Scenario, CliError> {
     if let Some(preset) = name_of(path).and_then(scenario::preset) {
         return Ok(preset.scenario()?);
+    }
+    if let Some(slip) = slip(path) {
+        return Err(slip);
     }
     scenario::read_file(path).map_err(|error| {
         if name_of(path).is_some_and(|name| lesson::by_id(name).is_some()) {

@@ -157,7 +157,10 @@ fn named_lesson(args: &Args) -> Option<&'static Lesson> {
 fn step_of_lesson(args: &Args) -> Result<(Lesson, Option<usize>), CliError> {
     let lesson = match named_lesson(args) {
         Some(lesson) => lesson.clone(),
-        None => crate::lesson::read_file(&args.file)?,
+        None => match super::run::slip(&args.file) {
+            Some(slip) => return Err(slip),
+            None => crate::lesson::read_file(&args.file)?,
+        },
     };
     let (at, all) = (args.at.unwrap_or(1), lesson.steps.len());
     if !(1..=all).contains(&at) {
