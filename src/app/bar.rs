@@ -22,8 +22,10 @@ const SCALE_STEP: f32 = 0.1;
 const PALETTE: f32 = 264.0;
 /// In a window less wide than this, in points, it has one word and the key.
 const PALETTE_FROM: f32 = 1440.0;
-/// In one less wide than this the key alone.
+/// In one less wide than this the key alone; the text size is left to keys and to the palette.
 const SEARCH_FROM: f32 = 1100.0;
+/// With less room than this, in points, a title says nothing.
+const LEAST_TITLE: f32 = 60.0;
 /// A title that is too long for one row takes two.
 const TITLE_ROWS: usize = 2;
 
@@ -63,10 +65,9 @@ pub fn bar_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_and_size(cx, ui, narrow);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                if narrow {
-                    return;
+                if !narrow && ui.available_width() >= LEAST_TITLE {
+                    title_ui(cx, ui);
                 }
-                title_ui(cx, ui);
             });
         });
     });
@@ -160,7 +161,8 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         cx.send(AppCommand::SetTheme(next));
     }
     let sizes = [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)];
-    for (text, action, step) in sizes.into_iter().filter(|_| !narrow) {
+    let has_room = window_width(ui) >= SEARCH_FROM;
+    for (text, action, step) in sizes.into_iter().filter(|_| has_room) {
         let response = ui.add_enabled_ui(scaled(cx, step).is_some(), |ui| button(ui, text)).inner;
         let name = action.text(cx.language());
         if response.on_hover_text(&name).accessible_name(name).clicked() {
@@ -192,6 +194,10 @@ fn title<'a>(cx: &ViewCx<'a>) -> &'a str {
     if title.is_empty() { &cx.session.scenario.id } else { title }
 }
 
+fn window_width(ui: &Ui) -> f32 {
+    ui.ctx().content_rect().width()
+}
+
 fn title_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (text, t) = (title(cx), cx.tokens);
     let mut job = LayoutJob::simple(text.to_owned(), theme::plain(TEXT), t.text, ui.available_width());
@@ -210,7 +216,7 @@ fn palette_button(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
     let key = Action::Palette.key_text(ui.ctx());
     // By the window alone: it keeps its place whatever is opened.
-    let (text, width) = match ui.ctx().content_rect().width() {
+    let (text, width) = match window_width(ui) {
         _ if narrow => ("⌘".to_owned(), 0.0),
         PALETTE_FROM.. => (format!("{}   {key}", Action::Palette.text(cx.language())), PALETTE),
         SEARCH_FROM.. => (format!("{}   {key}", tr!(cx, "Search")), 0.0),

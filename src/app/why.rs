@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Color32, CornerRadius, CursorIcon, Frame, Id, Margin, RichText, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2,
+    Color32, CornerRadius, CursorIcon, Frame, Id, Margin, RichText, Role, ScrollArea, Sense, Stroke, Ui, Vec2,
+    WidgetInfo, vec2,
 };
 
+use super::focus;
 use super::theme::{self, PAD, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, Selection, StateId, Tab, ViewCx};
-use super::focus;
 use super::widgets::{button, primary_button, segmented};
 use crate::engine::shadow::SpteRef;
 use crate::explain::{self, Cause, Depth, Fix, Question, Target, Why};

@@ -166,10 +166,7 @@ fn names_ui(cx: &ViewCx<'_>, ui: &Ui, grid: &Grid, fields: &[Field]) {
             let stroke = Stroke::new(1.0, color);
             painter.line(vec![pos2(left, y), pos2(left, y + 3.0), pos2(right, y + 3.0), pos2(right, y)], stroke);
             let galley = painter.layout_no_wrap(cx.tr(field.name).to_owned(), plain(12.0), t.weak);
-            let at = Rect::from_center_size(
-                pos2(0.5 * (left + right), y + 3.0 + 0.5 * galley.size().y),
-                galley.size(),
-            );
+            let at = Rect::from_center_size(pos2(0.5 * (left + right), y + 3.0 + 0.5 * galley.size().y), galley.size());
             if galley.size().x + 6.0 <= right - left {
                 painter.galley(at.min, galley, t.weak);
                 taken.push(at);
