@@ -93,7 +93,7 @@ fn the_depth_is_one_setting() {
     assert_eq!(window.state().view().depth, Depth::Story, "it stays when another machine is opened");
 }
 
-/// In a low window the sentence stands above the editor, in sight, and leads to the whole.
+/// In a low window the sentence stands below the editor, in sight, and leads to the whole.
 #[test]
 fn at_1280_by_720_the_sentence_is_in_sight() {
     let mut window = open(SIZES.laptop, Theme::Dark, 4);
@@ -106,4 +106,32 @@ fn at_1280_by_720_the_sentence_is_in_sight() {
     let card = window.get_by_label_contains("Memory at GPA 0x3028 holds 0x9001");
     let bounds = card.accesskit_node().raw_bounds().expect("a place");
     assert!(bounds.y1 < 720.0 - 136.0, "{bounds:?}");
+}
+
+/// Faults and successes alike: a switch keeps its place at every step, and the sentence is always in sight.
+#[test]
+fn stepping_moves_no_switch_and_keeps_the_sentence_in_sight() {
+    for size in [SIZES.desktop, SIZES.laptop] {
+        let mut places = Vec::new();
+        for step in 1..=6 {
+            let window = open(size, Theme::Dark, step);
+            let place = |name: &str| {
+                let nodes = window.query_all_by_label_contains(name);
+                // What is said to screen readers alone has a place of one point.
+                let mut places = nodes.filter_map(|node| node.accesskit_node().raw_bounds());
+                places.find(|rect| rect.width() > 2.0).expect(name)
+            };
+            let switch = place("R/W writable");
+            places.push((switch.x0, switch.y0));
+            let ending = Ending::of(window.state().focus().events());
+            let sentence = match size == SIZES.laptop {
+                true => place("Why: "),
+                false if ending == Ending::Done => continue,
+                false => place("The access faults"),
+            };
+            assert!(sentence.y1 < f64::from(size[1]) - 140.0 && sentence.y0 > switch.y1, "{sentence:?}");
+        }
+        places.dedup();
+        assert_eq!(places.len(), 1, "{places:?}");
+    }
 }

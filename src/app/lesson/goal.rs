@@ -175,7 +175,16 @@ pub fn goal_strip_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
             });
         });
         let text = if judgement.met == Some(true) { tr!(language, "Reached.") } else { &part.text };
+        let height = |text: &str| {
+            let mut job = line(t, language, text, t.strong);
+            job.wrap.max_width = ui.available_width();
+            ui.painter().layout_job(job).size().y
+        };
+        // As high as the longest of them, so that what is below does not move as they are reached.
+        let highest = judgement.parts.iter().map(|part| height(&part.text)).fold(0.0, f32::max);
+        let rest = (highest - height(text)).max(0.0);
         ui.add(Label::new(line(t, language, text, t.strong)).wrap());
+        ui.add_space(rest);
         // Beside the bits of an entry it stands below the line of time: here it would move them.
         if let Some(feedback) = judgement.feedback.as_ref().filter(|_| cx.view.tab != Tab::Inspect) {
             markdown_ui(ui, t, language, feedback, &player.texts);
