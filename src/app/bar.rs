@@ -22,7 +22,7 @@ const SCALE_STEP: f32 = 0.1;
 const PALETTE: f32 = 264.0;
 /// In a window less wide than this, in points, it has one word and the key.
 const PALETTE_FROM: f32 = 1440.0;
-/// In one less wide than this the key alone; the text size is left to keys and to the palette.
+/// In one less wide than this the key alone, and a link is made by key or from the palette.
 const SEARCH_FROM: f32 = 1100.0;
 /// With less room than this, in points, a title says nothing.
 const LEAST_TITLE: f32 = 60.0;
@@ -161,15 +161,14 @@ fn theme_and_size(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
         cx.send(AppCommand::SetTheme(next));
     }
     let sizes = [("A+", Action::LargerText, SCALE_STEP), ("A−", Action::SmallerText, -SCALE_STEP)];
-    let has_room = window_width(ui) >= SEARCH_FROM;
-    for (text, action, step) in sizes.into_iter().filter(|_| has_room) {
+    for (text, action, step) in sizes.into_iter().filter(|_| !narrow) {
         let response = ui.add_enabled_ui(scaled(cx, step).is_some(), |ui| button(ui, text)).inner;
         let name = action.text(cx.language());
         if response.on_hover_text(&name).accessible_name(name).clicked() {
             action.send(cx);
         }
     }
-    if !narrow {
+    if window_width(ui) >= SEARCH_FROM {
         let share = button(ui, tr!(cx, "Share"));
         if share.on_hover_text(tr!(cx, "A link to what is shown")).clicked() {
             Action::Share.send(cx);
