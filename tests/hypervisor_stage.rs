@@ -142,7 +142,7 @@ fn steps_are_numbered_as_the_file_counts_them() {
     let cursor = session.cursor_after(14);
     session.lab.seek(cursor);
     let window = open_scenario(session, SIZES.desktop, Theme::Light, cursor);
-    assert!(has(&window, "step 14 of 19"));
+    assert!(has(&window, "step 14 of 18"));
     assert!(has(&window, "Back to A: what does the second visit cost?"), "the caption stands with its command");
 }
 

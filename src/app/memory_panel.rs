@@ -18,9 +18,10 @@ mod map; // the page map
 
 /// Room between two groups, in points.
 const GROUP: f32 = 8.0;
-/// So many rows are shown at least, from frame 0 on, in a window of this height and in a lower one.
+/// From this height on every group has its heading, in points.
 const TALL: f32 = 520.0;
-const MIN_ROWS: [u64; 2] = [6, 2];
+/// So many rows the map fills where everything scrolls.
+const LOW_ROWS: u64 = 2;
 /// How much of the room above the engine the map has.
 const MAP_PART: f32 = 0.45;
 /// From this height on the engine stands apart from what scrolls, in points.
@@ -33,12 +34,11 @@ const ROWS_ALWAYS: usize = 24;
 /// the guest uses: neither a page nor a table that comes moves what is being pressed.
 pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let tall = ui.available_height() >= TALL;
-    let least = MIN_ROWS[usize::from(!tall)];
     let area = |salt: &str| ScrollArea::vertical().id_salt(salt).auto_shrink(false);
     if ui.available_height() < APART {
         focus::scroll_in_place(area("memory"), ui, |ui| {
             map_heading(cx, ui);
-            map::map_ui(cx, ui, least);
+            map::map_ui(cx, ui, LOW_ROWS);
             tables_ui(cx, ui);
             ui.add_space(GROUP);
             machine_ui(cx, ui, tall);
@@ -50,8 +50,8 @@ pub fn memory_panel_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     foot.show(ui, |ui| machine_ui(cx, ui, tall));
     let room = ui.available_height();
     map_heading(cx, ui);
-    let height = map::height_within(cx, ui, MAP_PART * room);
-    focus::scroll_in_place(area("map").max_height(height), ui, |ui| map::map_ui(cx, ui, least));
+    let (rows, height) = map::rows_within(cx, ui, MAP_PART * room);
+    focus::scroll_in_place(area("map").max_height(height), ui, |ui| map::map_ui(cx, ui, rows));
     focus::scroll_in_place(area("tables"), ui, |ui| tables_ui(cx, ui));
 }
 

@@ -197,6 +197,14 @@ impl Structures {
         (shown.clone(), all - shown.len())
     }
 
+    /// The first `most` rows of the map: those in use, and so many of the first others that `room` rows are filled.
+    #[must_use]
+    pub fn rows_filling(&self, room: u64, most: usize) -> (Vec<u64>, usize) {
+        let used_from = |least: u64| self.rows.range(least..).take(room as usize + 1).count() as u64;
+        let least = (0..=room).rev().find(|least| least + used_from(*least) <= room).unwrap_or(0);
+        self.rows(least, most)
+    }
+
     /// Brings them up to a machine whose walks go by these PDPTEs.
     pub fn follow(&mut self, machine: &Machine, pdptes: &Pdptes) {
         let paging = &machine.cpu.paging;
@@ -448,5 +456,8 @@ mod tests {
         assert_eq!(found.rows(3, 12), (vec![0, 1, 2, 25, 56], 0));
         assert_eq!(found.rows(0, 2), (vec![0, 1], 2));
         assert_eq!(found.rows(6, 4), (vec![0, 1, 2, 3], 4));
+        assert_eq!(found.rows_filling(6, 12), (vec![0, 1, 2, 3, 25, 56], 0));
+        assert_eq!(found.rows_filling(3, 12), (vec![0, 1, 25, 56], 0));
+        assert_eq!(found.rows_filling(1, 2), (vec![0, 1], 2));
     }
 }

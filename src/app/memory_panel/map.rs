@@ -46,22 +46,22 @@ struct Map {
 impl Map {
     /// The map of the state shown. Pages are compared and shadow pages looked up when the state is another one,
     /// not on every pass.
-    fn of(cx: &ViewCx<'_>, ui: &Ui, least: u64) -> Arc<Self> {
+    fn of(cx: &ViewCx<'_>, ui: &Ui, room: u64) -> Arc<Self> {
         type Key = (StateId, u64);
-        let (key, id): (Key, Id) = ((cx.state, least), Id::unique("page map"));
+        let (key, id): (Key, Id) = ((cx.state, room), Id::unique("page map"));
         if let Some((known, map)) = ui.data(|data| data.get_temp::<(Key, Arc<Self>)>(id))
             && known == key
         {
             return map;
         }
-        let map = Arc::new(Self::read(cx, least));
+        let map = Arc::new(Self::read(cx, room));
         ui.data_mut(|data| data.insert_temp(id, (key, Arc::clone(&map))));
         map
     }
 
-    fn read(cx: &ViewCx<'_>, least: u64) -> Self {
+    fn read(cx: &ViewCx<'_>, room: u64) -> Self {
         let found = cx.structures;
-        let (rows, more) = found.rows(least, MAX_ROWS);
+        let (rows, more) = found.rows_filling(room, MAX_ROWS);
         let cell = |gfn| Cell {
             gfn,
             table: found.table_in(gfn).map(|table| (*table, locked(cx, table))),
@@ -88,17 +88,18 @@ fn pitches(cx: &ViewCx<'_>, ui: &Ui, width: f32) -> (f32, f32) {
     (pitch, (pitch + 4.0).max(18.0))
 }
 
-/// The height of as many whole rows as fit, in points.
-pub(super) fn height_within(cx: &ViewCx<'_>, ui: &Ui, room: f32) -> f32 {
+/// How many whole rows fit, and how high they are together, in points.
+pub(super) fn rows_within(cx: &ViewCx<'_>, ui: &Ui, room: f32) -> (u64, f32) {
     let width = ui.available_width() - ui.spacing().scroll.allocated_width();
     let (_, row_height) = pitches(cx, ui, width);
-    theme::wide(ui, (room / row_height).floor().max(1.0) * row_height)
+    let rows = (room / row_height).floor().max(1.0);
+    (rows as u64, theme::wide(ui, rows * row_height))
 }
 
-/// Draws the map; it has `least` rows or more.
-pub(super) fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, least: u64) {
+/// Draws the map. It fills `room` rows, and has more where more are in use.
+pub(super) fn map_ui(cx: &ViewCx<'_>, ui: &mut Ui, room: u64) {
     let found = cx.structures;
-    let map = Map::of(cx, ui, least);
+    let map = Map::of(cx, ui, room);
     let (pitch, row_height) = pitches(cx, ui, ui.available_width());
     let labels = ui.available_width() - pitch * COLUMNS as f32 + 2.0;
     let size = Vec2::new(ui.available_width(), theme::wide(ui, row_height * map.rows.len() as f32));

@@ -11,6 +11,8 @@ use crate::app::theme::plain;
 
 /// The smallest size of letters that still all stand, over that of other small text.
 const LEAST: f32 = 0.75;
+/// A size of letters that is read well, over that of other small text.
+const READABLE: f32 = 0.82;
 /// The least room between two letters, and between a letter and a word of letters, over their size.
 const GAP: f32 = 0.03;
 const WORD_GAP: f32 = 0.22;
@@ -34,7 +36,7 @@ pub fn letters_ui(look: &Look<'_>, ui: &Ui, letters: &[Letter], changed: u64, ri
 
 /// The room in which all letters stand and can be read well, in points.
 pub fn readable_width(look: &Look<'_>, ui: &Ui, letters: &[Letter]) -> f32 {
-    lay_out(look, ui, letters, 0, (GAP, 0.9 * look.m().small, letters.len())).size().x
+    lay_out(look, ui, letters, 0, (GAP, READABLE * look.m().small, letters.len())).size().x
 }
 
 /// The first `shown` letters with so much room between them, over their size.
