@@ -205,7 +205,8 @@ fn caches_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let (t, caches, machine) = (cx.tokens, cx.session.caches(), cx.machine);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let hint = tr!(cx, "Pages that the TLB holds. A click replays every command with or without it.");
+        let hint =
+            tr!(cx, "Pages that the TLB holds; VM exits leave them. A click replays every command with or without it.");
         let text = format!("TLB · {}", machine.tlb.len());
         if chip(ui, t, &text, caches.tlb, "TLB").on_hover_text(hint).clicked() {
             cx.send(AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }));

@@ -88,10 +88,10 @@ fn fault(question: &Question<'_>, err: u64, why: &FaultWhy) -> Conclusion {
         return conclusion(title, manual);
     }
     let (code, bits) = (format!("{err:#x}"), error_code_bits(err, l));
-    // The bits are one group: no line ends between them.
-    let bits = bits.replace(' ', "\u{a0}");
     let title = tr!(l, "The access faults: #PF, error code {code} ({bits}).", code = code, bits = bits);
-    conclusion(title, manual)
+    // Code and bits are one group: no line ends in it.
+    let group = format!("{code} ({bits})");
+    conclusion(title.replace(&group, &group.replace(' ', "\u{a0}")), manual)
 }
 
 fn refused(question: &Question<'_>, why: &RefusedWhy) -> Conclusion {
