@@ -4,11 +4,14 @@
 mod support;
 
 use egui::Key;
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use mmuscope::app::Theme;
 use mmuscope::app::view::Selection;
+use mmuscope::app::{App, Theme};
 use mmuscope::arch::{Gpa, Mode, TableMemory as _};
-use mmuscope::scenario::{Scenario, Session};
+use mmuscope::engine::EngineName;
+use mmuscope::machine::{Caches, Event};
+use mmuscope::scenario::{self, Scenario, Session};
 use support::{SIZES, open, open_scenario};
 
 #[test]
@@ -57,6 +60,55 @@ fn a_switch_stores_the_entry() {
     window.key_press(Key::Space);
     window.run();
     assert_eq!(entry(&window), 0x2b065, "D is bit 6");
+}
+
+/// What the stage says that an access would do is what it then does, also where a cache contradicts memory.
+#[test]
+fn the_preview_is_what_the_access_does() {
+    for engine in [EngineName::Native, EngineName::Kvm2007, EngineName::KvmNow, EngineName::Ept] {
+        let preset = scenario::preset("a-stale-translation").expect("a preset").scenario().expect("it is one");
+        let session = Session::open_on(preset, engine, Caches::default()).expect("it opens");
+        let mut window = open_scenario(session, SIZES.desktop, Theme::Dark, 2);
+        let pages = |window: &Harness<'_, App>| {
+            let found = window.query_all_by_label_contains("Page at GPA ");
+            found.map(|node| format!("{node:?}")).collect::<Vec<_>>()
+        };
+        let before = pages(&window);
+        window.get_by_label("Access").click();
+        window.run();
+        let led = window.state().session().lab.events_of(3);
+        let gpa = led.iter().find_map(|event| match event {
+            Event::Translated { gpa, .. } => Some(*gpa),
+            _ => None,
+        });
+        assert_eq!(gpa, Some(Gpa(0x2_babc)), "{}: through the stale entry", engine.id());
+        assert_eq!(before, pages(&window), "{}", engine.id());
+        assert!(before[0].contains("0x0002_b000"), "{}: {before:?}", engine.id());
+        assert!(window.query_all_by_label_contains(", stale").next().is_some(), "{}: the TLB row", engine.id());
+    }
+}
+
+/// The edge of the drawer follows the pointer and the arrow keys, and goes back.
+#[test]
+fn the_drawer_can_be_made_wider() {
+    let mut window = open(SIZES.laptop, Theme::Dark, 4);
+    let edge = |window: &Harness<'_, App>| window.get_by_label("Width of the drawer").rect().center();
+    let first = edge(&window);
+    window.drag_at(first);
+    window.run();
+    window.hover_at(first - egui::vec2(90.0, 0.0));
+    window.run();
+    window.drop_at(first - egui::vec2(90.0, 0.0));
+    window.run();
+    assert!((edge(&window).x - (first.x - 90.0)).abs() < 2.0, "{:?} {first:?}", edge(&window));
+    window.get_by_label("Width of the drawer").focus();
+    window.run();
+    window.key_press(Key::ArrowRight);
+    window.run();
+    assert!((edge(&window).x - (first.x - 74.0)).abs() < 2.0);
+    window.key_press(Key::Home);
+    window.run();
+    assert_eq!(edge(&window), first);
 }
 
 #[test]

@@ -121,8 +121,10 @@ pub fn edge_ui(cx: &ViewCx<'_>, ui: &Ui, edge: Edge, room: Rect) {
     if response.hovered() || response.dragged() {
         ui.painter().vline(x, room.y_range(), Stroke::new(2.0, cx.tokens.guest.line));
     }
-    if let Some(width) = wish {
-        cx.send(AppCommand::SetSides(cx.view.sides.with(edge, width)));
+    // Held still, it asks for nothing: idle stays idle.
+    let sides = wish.map(|width| cx.view.sides.with(edge, width)).filter(|sides| *sides != cx.view.sides);
+    if let Some(sides) = sides {
+        cx.send(AppCommand::SetSides(sides));
     }
     response
         .on_hover_cursor(CursorIcon::ResizeHorizontal)
