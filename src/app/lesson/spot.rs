@@ -1,13 +1,13 @@
 //! The spotlight: a frame around the parts of the screen that a step is about.
 
-use egui::{Rect, Stroke, StrokeKind, Ui};
+use egui::{Rect, Stroke, StrokeKind, Ui, Vec2, vec2};
 
 use crate::app::theme::RADIUS;
 use crate::app::view::ViewCx;
 use crate::lesson::Focus;
 
-/// Distance of the frame from what it is around, in points.
-const AROUND: f32 = 3.0;
+/// Distance of the frame from what it is around, in points: beside it, and above and below.
+const AROUND: Vec2 = vec2(5.0, 3.0);
 
 /// Whether the step in view is about one of these parts of the screen.
 fn is_about(cx: &ViewCx<'_>, places: &[&str]) -> bool {
@@ -24,14 +24,14 @@ pub fn spot<R>(cx: &ViewCx<'_>, ui: &mut Ui, place: &str, add: impl FnOnce(&mut 
         return add(ui);
     }
     let shown = ui.scope(add);
-    frame(cx, ui, shown.response.rect.expand(AROUND));
+    frame(cx, ui, shown.response.rect.expand2(AROUND));
     shown.inner
 }
 
 /// A frame just inside a zone that the step in view is about.
 pub fn spot_zone(cx: &ViewCx<'_>, ui: &Ui, places: &[&str], zone: Rect) {
     if is_about(cx, places) {
-        frame(cx, ui, zone.shrink(AROUND));
+        frame(cx, ui, zone.shrink(AROUND.y));
     }
 }
 
