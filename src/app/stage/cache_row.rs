@@ -134,7 +134,7 @@ fn tlb_line(look: &Look<'_>, row: &TlbRow, short: bool) -> Line {
     Line {
         key: if short { short_page(entry.page) } else { words::gva(look.stage.mode, entry.page) },
         target: format!("{:05x}", Gpa(entry.frame).gfn().0),
-        notes: if short && row.new { String::new() } else { notes },
+        notes,
         hit: row.hit,
         stale: row.stale,
         new: row.new,
@@ -189,7 +189,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
     } else {
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("cache", title)), |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            let area = ScrollArea::vertical().id_salt(title).auto_shrink(false);
+            let area = ScrollArea::vertical().id_salt(title).auto_shrink(false).min_scrolled_height(0.0);
             focus::scroll_rows(area, ui, m.row, lines.len(), |ui, range| {
                 for i in range {
                     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());

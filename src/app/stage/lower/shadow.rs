@@ -4,6 +4,7 @@ use super::{EntryId, Lower, LowerCard, LowerEntry, LowerRow, Mark, Rail, RailKin
 use crate::app::stage::model::Inputs;
 use crate::app::stage::path::{self, Path, Reach};
 use crate::app::stage::rows::{self, Class, Line};
+use crate::app::stage::words;
 use crate::app::view::Selection;
 use crate::arch::entry::P;
 use crate::arch::walk::TableMemory;
@@ -197,12 +198,12 @@ fn card(look: &View<'_>, id: PageId, at: Option<SpteRef>, open: bool, table: Opt
     }
 }
 
-/// `gfn 00006`, or what tells a page from another one of the same table.
+/// `gfn 0x00006`, or what tells a page from another one of the same table.
 fn note(page: &ShadowPage, tag: Option<&String>, same_table: bool, language: Language) -> String {
     match tag {
         Some(tag) if same_table => tag.clone(),
-        _ if page.role.direct => tr!(language, "from gfn {gfn}", gfn = format!("{:05x}", page.gfn.0)),
-        _ => format!("gfn {:05x}", page.gfn.0),
+        _ if page.role.direct => tr!(language, "from gfn {gfn}", gfn = words::gfn(page.gfn.base())),
+        _ => format!("gfn {}", words::gfn(page.gfn.base())),
     }
 }
 
