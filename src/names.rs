@@ -13,27 +13,29 @@ pub fn shown(text: &str, limit: usize) -> String {
 /// So many names a message lists at most: more are no sentence.
 const LISTED: usize = 24;
 
+/// The known name that is meant, if one is near.
+#[must_use]
+pub fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Capitals are no other name.
+    let small = shown(name, 40).to_lowercase();
+    let best = known.map(|k| (strsim::damerau_levenshtein(&small, &k.to_lowercase()), k)).min();
+    best.filter(|(distance, k)| *distance <= 2.max(k.len() / 3)).map(|(_, k)| k)
+}
+
 /// "unknown op `pok`, did you mean `poke`?", with all names where none is near.
 #[must_use]
 pub fn nearest<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let shown = shown(name, 40);
-    // Capitals are no other name.
-    let small = shown.to_lowercase();
-    let best = known.clone().map(|k| (strsim::damerau_levenshtein(&small, &k.to_lowercase()), k)).min();
-    match best {
-        Some((distance, k)) if distance <= 2.max(k.len() / 3) => {
-            format!("unknown {what} `{shown}`: did you mean `{k}`?")
-        }
-        None => format!("unknown {what} `{shown}`: there is none"),
-        Some(_) => {
-            let names: Vec<_> = known.clone().take(LISTED).collect();
-            let more = match known.skip(LISTED).count() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("unknown {what} `{shown}`: known are {}{more}", names.join(", "))
-        }
+    if let Some(k) = near(name, known.clone()) {
+        return format!("unknown {what} `{shown}`: did you mean `{k}`?");
     }
+    let names: Vec<_> = known.clone().take(LISTED).collect();
+    let more = match known.skip(LISTED).count() {
+        _ if names.is_empty() => return format!("unknown {what} `{shown}`: there is none"),
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("unknown {what} `{shown}`: known are {}{more}", names.join(", "))
 }
 
 #[cfg(test)]

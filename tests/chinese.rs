@@ -132,7 +132,7 @@ fn every_tab_and_overlay() {
     for engine in EngineName::ALL {
         let mut window = chinese(read("the-register-remembers"), engine, SIZES.desktop, 0);
         for step in 0..8 {
-            for key in [Key::I, Key::W, Key::L] {
+            for key in [Key::I, Key::Escape, Key::W, Key::L] {
                 press(&mut window, Modifiers::NONE, key);
                 forgotten.look(&window, &format!("{engine:?} step {step} {key:?}"));
             }

@@ -300,3 +300,46 @@ fn engines_that_read_pdptes_from_memory_differ_only_in_pae_files() {
         assert!(passed > 7000, "{engine}: {passed}");
     }
 }
+
+#[test]
+fn presets_are_listed_in_every_language() {
+    let english = mmuscope(&["presets"]);
+    assert_eq!(status(&english), 0);
+    let (english, chinese) = (stdout(&english), stdout(&mmuscope(&["presets", "--lang", "zh"])));
+    for id in ["two-levels", "four-registers", "the-register-remembers"] {
+        for text in [&english, &chinese] {
+            assert_eq!(text.lines().filter(|line| line.trim_start().starts_with(&format!("{id} "))).count(), 1, "{id}");
+        }
+    }
+    assert_ne!(english, chinese);
+}
+
+#[test]
+fn what_is_nothing_says_so() {
+    let empty = temp_file("empty.jsonl", b"\n");
+    let list = temp_file("list.json", b"[]");
+    let bare = temp_file("bare.json", br#"{"init":{"cr0":"11","cr3":"0x0","cr4":"0x0","efer":"0x0"}}"#);
+    let impossible = temp_file("no-pe.json", br#"{"init":{"cr0":"0x80000000","cr3":"0x0","cr4":"0x0","efer":"0x0"}}"#);
+    let cut = temp_file("cut.json", b"{\n\"id\":\"cut\"}");
+    let path = |path: &PathBuf| path.to_str().expect("a plain path").to_owned();
+    let cases: [(&[&str], &str); 8] = [
+        (&["conform", &path(&empty)], "there is no scenario in it"),
+        (&["conform", &path(&cut)], "one whole scenario a line (`mmuscope run` takes the others)\n"),
+        (&["run", &path(&list)], "an object in braces is expected here, not a list"),
+        (&["run", &path(&bare)], "`11` has no 0x: write it in hex, as in \"0x11\""),
+        (&["run", &path(&impossible)], "rule G2, bits 0x80000000: paging (CR0.PG) needs protected mode (CR0.PE)"),
+        (&["run", "#lesson=one-table"], "one-table is a lesson: `mmuscope one-table` opens it"),
+        (&["run", "nosuch"], "`mmuscope lesson list` and `mmuscope presets`"),
+        (&["run", "two-level"], "did you mean `two-levels`?"),
+    ];
+    for (args, words) in cases {
+        let output = mmuscope(args);
+        assert_eq!(status(&output), 2, "{args:?}");
+        assert!(stderr(&output).contains(words), "{args:?}: {}", stderr(&output));
+    }
+    let other = temp_file("a.txt", b"mine");
+    let shot = mmuscope(&["shot", EXAMPLE, "-o", &path(&other)]);
+    assert_eq!(status(&shot), 2);
+    assert!(stderr(&shot).contains(".png"));
+    assert_eq!(std::fs::read(&other).expect("it is there"), b"mine");
+}

@@ -612,6 +612,26 @@ fn exported(world: &World, window: &mut Harness<'static, App>, item: &str) -> Ou
     world.saved.borrow_mut().pop().expect("a file")
 }
 
+/// What lights up under the pointer is no part of the picture.
+#[test]
+fn a_picture_has_no_pointer() {
+    use mmuscope::app::files::ExportKind;
+    use mmuscope::app::view::AppCommand;
+    let world = World::new();
+    let mut window = world.example();
+    let picture = |window: &mut Harness<'static, App>| {
+        window.state().ask(AppCommand::Export(ExportKind::Png(1)));
+        window.run();
+        world.saved.borrow_mut().pop().expect("a file").bytes
+    };
+    let without = picture(&mut window);
+    let shown = window.render().expect("a picture");
+    window.get_by_label_contains("PTE 1: ").hover();
+    window.run();
+    assert_ne!(window.render().expect("a picture"), shown, "it lights up in the window");
+    assert!(picture(&mut window) == without);
+}
+
 #[test]
 fn the_view_is_exported_as_a_picture() {
     let world = World::new();

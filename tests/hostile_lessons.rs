@@ -52,7 +52,10 @@ fn wrong_fields_are_named_with_their_place() {
     assert!(refused(&with("/format", json!("mmuscope/2"))).contains("mmuscope/1"));
     assert!(refused(&with("/id", json!("../../etc/passwd"))).contains("no id"));
     assert!(refused(&with("/steps", json!([]))).contains("1 to 100 steps"));
-    assert!(refused(&with("/start/init/cr0", json!("0x80000000"))).contains("no processor can be in this state"));
+    assert!(
+        refused(&with("/start/init/cr0", json!("0x80000000")))
+            .contains("rule G2, bits 0x80000000: paging (CR0.PG) needs protected mode")
+    );
     assert!(refused(&with("/start/mem", json!([["0x3", "0x1"]]))).contains("mem[0]"));
     assert!(refused(&with("/start/stepz", json!([]))).contains("did you mean `steps`?"));
     let beyond = json!([{"op": "poke", "pa": "0x10000000000", "val": "0x1"}]);

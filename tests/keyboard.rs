@@ -16,7 +16,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use mmuscope::app::actions::Action;
 use mmuscope::app::lesson::LessonWish;
 use mmuscope::app::theme::tokens;
-use mmuscope::app::view::{AppCommand, Overlay, Page, Screen, Tab};
+use mmuscope::app::view::{AppCommand, Overlay, Page, Screen, Selection, Tab};
 use mmuscope::app::{App, Theme};
 use mmuscope::arch::Gpa;
 use mmuscope::engine::EngineName;
@@ -237,6 +237,65 @@ fn tab_follows_the_zones() {
     assert_eq!(places, [0, 1, 2, 3, 4, 5]);
 }
 
+#[test]
+fn f6_goes_from_zone_to_zone() {
+    let zones = ["Explore", "Paging: Off", "Engine: ", "", "Inspect", ""];
+    let mut window = open(SIZES.desktop, Language::En);
+    let mut first = Vec::new();
+    for zone in zones {
+        press(&mut window, Key::F6);
+        let control = focused_control(&window).expect("something has the keyboard");
+        assert!(control.name.starts_with(zone), "{zone}: {}", control.name);
+        first.push(control.id);
+    }
+    assert!(first.iter().enumerate().all(|(at, id)| !first[..at].contains(id)), "{first:?}");
+    press(&mut window, Key::F6);
+    assert_eq!(focused(&window), Some(first[0]), "it comes round");
+    for id in first.iter().rev() {
+        press_with(&mut window, Modifiers::SHIFT, Key::F6);
+        assert_eq!(focused(&window), Some(*id));
+    }
+    // What lies over the window keeps the keyboard.
+    press_with(&mut window, Modifiers::COMMAND, Key::K);
+    let field = focused(&window);
+    press(&mut window, Key::F6);
+    assert_eq!(focused(&window), field);
+}
+
+#[test]
+fn i_leads_to_the_bits_of_the_entry() {
+    for (size, selected) in [(SIZES.laptop, true), (SIZES.laptop, false), (SIZES.phone, true)] {
+        let mut window = open(size, Language::En);
+        let gpa = Gpa(0x5008);
+        if selected {
+            window.state().ask(AppCommand::Select(Selection::Entry { level: 1, gpa }));
+            window.run_steps(PASSES);
+        }
+        let value = |window: &Window| window.state().session().lab.machine().memory.read(gpa, 8);
+        press(&mut window, Key::I);
+        let bits = focused_control(&window).expect("the bits have the keyboard");
+        assert!(bits.name.starts_with("Bits of ") && bits.name.contains("bit 0 "), "{}", bits.name);
+        if selected {
+            let before = value(&window);
+            press(&mut window, Key::Space);
+            assert_eq!(value(&window), before ^ 1);
+            press(&mut window, Key::U);
+            press(&mut window, Key::Space);
+            press(&mut window, Key::ArrowRight);
+            press(&mut window, Key::Space);
+            assert_eq!(value(&window), before ^ 0b111);
+        }
+        press(&mut window, Key::Escape);
+        assert_eq!(focused(&window), None);
+        // From the palette, too.
+        press_with(&mut window, Modifiers::COMMAND, Key::K);
+        window.event(Event::Text("edit the entry".to_owned()));
+        window.run_steps(2);
+        press(&mut window, Key::Enter);
+        assert!(focused_control(&window).is_some_and(|control| control.name.starts_with("Bits of ")));
+    }
+}
+
 /// What is asked for at the end of the pass in which a key went down.
 fn asked(window: &mut Window, modifiers: Modifiers, key: Key) -> Vec<AppCommand> {
     window.event(Event::Key { key, modifiers, pressed: true, repeat: false, physical_key: None });
@@ -256,6 +315,40 @@ fn every_shortcut_does_what_it_says() {
             assert!(asked.contains(&wish), "{action:?}: {key:?} asks for {asked:?}");
         }
     }
+}
+
+#[test]
+fn the_key_that_opens_compare_closes_it() {
+    let mut window = open(SIZES.laptop, Language::En);
+    for screen in [Screen::Compare, Screen::Explore, Screen::Compare] {
+        press_with(&mut window, Modifiers::SHIFT, Key::C);
+        assert_eq!(window.state().view().screen, screen);
+    }
+    // And by name, from a lesson, too.
+    window.state().ask(AppCommand::Lesson(LessonWish::Open("stale-registers".to_owned())));
+    window.state().ask(AppCommand::Show(Screen::Compare));
+    window.run_steps(PASSES);
+    press_with(&mut window, Modifiers::COMMAND, Key::K);
+    window.event(Event::Text("explore".to_owned()));
+    window.run_steps(2);
+    press(&mut window, Key::Enter);
+    assert_eq!(window.state().view().screen, Screen::Explore);
+    assert!(window.state().lesson().is_none());
+}
+
+#[test]
+fn an_engine_is_added_by_name() {
+    let mut window = open(SIZES.laptop, Language::En);
+    let columns = |window: &Window| mmuscope::app::compare::columns(window.state().view(), window.state().session());
+    let mut add = |engine: EngineName| {
+        let wish = window.state().wish_of(&window.ctx, Action::AddEngine(engine));
+        window.state().ask(wish);
+        window.run_steps(PASSES);
+        (columns(&window).len(), window.state().view().screen, window.state().view().notice.is_some())
+    };
+    let told = EngineName::ALL.map(&mut add);
+    assert!(told.iter().any(|(_, screen, notice)| *screen == Screen::Compare && !notice));
+    assert_eq!(told.last(), Some(&(4, Screen::Compare, true)), "there is no room for more, and it says so");
 }
 
 #[test]
@@ -354,6 +447,76 @@ fn the_menu_key_opens_menus_and_escape_leads_back() {
             assert!(window.query_by_label_contains(item).is_none(), "{name}: closed");
             assert_eq!(focused(&window), Some(thing.id), "{name} has the keyboard again");
         }
+    }
+}
+
+/// INVLPG in the menu of an entry is that of the address which the entry serves; a directory entry that leads to a
+/// table has no D.
+#[test]
+fn the_menu_of_an_entry_is_about_that_entry() {
+    use mmuscope::arch::Gva;
+    use mmuscope::machine::Command;
+    let mut window = open(SIZES.desktop, Language::En);
+    let menu_of = |window: &mut Window, name: &str| {
+        let thing = controls(window).into_iter().find(|control| control.name.starts_with(name));
+        focus(window, thing.unwrap_or_else(|| panic!("{name}")).id);
+        press(window, Key::Menu);
+    };
+    menu_of(&mut window, "PDE 9: ");
+    assert!(window.query_by_label("Set D").is_none() && window.query_by_label("Clear D").is_none());
+    assert!(window.query_by_label("INVLPG GVA 0x4120_0000").is_some());
+    press(&mut window, Key::Escape);
+    menu_of(&mut window, "PTE 1: ");
+    assert!(window.query_by_label("Set D").or(window.query_by_label("Clear D")).is_some());
+    window.get_by_label("INVLPG GVA 0x4120_1000").click_accesskit();
+    window.run_steps(PASSES);
+    let lab = &window.state().session().lab;
+    assert_eq!(lab.command(lab.cursor()), Some(&Command::Invlpg { va: Gva(0x4120_1000) }));
+    menu_of(&mut window, "PDPTE 3 register: ");
+    assert!(window.query_by_label("INVLPG GVA 0xc000_0000").is_some());
+}
+
+#[test]
+fn escape_gives_up_what_was_typed() {
+    let mut window = open(SIZES.laptop, Language::En);
+    let entry = Selection::Entry { level: 1, gpa: Gpa(0x7008) };
+    window.state().ask(AppCommand::Select(entry));
+    window.run_steps(PASSES);
+    let (va, hash) = (window.state().view().composer.va, window.state().session().lab.state_hash());
+    for (name, text) in [("Linear address", "0xfff"), ("CR3", "0x1000"), ("Frame number in hex", "77")] {
+        let field = controls(&window).into_iter().find(|control| control.name == name).expect(name);
+        focus(&mut window, field.id);
+        press_with(&mut window, Modifiers::COMMAND, Key::A);
+        window.event(Event::Text(text.to_owned()));
+        window.run_steps(PASSES);
+        press(&mut window, Key::Escape);
+        assert_eq!(focused(&window), None);
+        assert_eq!(window.state().view().composer.va, va, "{name}");
+        assert_eq!(window.state().session().lab.state_hash(), hash, "{name}");
+        assert!(!window.query_all_by_label(name).any(|node| node.accesskit_node().value().as_deref() == Some(text)));
+        assert_eq!(window.state().view().selection, entry, "{name}: Escape does one thing");
+    }
+    press(&mut window, Key::Escape);
+    assert_eq!(window.state().view().selection, Selection::None);
+}
+
+#[test]
+fn the_menu_says_what_it_did_where_nothing_else_shows_it() {
+    let mut window = open(SIZES.desktop, Language::En);
+    window.state().ask(AppCommand::ToStart);
+    window.run_steps(PASSES);
+    for (item, said) in [
+        ("Copy its value", "On the clipboard: 0x"),
+        ("Copy its address", "On the clipboard: 0x"),
+        ("Go to the command that made it so", "It is so from the start"),
+    ] {
+        let thing = controls(&window).into_iter().find(|control| control.name.starts_with("PTE 1: "));
+        focus(&mut window, thing.expect("a row").id);
+        press(&mut window, Key::Menu);
+        window.get_by_label(item).click_accesskit();
+        window.run_steps(PASSES);
+        assert!(says(&window, said), "{item}");
+        assert_eq!(window.state().session().lab.cursor(), 0);
     }
 }
 

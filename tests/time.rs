@@ -292,7 +292,7 @@ fn the_story_of_a_branch() {
     press_with(&mut window, Modifiers::COMMAND, Key::A);
     window.get_by_label("Linear address").type_text("0x41201abc");
     window.run();
-    press(&mut window, Key::Escape);
+    press(&mut window, Key::Tab);
     window.get_by_label_contains("PDPTE 1 memory").click();
     window.run();
     window.get_by_label("Value of the entry in hex").focus();
@@ -420,16 +420,33 @@ fn jumps_go_both_ways() {
     let mut expected = 6;
     loop {
         press_with(&mut window, Modifiers::SHIFT, Key::E);
-        expected = (1..expected).rev().find(|step| all[step - 1].0).unwrap_or(0);
+        // Where there is none it stays and says so.
+        let before = (1..expected).rev().find(|step| all[step - 1].0);
+        assert_eq!(said(&window, "No exit to the hypervisor before"), before.is_none());
+        expected = before.unwrap_or(expected);
         assert_eq!(cursor(&window), expected);
-        if expected == 0 {
+        if before.is_none() {
             break;
         }
     }
     press(&mut window, Key::F);
     assert_eq!(cursor(&window), 6);
+    // In the middle of it, its end lies ahead.
+    press_with(&mut window, Modifiers::SHIFT, Key::ArrowLeft);
+    assert!(window.state().focus().shown() < window.state().focus().events().len());
+    press(&mut window, Key::F);
+    assert_eq!(cursor(&window), 6);
+    assert_eq!(window.state().focus().shown(), window.state().focus().events().len());
+    press(&mut window, Key::F);
+    assert!(said(&window, "No further fault"));
+    assert_eq!(cursor(&window), 6);
+    let before = (1..6).rev().find(|step| all[step - 1].1);
     press_with(&mut window, Modifiers::SHIFT, Key::F);
-    assert_eq!(cursor(&window), (1..6).rev().find(|step| all[step - 1].1).unwrap_or(0));
+    assert_eq!(said(&window, "No fault or refusal before"), before.is_none());
+    assert_eq!(cursor(&window), before.unwrap_or(6));
+    press(&mut window, Key::End);
+    press(&mut window, Key::E);
+    assert!(said(&window, "No further exit"));
 }
 
 #[test]
@@ -613,4 +630,51 @@ fn open_moving(engine: EngineName, size: [f32; 2]) -> Harness<'static, App> {
         .build_eframe(move |cc| App::new(&cc.egui_ctx, session, options));
     window.run();
     window
+}
+
+/// What a file wants and does not get is told where time, the log and Why are; an edit in the past begins a path
+/// of which the file wants nothing.
+#[test]
+fn what_a_file_wants_is_judged_in_the_window() {
+    let text = r#"{"format":"mmuscope/1","id":"wants","title":"Wants","init":{"cr0":"0x11","cr3":"0x0","cr4":"0x0","efer":"0x0"},"mem":[["0x5000","0x7"]],"steps":[
+        {"op":"expect","that":{"mem":"0x5000","is":"0x8"}},
+        {"op":"invlpg","va":"0x1000"},
+        {"op":"access","va":"0x1000","kind":"r","user":true,"want":{"pa":"0x2000"}},
+        {"op":"poke","pa":"0x5000","val":"0x8","want":{}},
+        {"op":"expect","that":{"happened":"pdpte_load","at_least":1}},
+        {"op":"expect","that":{"mem":"0x5000","is":"0x8"}}]}"#;
+    let scenario = Scenario::from_json("wants.json", text).expect("legal");
+    let mut window = open_scenario(Session::open(scenario).expect("legal"), SIZES.laptop, Theme::Dark, 0);
+    window.run();
+    let told = |window: &Harness<'_, App>, number: usize| said(window, &format!("not as wanted in #{number}: "));
+    let steps = [(0, vec![1]), (1, vec![]), (2, vec![3]), (3, vec![5])];
+    // The log scrolls for longer than other things.
+    let press = |window: &mut Harness<'_, App>, key| {
+        window.key_press(key);
+        window.run_steps(24);
+    };
+    for key in [Key::W, Key::L] {
+        press(&mut window, key);
+        press(&mut window, Key::Home);
+        for (at, wrong) in &steps {
+            assert_eq!(cursor(&window), *at);
+            // The log tells of every step.
+            let shown = |number: &usize| wrong.contains(number) || key == Key::L && *number != 1;
+            for number in [1, 3, 5] {
+                assert_eq!(told(&window, number), shown(&number), "{key:?}, {number} after {at}");
+            }
+            press(&mut window, Key::ArrowRight);
+        }
+    }
+    // Of another engine than its own it wants nothing.
+    for (engine, judged) in [(EngineName::KvmNow, false), (EngineName::Native, true)] {
+        window.state().ask(AppCommand::SetEngine(engine));
+        window.run_steps(24);
+        assert_eq!(told(&window, 5), judged);
+    }
+    press(&mut window, Key::Home);
+    press(&mut window, Key::ArrowRight);
+    press(&mut window, Key::C);
+    press(&mut window, Key::A);
+    assert!(!told(&window, 3) && !told(&window, 5));
 }

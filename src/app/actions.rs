@@ -7,6 +7,7 @@ use super::Theme;
 use super::compare::CompareWish;
 use super::engines;
 use super::files::{ExportKind, FileWish};
+use super::focus::Zone;
 use super::lesson::LessonWish;
 use super::processor_strip::{BIT_COUNT, bit_name, flip_bit};
 use super::stage::ZOOMS;
@@ -74,8 +75,16 @@ pub enum Action {
     Structures,
     /// The same commands on several engines, side by side.
     Compare,
+    /// One more engine to compare.
+    AddEngine(EngineName),
+    /// Back to the machine that is explored.
+    Explore,
     /// A tab of the drawer.
     Tab(Tab),
+    /// The keyboard goes to the next zone of the window.
+    NextZone,
+    /// And to the one before.
+    PreviousZone,
     /// Nothing selected: the drawer follows the walk.
     Deselect,
     /// Larger cards on the stage.
@@ -94,6 +103,8 @@ pub enum Action {
     LargerText,
     /// Smaller text.
     SmallerText,
+    /// Text of the usual size.
+    NormalText,
     /// How deep explanations go.
     Depth(Depth),
     /// Opens a preset, by its place among all.
@@ -207,13 +218,16 @@ impl Action {
         all.extend((0..BIT_COUNT as u8).map(Self::Bit));
         all.extend(EngineName::ALL.map(Self::Engine));
         all.extend([Self::Tlb, Self::Structures, Self::Compare]);
+        all.extend(EngineName::ALL.map(Self::AddEngine));
+        all.push(Self::Explore);
         all.extend([Tab::Inspect, Tab::Why, Tab::Log].map(Self::Tab));
+        all.extend([Self::NextZone, Self::PreviousZone]);
         all.extend([Self::Deselect, Self::ZoomIn, Self::ZoomOut, Self::ZoomFit]);
         all.extend([(0, -1), (0, 1), (-1, 0), (1, 0)].map(|(across, down)| Self::Pan(across, down)));
         all.extend(Theme::ALL.map(Self::Theme));
         all.extend(Depth::ALL.map(Self::Depth));
         all.extend(Language::ALL.map(Self::Language));
-        all.extend([Self::LargerText, Self::SmallerText, Self::CopyLink]);
+        all.extend([Self::LargerText, Self::SmallerText, Self::NormalText, Self::CopyLink]);
         all.extend([Self::Share, Self::Open, Self::Paste, Self::Save, Self::States, Self::TakeOffer]);
         all.extend(ExportKind::ALL.map(Self::Export));
         all.extend([Self::Welcome, Self::ResetLayout]);
@@ -240,7 +254,7 @@ impl Action {
             Self::NextFault | Self::NextExit | Self::Bookmark | Self::NextBookmark | Self::Time(_) => Group::Time,
             Self::Access | Self::AccessStep | Self::LoadCr3 | Self::Invlpg | Self::FlushAll => Group::Processor,
             Self::Mode(_) | Self::Bit(_) | Self::Compose(_) => Group::Processor,
-            Self::Engine(_) | Self::Tlb | Self::Structures | Self::Compare => Group::Engine,
+            Self::Engine(_) | Self::Tlb | Self::Structures | Self::Compare | Self::AddEngine(_) => Group::Engine,
             Self::Preset(_) => Group::Presets,
             Self::Open | Self::Paste | Self::Save | Self::States | Self::CopyLink => Group::Files,
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) | Self::OpenLesson(_) => {
@@ -273,7 +287,7 @@ impl Action {
             Self::AccessStep => tr!(l, "Step into the composed access").into(),
             Self::LoadCr3 => tr!(l, "MOV CR3 with the same value").into(),
             Self::Invlpg => tr!(l, "INVLPG of the composed address").into(),
-            Self::FlushAll => tr!(l, "INVPCID, all contexts: empty the caches").into(),
+            Self::FlushAll => tr!(l, "INVPCID, type 2: empty the TLB and all caches").into(),
             Self::Mode(mode) => tr!(l, "Paging: {mode}", mode = explain::mode(mode, l)),
             Self::Bit(index) => {
                 let (name, meaning) = bit_name(usize::from(index));
@@ -286,11 +300,15 @@ impl Action {
             Self::Tlb => tr!(l, "TLB on or off").into(),
             Self::Structures => tr!(l, "Paging-structure caches on or off").into(),
             Self::Compare => tr!(l, "Compare engines side by side").into(),
+            Self::AddEngine(engine) => tr!(l, "Compare: add engine {name}", name = engines::label(engine, l)),
+            Self::Explore => tr!(l, "Explore: back to the machine as it was left").into(),
             Self::Tab(Tab::Inspect) => tr!(l, "Edit the entry: drawer Inspect").into(),
             Self::Tab(Tab::Lesson) => tr!(l, "Drawer: Lesson").into(),
             Self::Tab(Tab::Why) => tr!(l, "Drawer: Why").into(),
             Self::Tab(Tab::Log) => tr!(l, "Drawer: Log").into(),
-            Self::Deselect => tr!(l, "Select nothing: follow the walk").into(),
+            Self::NextZone => tr!(l, "Keyboard: to the next zone").into(),
+            Self::PreviousZone => tr!(l, "Keyboard: to the zone before").into(),
+            Self::Deselect => tr!(l, "Select nothing: follow the walk; leave Compare").into(),
             Self::ZoomIn => tr!(l, "Stage: larger").into(),
             Self::ZoomOut => tr!(l, "Stage: smaller").into(),
             Self::ZoomFit => tr!(l, "Stage: fit all").into(),
@@ -302,6 +320,7 @@ impl Action {
             Self::Language(language) => tr!(l, "Language: {name}", name = language.name()),
             Self::LargerText => tr!(l, "Larger text").into(),
             Self::SmallerText => tr!(l, "Smaller text").into(),
+            Self::NormalText => tr!(l, "Normal text size").into(),
             Self::Depth(depth) => tr!(l, "Explanations: {depth}", depth = l.tr(depth.name())),
             Self::Preset(index) => {
                 let title = presets().nth(usize::from(index)).map_or("", |preset| preset.title.get(l.id()));
@@ -363,7 +382,7 @@ impl Action {
             Self::Access | Self::AccessStep | Self::Compose(_) => "→",
             Self::LoadCr3 | Self::Invlpg | Self::FlushAll => "↻",
             Self::Mode(_) | Self::Bit(_) => "■",
-            Self::Engine(_) | Self::Tlb | Self::Structures => "◆",
+            Self::Engine(_) | Self::Tlb | Self::Structures | Self::AddEngine(_) => "◆",
             Self::Theme(_) => "◔",
             Self::Preset(_) | Self::Presets | Self::Lessons | Self::OpenLesson(_) => "▸",
             Self::Tour | Self::LessonOn | Self::LessonHint | Self::LessonAnswer(_) => "▸",
@@ -395,6 +414,8 @@ impl Action {
             Self::Tab(Tab::Inspect) => key(Modifiers::NONE, Key::I),
             Self::Tab(Tab::Why) => key(Modifiers::NONE, Key::W),
             Self::Tab(Tab::Log) => key(Modifiers::NONE, Key::L),
+            Self::NextZone => key(Modifiers::NONE, Key::F6),
+            Self::PreviousZone => key(Modifiers::SHIFT, Key::F6),
             Self::Deselect => key(Modifiers::NONE, Key::Escape),
             Self::ZoomIn => key(Modifiers::NONE, Key::Plus),
             Self::ZoomOut => key(Modifiers::NONE, Key::Minus),
@@ -471,7 +492,12 @@ impl Action {
             Self::NextExit => AppCommand::NextExit,
             Self::NextDifference => AppCommand::Compare(CompareWish::NextDifference),
             Self::PreviousDifference => AppCommand::Compare(CompareWish::PreviousDifference),
+            // The same key leads back.
+            Self::Compare if cx.view.screen == Screen::Compare => AppCommand::Show(Screen::Explore),
             Self::Compare => AppCommand::Show(Screen::Compare),
+            Self::AddEngine(engine) => AppCommand::Compare(CompareWish::Add(engine.into())),
+            Self::Explore if cx.lesson.is_some() => AppCommand::Lesson(LessonWish::Explore),
+            Self::Explore => AppCommand::Show(Screen::Explore),
             Self::Bookmark => AppCommand::ToggleBookmark,
             Self::NextBookmark => AppCommand::NextBookmark,
             Self::Time(action) => action.command(cx),
@@ -485,7 +511,11 @@ impl Action {
             Self::Engine(engine) => AppCommand::SetEngine(engine),
             Self::Tlb => AppCommand::SetCaches(Caches { tlb: !caches.tlb, ..caches }),
             Self::Structures => AppCommand::SetCaches(Caches { structures: !caches.structures, ..caches }),
+            // Who asks for it by name wants to edit, not only to see.
+            Self::Tab(Tab::Inspect) => AppCommand::EditEntry,
             Self::Tab(tab) => AppCommand::OpenTab(tab),
+            Self::NextZone => AppCommand::GoToZone(Zone::Next),
+            Self::PreviousZone => AppCommand::GoToZone(Zone::Before),
             // Escape leads out of where one is.
             Self::Deselect if cx.view.screen == Screen::Compare => AppCommand::Show(Screen::Explore),
             Self::Deselect => AppCommand::Select(Selection::None),
@@ -497,6 +527,7 @@ impl Action {
             Self::Language(language) => AppCommand::SetLanguage(language),
             Self::LargerText => scale(0.1),
             Self::SmallerText => scale(-0.1),
+            Self::NormalText => AppCommand::SetTextScale(1.0),
             Self::Depth(depth) => AppCommand::SetDepth(depth),
             Self::Preset(index) => match presets().nth(usize::from(index)) {
                 Some(preset) => AppCommand::OpenPreset(preset.id.clone()),
@@ -538,6 +569,10 @@ impl Action {
             cx.send(AppCommand::OpenPage(Page::Drawer));
         }
         cx.send(self.command(cx));
+        // Out of a lesson, and out of Compare.
+        if self == Self::Explore {
+            cx.send(AppCommand::Show(Screen::Explore));
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::App;
 use super::comparison::Comparison;
+use super::focus::{self, Wanted};
 use super::history::{History, run_until_refused};
 use super::theme;
-use super::time::TimeWish;
 use super::time::motion::Way;
 use super::time::undo::What;
+use super::time::{TimeWish, no_exit, no_stop};
 use super::view::{AppCommand, Focus, Pan, Screen, Selection, Tab, ViewState};
 use crate::engine::EngineName;
 use crate::lab::mode_switch;
@@ -97,6 +98,11 @@ impl App {
                 // The pass after the one that takes it over.
                 ctx.request_repaint();
             }
+            AppCommand::EditEntry => {
+                change_view(&mut self.view, AppCommand::OpenTab(Tab::Inspect));
+                focus::ask(ctx, Wanted::Bits);
+            }
+            AppCommand::GoToZone(zone) => focus::ask(ctx, Wanted::Zone(zone)),
             other => change_view(&mut self.view, other),
         }
     }
@@ -188,6 +194,8 @@ impl App {
     pub(super) fn travel(&mut self, wish: &AppCommand) {
         let (cursor, len) = (self.session.lab.cursor(), self.session.lab.len());
         let (shown, all) = (self.focus.shown(), self.focus.events().len());
+        // What a command does that is shown in the middle may lie ahead still.
+        let begun = cursor.saturating_sub(usize::from(shown < all));
         match *wish {
             AppCommand::Seek(step) => self.seek(step),
             AppCommand::ShowEvents(count) => self.focus.show(count),
@@ -201,8 +209,8 @@ impl App {
             }
             AppCommand::MicroBack if shown > 1 => self.focus.show(shown - 1),
             AppCommand::MicroBack => self.seek(cursor.saturating_sub(1)),
-            AppCommand::NextFault => self.seek(self.history.next_stop(cursor).unwrap_or(len)),
-            AppCommand::NextExit => self.seek(self.history.next_exit(cursor).unwrap_or(len)),
+            AppCommand::NextFault => self.seek_if_there(self.history.next_stop(begun), no_stop),
+            AppCommand::NextExit => self.seek_if_there(self.history.next_exit(begun), no_exit),
             AppCommand::NextBookmark => self.next_bookmark(),
             AppCommand::ToStart => self.seek(0),
             AppCommand::ToEnd => self.seek(len),
@@ -222,7 +230,7 @@ impl App {
     /// Brings what is kept beside the lab up to it.
     pub(super) fn lab_changed(&mut self) {
         self.follow_lesson();
-        self.history.follow(&self.session.lab);
+        self.history.follow(&self.session);
         self.comparison.follow(&self.session);
         self.focus = Focus::at_cursor(&self.session.lab);
         self.explanations.clear();
@@ -243,6 +251,8 @@ const fn changes_what_is_shown(wish: &AppCommand) -> bool {
         AppCommand::Compose(_)
             | AppCommand::Select(_)
             | AppCommand::OpenTab(_)
+            | AppCommand::EditEntry
+            | AppCommand::GoToZone(_)
             | AppCommand::OpenPage(_)
             | AppCommand::ToggleFull(_)
             | AppCommand::ToggleFullLower(_)
@@ -253,6 +263,7 @@ const fn changes_what_is_shown(wish: &AppCommand) -> bool {
             | AppCommand::SetTextScale(_)
             | AppCommand::SetSides(_)
             | AppCommand::Notice(_)
+            | AppCommand::Said(_)
             | AppCommand::Overlay(_)
             | AppCommand::Time(TimeWish::Speed(_) | TimeWish::Motion(_) | TimeWish::Rename(_) | TimeWish::Name(..))
     )
@@ -277,6 +288,7 @@ fn change_view(view: &mut ViewState, wish: AppCommand) {
         AppCommand::Zoom(zoom) => view.zoom = zoom.clamp(0.1, 4.0),
         AppCommand::Pan(across, down) => view.pan = Pan { count: view.pan.count + 1, across, down },
         AppCommand::Notice(text) => view.notice = Some(text),
+        AppCommand::Said(text) => view.said = Some(text),
         AppCommand::Overlay(overlay) => view.overlay = overlay,
         _ => {}
     }

@@ -6,7 +6,6 @@ use egui::{Align, Button, Color32, Label, Layout, RichText, Role, Stroke, Ui, Ve
 
 use super::Theme;
 use super::actions::Action;
-use super::lesson::LessonWish;
 use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::button;
@@ -81,7 +80,7 @@ fn menu(cx: &ViewCx<'_>, ui: &mut Ui) {
         focus::menu_ui(ui, |ui| {
             let on = cx.lesson.is_none() && !comparing(cx);
             if ui.add_enabled(!on, Button::new(tr!(cx, "Explore"))).clicked() {
-                explore(cx);
+                Action::Explore.send(cx);
                 ui.close();
             }
             let actions = [
@@ -126,15 +125,8 @@ fn comparing(cx: &ViewCx<'_>) -> bool {
 fn explore_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let on = cx.lesson.is_none() && !comparing(cx);
     if part(cx, ui, tr!(cx, "Explore"), on) && !on {
-        explore(cx);
+        Action::Explore.send(cx);
     }
-}
-
-fn explore(cx: &ViewCx<'_>) {
-    if cx.lesson.is_some() {
-        cx.send(AppCommand::Lesson(LessonWish::Explore));
-    }
-    cx.send(AppCommand::Show(Screen::Explore));
 }
 
 /// A part of the program. Returns whether it was asked for.

@@ -9,6 +9,7 @@ mod tryout; // what a flipped bit would do
 
 use egui::{Id, Response, RichText, Role as AccessRole, Sense, TextEdit, Ui, WidgetInfo, vec2};
 
+use super::focus::{self, Wanted};
 use super::theme::{TEXT, bold, mono, plain};
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::address::{Num, PAGE_SIZE};
@@ -212,7 +213,7 @@ fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> O
         ui.data_mut(|data| data.insert_temp(id, (current.to_owned(), given.clone())));
     }
     let number = u64::from_str_radix(given.trim().trim_start_matches("0x").replace('_', "").as_str(), 16).ok()?;
-    (done && given != current).then_some(number)
+    (done && given != current && !super::widgets::is_given_up(ui, &response)).then_some(number)
 }
 
 fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
@@ -361,7 +362,11 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
     let rule = tr!(cx, "No instruction stores to a PDPTE register. Edit its memory, then load all four with MOV CR3.");
     ui.label(RichText::new(rule).color(t.text));
     ui.horizontal(|ui| {
-        if ui.button(tr!(cx, "Edit its memory")).clicked() {
+        let edit = ui.button(tr!(cx, "Edit its memory"));
+        if focus::comes(ui.ctx(), Wanted::Bits) {
+            edit.request_focus();
+        }
+        if edit.clicked() {
             cx.send(AppCommand::Select(Selection::Entry { level: pdpte::LEVEL.0, gpa }));
         }
         if ui.button(tr!(cx, "Load CR3")).on_hover_text(tr!(cx, "MOV CR3 with the value that it has")).clicked() {

@@ -30,6 +30,33 @@ struct Seen {
     back: Option<Id>,
     /// A key was pressed later than the pointer was moved.
     keys: bool,
+    /// What had the keyboard in the pass before has lost it.
+    left: bool,
+}
+
+/// Another zone of the window, seen from where the keyboard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// The next one, around the last.
+    Next,
+    /// The one before, around the first.
+    Before,
+}
+
+/// Where the keyboard is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To the bits in the entry editor.
+    Bits,
+    /// To another zone.
+    Zone(Zone),
+}
+
+/// The zones that were drawn, in order, and in which pass.
+#[derive(Clone, Debug, Default)]
+struct Zones {
+    pass: u64,
+    rects: Vec<Rect>,
 }
 
 fn id() -> Id {
@@ -71,6 +98,7 @@ pub fn follow(ctx: &Context, overlay: bool) {
         ctx.request_repaint();
     }
     let focused = ctx.memory(|memory| memory.focused());
+    seen.left = focused.is_none() && seen.focused.is_some();
     if focused != seen.focused {
         (seen.focused, seen.since) = (focused, ctx.cumulative_pass_nr());
     }
@@ -81,8 +109,92 @@ pub fn follow(ctx: &Context, overlay: bool) {
     ctx.data_mut(|data| data.insert_temp(id(), seen));
 }
 
+/// Whether something has just lost the keyboard: Escape then has done its work.
+pub fn was_left(ctx: &Context) -> bool {
+    seen(ctx).left
+}
+
 fn layer_of(ctx: &Context, id: Id) -> Option<LayerId> {
     ctx.viewport(|viewport| viewport.prev_pass.widgets.get(id).map(|widget| widget.layer_id))
+}
+
+fn wanted_id() -> Id {
+    Id::unique("focus: where the keyboard is to go")
+}
+
+fn zones_id() -> Id {
+    Id::unique("focus: zones")
+}
+
+/// Asks for the keyboard to go somewhere: what is drawn there takes it.
+pub fn ask(ctx: &Context, wanted: Wanted) {
+    ctx.data_mut(|data| data.insert_temp(wanted_id(), wanted));
+}
+
+/// Whether the keyboard is to come here. It is asked once a pass; who is told so gives it to something.
+pub fn comes(ctx: &Context, here: Wanted) -> bool {
+    let wanted = ctx.data(|data| data.get_temp::<Wanted>(wanted_id())) == Some(here);
+    // What has just closed keeps it for one pass more.
+    if !wanted || ctx.memory(|memory| memory.top_modal_layer().is_some()) {
+        return false;
+    }
+    ctx.data_mut(|data| data.remove::<Wanted>(wanted_id()));
+    true
+}
+
+/// Tells of a zone of the window, in the order of the Tab key.
+pub fn zone(ctx: &Context, rect: Rect) {
+    let pass = ctx.cumulative_pass_nr();
+    ctx.data_mut(|data| {
+        let zones = data.get_temp_mut_or_default::<Zones>(zones_id());
+        if zones.pass != pass {
+            *zones = Zones { pass, rects: Vec::new() };
+        }
+        zones.rects.push(rect);
+    });
+}
+
+/// At the end of a pass: goes to another zone where that is wanted, to the first thing there that can have the
+/// keyboard.
+pub fn change_zone(ctx: &Context) {
+    let Some(zone) = [Zone::Next, Zone::Before].into_iter().find(|zone| comes(ctx, Wanted::Zone(*zone))) else {
+        // What nothing took in a whole pass is not there.
+        if ctx.memory(|memory| memory.top_modal_layer().is_none()) {
+            ctx.data_mut(|data| data.remove::<Wanted>(wanted_id()));
+        } else if ctx.data(|data| data.get_temp::<Wanted>(wanted_id())).is_some() {
+            ctx.request_repaint();
+        }
+        return;
+    };
+    let zones = ctx.data(|data| data.get_temp::<Zones>(zones_id())).unwrap_or_default().rects;
+    let focused = ctx.memory(|memory| memory.focused());
+    let (here, firsts) = ctx.viewport(|viewport| {
+        let all = &viewport.this_pass.widgets;
+        let within = |rect: Rect| zones.iter().position(|zone| zone.contains(rect.center()));
+        let mut firsts: Vec<Option<Id>> = vec![None; zones.len()];
+        for widget in all.get_layer(LayerId::background()) {
+            if widget.enabled
+                && widget.sense.is_focusable()
+                && widget.interact_rect.is_positive()
+                && let Some(at) = within(widget.interact_rect)
+            {
+                firsts[at].get_or_insert(widget.id);
+            }
+        }
+        let here = focused.and_then(|id| all.get(id)).and_then(|widget| within(widget.interact_rect));
+        (here, firsts)
+    });
+    let count = zones.len();
+    let ahead = (1..=count).map(|by| match (here, zone) {
+        (Some(here), Zone::Next) => (here + by) % count,
+        (Some(here), Zone::Before) => (here + count - by) % count,
+        (None, Zone::Next) => by - 1,
+        (None, Zone::Before) => count - by,
+    });
+    if let Some(first) = ahead.filter_map(|at| firsts[at]).next() {
+        ctx.memory_mut(|memory| memory.request_focus(first));
+    }
+    ctx.request_repaint();
 }
 
 /// Keeps the keyboard in something that lies over the window, for as long as keys are in use: a pointer

@@ -1,13 +1,18 @@
-//! How every command of the path ended: kept beside the lab so that no view replays it all.
+//! How every command of the path ended, and what of it is not as its file wants: kept beside the lab so that no
+//! view replays it all.
 //!
 //! Only a few bytes a command are kept; the events of the few that are on the screen come from the
 //! lab. What a command did is told once and stays with its place in the tree of time, so that a change costs
 //! what is new, and a branch that was seen before nothing.
 
-use super::view::Ending;
-use crate::engine::{Engine, Outcome, Quiet, Sink, Vm};
+use std::collections::BTreeMap;
+
+use super::view::{Ending, ViewCx};
+use crate::engine::{AnyVm, Engine, Outcome, Quiet, Sink, Vm};
 use crate::lab::{Lab, NodeId};
 use crate::machine::{Command, Event};
+use crate::scenario::{Failure, Happened, Session};
+use crate::tr;
 
 /// What a command did, in short.
 #[derive(Clone, Copy, Debug)]
@@ -15,21 +20,40 @@ struct Told {
     ending: Ending,
     /// It led to the hypervisor.
     exits: bool,
+    /// It and all before it are the file's own.
+    of_file: bool,
     events: u32,
 }
 
 /// Tells one command by its events, and keeps none of them.
 #[derive(Debug)]
-struct Teller(Told);
+struct Teller<'a> {
+    told: Told,
+    /// What happened since the start, where the file asks for that.
+    happened: Option<&'a mut Happened>,
+}
 
-impl Sink for Teller {
+/// A step of the file that did not hold, by its number there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwanted {
+    /// Its number, from 1.
+    pub number: usize,
+    /// What was wanted instead.
+    pub failure: Failure,
+}
+
+impl Sink for Teller<'_> {
     const ON: bool = true;
 
     fn event<E: Engine>(&mut self, _: &Vm<E>, event: Event) {
-        self.0.events += 1;
-        self.0.exits |= matches!(event, Event::VmExit { .. });
-        if self.0.ending == Ending::Done {
-            self.0.ending = Ending::of(std::slice::from_ref(&event));
+        let told = &mut self.told;
+        told.events += 1;
+        told.exits |= matches!(event, Event::VmExit { .. });
+        if told.ending == Ending::Done {
+            told.ending = Ending::of(std::slice::from_ref(&event));
+        }
+        if let Some(happened) = &mut self.happened {
+            happened.add(&event);
         }
     }
 }
@@ -43,30 +67,41 @@ pub struct History {
     path: Vec<NodeId>,
     /// What is known of every command that was ever in view, by its place in the lab's log.
     told: Vec<Option<Told>>,
+    /// What is not as the file wants: of the start, and of the few commands of which that is so.
+    unwanted_at_start: Vec<Unwanted>,
+    unwanted: BTreeMap<NodeId, Vec<Unwanted>>,
     /// For each command of the path, how many lines of a log come before it; one more for the end.
     lines: Vec<usize>,
 }
 
 impl History {
-    /// The history of a lab's path.
+    /// The history of a session's path.
     #[must_use]
-    pub fn of(lab: &Lab) -> Self {
+    pub fn of(session: &Session) -> Self {
         let mut history = Self::default();
-        history.follow(lab);
+        history.follow(session);
         history
     }
 
-    /// Brings the history up to the lab's path.
-    pub fn follow(&mut self, lab: &Lab) {
+    /// Brings the history up to the path of the session's lab.
+    pub fn follow(&mut self, session: &Session) {
+        let lab = &session.lab;
         if self.lab != Some(lab.identity()) {
             match lab.succeeds().filter(|(was, _)| self.lab == Some(*was)) {
                 Some((_, kept)) => {
                     self.told.truncate(kept as usize);
+                    self.unwanted.split_off(&kept);
                     let known = self.path.partition_point(|id| *id < kept);
                     self.path.truncate(known);
                     self.lines.truncate(known + 1);
                 }
-                None => *self = Self { lines: vec![0], ..Self::default() },
+                None => {
+                    let unwanted_at_start = match session.is_as_the_file_says() {
+                        true => failures(session, 0, lab.start(), &Happened::default()),
+                        false => Vec::new(),
+                    };
+                    *self = Self { lines: vec![0], unwanted_at_start, ..Self::default() };
+                }
             }
             self.lab = Some(lab.identity());
         }
@@ -78,7 +113,7 @@ impl History {
         self.lines.truncate(common + 1);
         self.told.resize(lab.log().len(), None);
         let known = common + bisect(path.len() - common, |at| self.told[path[common + at] as usize].is_some());
-        self.tell(lab, known);
+        self.tell(session, known);
         self.path.extend_from_slice(&path[common..]);
         let mut line = self.line_count();
         for id in &path[common..] {
@@ -88,15 +123,36 @@ impl History {
     }
 
     /// Tells the commands of the path after the first `known`.
-    fn tell(&mut self, lab: &Lab, known: usize) {
+    fn tell(&mut self, session: &Session, known: usize) {
+        let lab = &session.lab;
         if known == lab.len() {
             return;
         }
-        let mut vm = lab.state_at(known);
-        for (id, command) in lab.path().iter().zip(lab.commands()).skip(known) {
-            let mut teller = Teller(Told { ending: Ending::Done, exits: false, events: 0 });
-            vm.execute(command, &mut teller);
-            self.told[*id as usize] = Some(teller.0);
+        let told = |history: &Self, at: usize| history.told[lab.path()[at] as usize];
+        let judged = session.is_as_the_file_says();
+        let mut of_file = known == 0 || told(self, known - 1).is_some_and(|told| told.of_file);
+        // What happened since the start is counted from there.
+        let counts = judged && of_file && session.file_asks_what_happened();
+        let first = if counts { 0 } else { known };
+        let (mut vm, mut happened) = (lab.state_at(first), Happened::default());
+        for (at, (id, command)) in lab.path().iter().zip(lab.commands()).enumerate().skip(first) {
+            of_file = (at < known || of_file) && session.file_command(at + 1) == Some(command);
+            let blank = Told { ending: Ending::Done, exits: false, of_file, events: 0 };
+            let mut teller = Teller { told: blank, happened: counts.then_some(&mut happened) };
+            let outcome = vm.execute(command, &mut teller);
+            let teller = teller.told;
+            if at < known {
+                continue;
+            }
+            self.told[*id as usize] = Some(teller);
+            if judged && of_file {
+                let own = session.judge_command(at + 1, &outcome, vm.machine());
+                let own = own.map(|failure| Unwanted { number: session.step_number(at + 1), failure });
+                let all: Vec<_> = own.into_iter().chain(failures(session, at + 1, &vm, &happened)).collect();
+                if !all.is_empty() {
+                    self.unwanted.insert(*id, all);
+                }
+            }
         }
     }
 
@@ -108,6 +164,15 @@ impl History {
     #[must_use]
     pub fn ending(&self, step: usize) -> Ending {
         self.told(step).map_or(Ending::Done, |told| told.ending)
+    }
+
+    /// What is not as the file wants of command `step` (counted from 1) and of the state after it; 0 is the start.
+    #[must_use]
+    pub fn unwanted(&self, step: usize) -> &[Unwanted] {
+        match step.checked_sub(1) {
+            None => &self.unwanted_at_start,
+            Some(index) => self.path.get(index).and_then(|id| self.unwanted.get(id)).map_or(&[], Vec::as_slice),
+        }
     }
 
     /// The first command after `step` that faulted or was refused.
@@ -155,6 +220,24 @@ impl History {
     }
 }
 
+/// The expectations of the file that stand after so many of its commands and do not hold.
+fn failures(session: &Session, after: usize, vm: &AnyVm, happened: &Happened) -> Vec<Unwanted> {
+    let judged = session.file_expects(after).filter_map(|(number, expected)| {
+        let got = expected.judge(vm, happened).err()?;
+        Some(Unwanted { number, failure: Failure::of_expect(got, expected) })
+    });
+    judged.collect()
+}
+
+/// What is not as the file wants of a command of the path, or of the state after it, in words.
+pub fn unwanted_words(cx: &ViewCx<'_>, step: usize) -> Vec<String> {
+    let words = |Unwanted { number, failure }: &Unwanted| {
+        let Failure { got, wanted } = failure;
+        tr!(cx, "not as wanted in #{step}: got {got}, wanted {wanted}", step = number, got = got, wanted = wanted)
+    };
+    cx.history.unwanted(step).iter().map(words).collect()
+}
+
 /// How many of the first `len` places hold, where all that hold come first.
 fn bisect(len: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
@@ -187,12 +270,13 @@ mod tests {
 
     #[test]
     fn lines_and_steps() {
-        let mut lab = Session::empty().lab;
+        let mut session = Session::empty();
+        let lab = &mut session.lab;
         for va in [0x1000, 0x2000] {
             lab.execute(Command::Invlpg { va: Gva(va) });
         }
         lab.execute(Command::MovCr0 { val: Num(1 << 29), compat: false });
-        let mut history = History::of(&lab);
+        let mut history = History::of(&session);
         assert_eq!(history.ending(3), Ending::Refused);
         assert_eq!(history.next_stop(0), Some(3));
         assert_eq!(history.next_stop(3), None);
@@ -201,9 +285,9 @@ mod tests {
             assert!((1..=3).contains(&step));
             assert_eq!(line, history.line_of(step) + event.map_or(0, |index| index + 1));
         }
-        lab.seek(1);
-        lab.execute(Command::Invlpg { va: Gva(0x3000) });
-        history.follow(&lab);
+        session.lab.seek(1);
+        session.lab.execute(Command::Invlpg { va: Gva(0x3000) });
+        history.follow(&session);
         assert_eq!(history.next_stop(0), None);
         assert_eq!(history.line(history.line_count() - 1).0, 2);
     }
@@ -211,8 +295,8 @@ mod tests {
     /// After whatever happens in the tree of time, following tells what telling anew tells.
     #[test]
     fn following_is_telling_anew() {
-        let mut lab = Session::empty().lab;
-        let mut history = History::of(&lab);
+        let mut session = Session::empty();
+        let mut history = History::of(&session);
         let mut state = 3u64;
         let mut below = |limit: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -220,6 +304,7 @@ mod tests {
         };
         let mut places = Vec::new();
         for _ in 0..300 {
+            let lab = &mut session.lab;
             match below(9) {
                 0 => lab.seek(below(lab.len() + 1)),
                 1 if !lab.log().is_empty() => {
@@ -229,23 +314,23 @@ mod tests {
                 2 => {
                     lab.execute(Command::MovCr0 { val: Num(1 << 29), compat: false });
                 }
-                3 => lab = lab.clone(),
+                3 => *lab = lab.clone(),
                 4 if !places.is_empty() => {
                     let place = places.swap_remove(below(places.len()));
                     places.retain(|other: &crate::lab::Place| other.given <= place.given);
                     lab.take_back(&place);
                 }
                 5 => places.push(lab.place()),
-                _ => run_until_refused(&mut lab, vec![Command::Invlpg { va: Gva(below(4) as u64) }]),
+                _ => run_until_refused(lab, vec![Command::Invlpg { va: Gva(below(4) as u64) }]),
             }
-            history.follow(&lab);
-            let anew = History::of(&lab);
+            history.follow(&session);
+            let anew = History::of(&session);
             assert_eq!((&history.path, &history.lines), (&anew.path, &anew.lines));
-            for step in 0..=lab.len() + 1 {
+            for step in 0..=session.lab.len() + 1 {
                 assert_eq!(history.ending(step), anew.ending(step));
                 assert_eq!(history.next_exit(step), anew.next_exit(step));
             }
         }
-        assert!(lab.branches().len() > 3);
+        assert!(session.lab.branches().len() > 3);
     }
 }

@@ -35,6 +35,11 @@ pub fn pointed_at(ui: &Ui) -> Pointed {
     seen.filter(|(seen, _)| seen + 1 >= pass).map_or(Pointed::default(), |(_, thing)| thing)
 }
 
+/// Nothing is pointed at: for a picture, in which there is no pointer.
+pub fn forget(ctx: &egui::Context) {
+    ctx.data_mut(|data| data.remove::<(u64, Pointed)>(id()));
+}
+
 /// After everything was drawn: a thing that was just pointed at must light up, or go out.
 pub fn settle(ctx: &egui::Context) {
     let pass = ctx.cumulative_pass_nr();

@@ -2,7 +2,7 @@
 //! time. Under [`NARROW`] points the zones become pages and time stays below. Larger text makes the
 //! window smaller in points, so it leads through the same layouts.
 
-use egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Stroke, Ui};
+use egui::{CentralPanel, Frame, Margin, Panel, Rect, ScrollArea, Stroke, Ui};
 
 use super::lesson::spot_zone;
 use super::processor_strip::Rows;
@@ -52,13 +52,16 @@ pub fn layout_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
 
 fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
     let t = cx.tokens;
-    fixed(Panel::top("bar"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| bar::bar_ui(cx, ui, narrow));
+    zone_ui(fixed(Panel::top("bar"), bar_height(ui), zone(t, PAD, 0.0)), ui, |ui| bar::bar_ui(cx, ui, narrow));
     let height = compare::transport::height(ui, narrow);
     let margin = if narrow { Margin::symmetric(PAD as i8, 10) } else { Margin::symmetric(22, 18) };
     let frame = Frame::new().fill(t.stage).inner_margin(margin);
-    above(ui, height, frame, |ui| compare::compare_ui(cx, ui));
-    fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)))
-        .show(ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
+    above(ui, height, frame, |ui| {
+        focus::zone(ui.ctx(), ui.max_rect());
+        compare::compare_ui(cx, ui);
+    });
+    let time = fixed(Panel::bottom("time of all engines"), height, zone(t, PAD, 0.5 * (height - 30.0).min(26.0)));
+    zone_ui(time, ui, |ui| compare::transport::transport_ui(cx, ui, narrow));
 }
 
 /// What stands above the zone of time, which takes `below` points of height. It is drawn first, because the
@@ -75,7 +78,7 @@ fn wide_ui(cx: &ViewCx<'_>, ui: &mut Ui, width: f32) {
     strip_panel(cx, ui, width >= TWO_ROWS);
     let below = time_height(cx, ui, width - right - 2.0 * PAD);
     above(ui, below, Frame::new(), |ui| tables_ui(cx, ui, left, right));
-    fixed(Panel::bottom("time"), below, zone(t, 0.0, 0.0)).show(ui, |ui| time_ui(cx, ui, right));
+    zone_ui(fixed(Panel::bottom("time"), below, zone(t, 0.0, 0.0)), ui, |ui| time_ui(cx, ui, right));
 }
 
 /// Memory, the stage and the drawer, in the order of the Tab key.
@@ -84,13 +87,13 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, left: f32, right: f32) {
     // A frame in another page has no room to spare: the tables are what it is for.
     if !cx.embedded {
         let panel = fixed(Panel::left("memory"), left, zone(t, PAD, 10.0));
-        let memory = panel.show(ui, |ui| memory_panel::memory_panel_ui(cx, ui));
-        spot_zone(cx, ui, &["memory", "engines"], memory.response.rect);
+        let memory = zone_ui(panel, ui, |ui| memory_panel::memory_panel_ui(cx, ui));
+        spot_zone(cx, ui, &["memory", "engines"], memory);
     }
     let (ground, width) = (Frame::new().fill(t.stage), (ui.available_width() - right).max(0.0));
     let stage = fixed(Panel::left("stage"), width, ground).show_separator_line(false);
-    stage.show(ui, |ui| stage::stage_ui(cx, ui));
-    fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)).show(ui, |ui| drawer::drawer_ui(cx, ui));
+    zone_ui(stage, ui, |ui| stage::stage_ui(cx, ui));
+    zone_ui(fixed(Panel::right("drawer"), right, zone(t, PAD, 10.0)), ui, |ui| drawer::drawer_ui(cx, ui));
     if !cx.embedded {
         sides::edge_ui(cx, ui, Edge::Memory, room);
     }
@@ -98,7 +101,8 @@ fn tables_ui(cx: &ViewCx<'_>, ui: &mut Ui, left: f32, right: f32) {
 }
 
 fn bar_panel(cx: &ViewCx<'_>, ui: &mut Ui, narrow: bool) {
-    fixed(Panel::top("bar"), bar_height(ui), zone(cx.tokens, PAD, 0.0)).show(ui, |ui| match cx.embedded {
+    let panel = fixed(Panel::top("bar"), bar_height(ui), zone(cx.tokens, PAD, 0.0));
+    zone_ui(panel, ui, |ui| match cx.embedded {
         true => host::bar_ui(cx, ui),
         false => bar::bar_ui(cx, ui, narrow),
     });
@@ -108,11 +112,18 @@ fn strip_panel(cx: &ViewCx<'_>, ui: &mut Ui, fits: bool) {
     let frame = zone(cx.tokens, PAD, 9.0);
     if fits {
         let panel = fixed(Panel::top("strip"), strip_height(ui), frame);
-        panel.show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Two));
+        zone_ui(panel, ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Two));
     } else {
         let panel = Panel::top("wrapped strip").resizable(false).frame(frame);
-        panel.show(ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Wrapped));
+        zone_ui(panel, ui, |ui| processor_strip::processor_strip_ui(cx, ui, Rows::Wrapped));
     }
+}
+
+/// Draws a zone to which the keyboard can go at once; where it lies.
+fn zone_ui(panel: Panel, ui: &mut Ui, add: impl FnOnce(&mut Ui)) -> Rect {
+    let rect = panel.show(ui, add).response.rect;
+    focus::zone(ui.ctx(), rect);
+    rect
 }
 
 fn fixed(panel: Panel, size: f32, frame: Frame) -> Panel {
@@ -132,7 +143,7 @@ fn time_ui(cx: &ViewCx<'_>, ui: &mut Ui, meter: f32) {
 fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let t = cx.tokens;
     bar_panel(cx, ui, true);
-    fixed(Panel::top("pages"), bar_height(ui), zone(t, PAD, 0.0)).show(ui, |ui| {
+    zone_ui(fixed(Panel::top("pages"), bar_height(ui), zone(t, PAD, 0.0)), ui, |ui| {
         ui.horizontal_centered(|ui| pages_ui(cx, ui));
     });
     let width = ui.max_rect().width();
@@ -140,7 +151,15 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
     let fill = if cx.view.page == Page::Stage { t.stage } else { t.panel };
     let margin = if cx.view.page == Page::Stage { 0 } else { PAD as i8 };
     let frame = Frame::new().fill(fill).stroke(Stroke::NONE).inner_margin(Margin::same(margin));
-    above(ui, below, frame, |ui| match cx.view.page {
+    above(ui, below, frame, |ui| {
+        focus::zone(ui.ctx(), ui.max_rect());
+        page_ui(cx, ui);
+    });
+    zone_ui(fixed(Panel::bottom("time"), below, zone(t, PAD, TIME_MARGIN)), ui, |ui| timeline::timeline_ui(cx, ui));
+}
+
+fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
+    match cx.view.page {
         Page::Processor => {
             focus::scroll(ScrollArea::vertical().auto_shrink(false), ui, |ui| {
                 processor_strip::processor_strip_ui(cx, ui, Rows::Narrow);
@@ -151,8 +170,7 @@ fn narrow_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         Page::Memory => memory_panel::memory_panel_ui(cx, ui),
         Page::Stage => stage::stage_ui(cx, ui),
         Page::Drawer => drawer::drawer_ui(cx, ui),
-    });
-    fixed(Panel::bottom("time"), below, zone(t, PAD, TIME_MARGIN)).show(ui, |ui| timeline::timeline_ui(cx, ui));
+    }
 }
 
 fn pages_ui(cx: &ViewCx<'_>, ui: &mut Ui) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egui::{Align2, Color32, Id, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
 use super::elide::cut;
+use super::history::unwanted_words;
 use super::theme::{self, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, ViewCx};
 use super::widgets::caption;
@@ -108,12 +109,17 @@ fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui, line: usize, events: &[Event]) {
 fn command_line(cx: &ViewCx<'_>, ui: &Ui, rect: Rect, step: usize) -> String {
     let t = cx.tokens;
     let Some(command) = cx.session.lab.command(step) else { return String::new() };
-    let text = explain::command(command, cx.language());
+    let mut text = explain::command(command, cx.language());
+    let unwanted = unwanted_words(cx, step);
+    for sentence in &unwanted {
+        text = format!("✕ {text}; {sentence}");
+    }
     if step == cx.session.lab.cursor() {
         ui.painter().rect_filled(rect, RADIUS_SMALL, t.selected);
     }
     let future = step > cx.session.lab.cursor();
     let color = match cx.history.ending(step) {
+        _ if !unwanted.is_empty() => t.fault.text,
         Ending::Done if future => t.weak,
         Ending::Done => t.strong,
         Ending::Faulted | Ending::Refused => t.fault.text,

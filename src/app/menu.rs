@@ -7,12 +7,12 @@ use super::actions::Action;
 use super::focus;
 use super::stage::lower::TableId;
 use super::view::{AppCommand, Selection, ViewCx};
-use crate::arch::address::Num;
+use crate::arch::address::{Num, bits};
 use crate::arch::entry::{A, D, P, RW, US, XD};
 use crate::arch::{Gfn, Gpa, Gva, Level, Mode};
 use crate::engine::AnyVm;
 use crate::engine::shadow::{PageId, SpteRef};
-use crate::explain::{Since, last_change};
+use crate::explain::{Since, address, last_change};
 use crate::machine::Command;
 use crate::machine::command::{MapSize, Size};
 use crate::tr;
@@ -87,7 +87,11 @@ pub struct EntryTarget {
 pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
     open(response, |ui| {
         let EntryTarget { level, gpa, value, frame, leaf } = entry;
-        item(cx, ui, tr!(cx, "Edit its bits"), AppCommand::Select(Selection::Entry { level: level.0, gpa }));
+        if ui.button(tr!(cx, "Edit its bits")).clicked() {
+            cx.send(AppCommand::Select(Selection::Entry { level: level.0, gpa }));
+            Action::Tab(super::view::Tab::Inspect).send(cx);
+            ui.close();
+        }
         let mode = cx.machine.cpu.mode();
         let size = Size::new(mode.entry_size()).unwrap_or(Size::WORD);
         let flags = [(P, "P"), (RW, "R/W"), (US, "U/S"), (A, "A"), (D, "D"), (XD, "XD")];
@@ -97,7 +101,8 @@ pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
             Mode::Off | Mode::Bits32 => flags.len() - 1,
             _ => flags.len(),
         };
-        for (bit, name) in &flags[..count] {
+        // Only an entry that maps a page has a D: in others the bit is ignored.
+        for (bit, name) in flags[..count].iter().filter(|(bit, _)| leaf || *bit != D) {
             let text = match value & bit != 0 {
                 true => tr!(cx, "Clear {flag}", flag = name),
                 false => tr!(cx, "Set {flag}", flag = name),
@@ -118,10 +123,46 @@ pub fn entry_menu(cx: &ViewCx<'_>, response: &Response, entry: EntryTarget) {
         item(cx, ui, tr!(cx, "List every entry of its table, or fold it"), AppCommand::ToggleFull(gpa.gfn().base()));
         let bytes = mode.entry_size() as u32;
         origin(cx, ui, |vm| vm.machine().memory.read(gpa, bytes) & !(A | D));
-        copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
-        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(gpa.0));
-        actions(cx, ui, &[Action::Access, Action::Invlpg, Action::Deselect]);
+        copy(cx, ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
+        copy(cx, ui, tr!(cx, "Copy its address"), crate::explain::hex(gpa.0));
+        invlpg(cx, ui, served(cx, ui, level, gpa));
+        actions(cx, ui, &[Action::Access, Action::Deselect]);
     });
+}
+
+/// The first linear address that an entry in memory serves: that of the path in view, where its table is one of
+/// the path.
+fn served(cx: &ViewCx<'_>, ui: &Ui, level: Level, entry: Gpa) -> Option<Gva> {
+    let mode = cx.machine.cpu.mode();
+    let path = super::stage::path_in_view(cx, ui);
+    let hop = path.hops.iter().find(|hop| {
+        let bytes = (mode.entries(level) as u64) << mode.entry_shift();
+        hop.level == level && (hop.table.0..hop.table.0 + bytes).contains(&entry.0)
+    })?;
+    let (high, _) = mode.index_range(level);
+    let above = path.gva.0 & !bits(0, high);
+    let va = above | ((entry.0 - hop.table.0) >> mode.entry_shift()) << mode.index_shift(level);
+    // The highest bit that counts is repeated above it.
+    let unused = u64::BITS - mode.linear_width();
+    let va = if mode.is_long() { (va << unused).cast_signed().wrapping_shr(unused).cast_unsigned() } else { va };
+    Some(Gva(va))
+}
+
+/// INVLPG of what a thing serves; where no address is known, of the composed one.
+fn invlpg(cx: &ViewCx<'_>, ui: &mut Ui, va: Option<Gva>) {
+    ui.separator();
+    match va {
+        Some(va) => {
+            let text = tr!(cx, "INVLPG {address}", address = address("GVA", va.0));
+            item(cx, ui, text, AppCommand::Run(Command::Invlpg { va }));
+        }
+        None => {
+            if ui.button(Action::Invlpg.text(cx.language())).clicked() {
+                Action::Invlpg.send(cx);
+                ui.close();
+            }
+        }
+    }
 }
 
 /// The menu of a table in guest memory.
@@ -130,7 +171,7 @@ pub fn table_menu(cx: &ViewCx<'_>, response: &Response, level: Level, base: Gpa)
         item(cx, ui, tr!(cx, "Select it"), AppCommand::Select(Selection::Table { level: level.0, base }));
         item(cx, ui, tr!(cx, "List every entry, or fold them"), AppCommand::ToggleFull(base));
         item(cx, ui, tr!(cx, "Show its page"), AppCommand::Select(Selection::Page(base.gfn())));
-        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(base.0));
+        copy(cx, ui, tr!(cx, "Copy its address"), crate::explain::hex(base.0));
         actions(cx, ui, &[Action::LoadCr3, Action::FlushAll, Action::Deselect]);
     });
 }
@@ -150,6 +191,13 @@ fn origin<T: PartialEq>(cx: &ViewCx<'_>, ui: &mut Ui, probe: impl Fn(&AnyVm) -> 
     if ui.add(egui::Button::new(tr!(cx, "Go to the command that made it so"))).clicked() {
         let lab = &cx.session.lab;
         match last_change(lab, lab.cursor(), probe) {
+            // One is there already, and nothing would move.
+            Since::Step(step) if step == lab.cursor() => {
+                cx.send(AppCommand::Said(tr!(cx, "The command in focus made it so").to_owned()));
+            }
+            Since::Start if lab.cursor() == 0 => {
+                cx.send(AppCommand::Said(tr!(cx, "It is so from the start").to_owned()));
+            }
             Since::Step(step) => cx.send(AppCommand::Seek(step)),
             Since::Start => cx.send(AppCommand::ToStart),
             Since::Long => {
@@ -177,10 +225,12 @@ pub fn spte_menu(cx: &ViewCx<'_>, response: &Response, at: SpteRef) {
             AnyVm::Shadow(vm) => vm.engine.pool.get(at.page).map(|page| page.spt[usize::from(at.index)]),
             AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
         });
-        copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
+        copy(cx, ui, tr!(cx, "Copy its value"), crate::explain::hex(value));
         let place = at.page.frame().base().0 + 8 * u64::from(at.index);
-        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(place));
-        actions(cx, ui, &[Action::Access, Action::Invlpg, Action::Deselect]);
+        copy(cx, ui, tr!(cx, "Copy its address"), crate::explain::hex(place));
+        let mirrored = vm.mirrored_entry(at).and_then(|gpa| served(cx, ui, Level(page.role.level), gpa));
+        invlpg(cx, ui, mirrored);
+        actions(cx, ui, &[Action::Access, Action::Deselect]);
     });
 }
 
@@ -199,7 +249,7 @@ pub fn shadow_menu(cx: &ViewCx<'_>, response: &Response, id: PageId) {
             AnyVm::Shadow(vm) => vm.engine.pool.get(id).map(|page| (page.gfn, page.role)),
             AnyVm::Native(_) | AnyVm::TwoDim(_) => None,
         });
-        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(id.frame().base().0));
+        copy(cx, ui, tr!(cx, "Copy its address"), crate::explain::hex(id.frame().base().0));
         actions(cx, ui, &[Action::LoadCr3, Action::NextExit, Action::Deselect]);
     });
 }
@@ -210,7 +260,7 @@ pub fn cached_menu(cx: &ViewCx<'_>, response: &Response, select: Option<Selectio
         if let Some(selection) = select {
             item(cx, ui, tr!(cx, "Select what it leads to"), AppCommand::Select(selection));
         }
-        copy(ui, tr!(cx, "Copy its text"), text.to_owned());
+        copy(cx, ui, tr!(cx, "Copy its text"), text.to_owned());
         actions(cx, ui, &[Action::Invlpg, Action::FlushAll, Action::LoadCr3]);
     });
 }
@@ -222,7 +272,7 @@ pub fn page_menu(cx: &ViewCx<'_>, response: &Response, gfn: Gfn) {
         let va = cx.machine.cpu.mode().linear(cx.view.composer.va);
         let map = Command::Map { va: Gva(va.0 & !0xfff), pa: gfn.base(), size: MapSize::Kib4, flags: RW | US };
         item(cx, ui, tr!(cx, "Map the composed address here"), AppCommand::Run(map));
-        copy(ui, tr!(cx, "Copy its address"), crate::explain::hex(gfn.base().0));
+        copy(cx, ui, tr!(cx, "Copy its address"), crate::explain::hex(gfn.base().0));
         actions(cx, ui, &[Action::Access, Action::Deselect]);
     });
 }
@@ -231,11 +281,12 @@ pub fn page_menu(cx: &ViewCx<'_>, response: &Response, gfn: Gfn) {
 pub fn register_menu(cx: &ViewCx<'_>, response: &Response, index: usize, memory: Gpa) {
     open(response, |ui| {
         origin(cx, ui, |vm| vm.machine().cpu.pdptes[index]);
-        copy(ui, tr!(cx, "Copy its value"), crate::explain::hex(cx.machine.cpu.pdptes[index]));
+        copy(cx, ui, tr!(cx, "Copy its value"), crate::explain::hex(cx.machine.cpu.pdptes[index]));
         item(cx, ui, tr!(cx, "Show the register"), AppCommand::Select(Selection::PdpteRegister(index)));
         let entry = Selection::Entry { level: crate::arch::pdpte::LEVEL.0, gpa: memory };
         item(cx, ui, tr!(cx, "Edit its memory"), AppCommand::Select(entry));
-        actions(cx, ui, &[Action::LoadCr3, Action::Invlpg, Action::Access]);
+        invlpg(cx, ui, Some(Gva((index as u64) << Mode::Pae.index_shift(crate::arch::pdpte::LEVEL))));
+        actions(cx, ui, &[Action::LoadCr3, Action::Access]);
     });
 }
 
@@ -259,13 +310,14 @@ pub fn event_menu(cx: &ViewCx<'_>, response: &Response, step: usize, event: Opti
             cx.send(AppCommand::ToggleBookmark);
             ui.close();
         }
-        copy(ui, tr!(cx, "Copy its text"), text.to_owned());
+        copy(cx, ui, tr!(cx, "Copy its text"), text.to_owned());
         actions(cx, ui, &[Action::NextFault, Action::NextExit, Action::Tab(super::view::Tab::Why)]);
     });
 }
 
-fn copy(ui: &mut Ui, name: &str, text: String) {
+fn copy(cx: &ViewCx<'_>, ui: &mut Ui, name: &str, text: String) {
     if ui.button(name).clicked() {
+        cx.send(AppCommand::Said(tr!(cx, "On the clipboard: {text}", text = crate::names::shown(&text, 80))));
         ui.ctx().copy_text(text);
         ui.close();
     }

@@ -194,7 +194,7 @@ impl App {
         if let Some(at) = options.at {
             session.lab.seek(at);
         }
-        let (history, focus) = (History::of(&session.lab), Focus::at_cursor(&session.lab));
+        let (history, focus) = (History::of(&session), Focus::at_cursor(&session.lab));
         let (mut view, mut comparison) = (ViewState::of(&session), Comparison::default());
         view.language = options.language.unwrap_or_default();
         (view.screen, view.depth) = (options.screen, options.depth);
@@ -349,6 +349,7 @@ impl App {
         palette::overlay_ui(&cx, ui.ctx());
         transcript::live_ui(&cx, ui);
         hover::settle(ui.ctx());
+        focus::change_zone(ui.ctx());
         focus::ring(ui.ctx(), cx.tokens);
         if !self.tx.is_empty() {
             ui.ctx().request_repaint();

@@ -258,8 +258,8 @@ fn sheet_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         });
         let words = tr!(
             cx,
-            "Space steps, too. In the bits of an entry: arrows move, Space toggles, P W U A D G S X jump to a flag. Tab \
-             reaches every control."
+            "Space steps, too. I leads to the bits of an entry: there arrows move, Space toggles, P W U A D G S X jump to a \
+             flag. Tab reaches every control, F6 the next zone."
         );
         ui.label(RichText::new(words).color(t.weak));
     });
@@ -307,6 +307,12 @@ mod tests {
         assert_eq!(english("edit").first(), Some(&Action::Tab(crate::app::view::Tab::Inspect)));
         for search in ["one table", "one-table"] {
             assert!(english(search).contains(&Action::OpenLesson(0)), "{search}");
+        }
+        assert_eq!(english("explore").first(), Some(&Action::Explore));
+        let ept_to_compare = Action::AddEngine(crate::engine::EngineName::Ept);
+        assert!(english("add engine").contains(&ept_to_compare) && english("add ept").contains(&ept_to_compare));
+        for action in [Action::Tlb, Action::FlushAll] {
+            assert!(english("tlb").contains(&action), "{action:?}");
         }
         let ept = english("ept");
         assert_eq!(ept.iter().position(|action| *action == Action::TakeOffer), Some(ept.len() - 1), "kept holds ept");

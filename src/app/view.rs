@@ -11,6 +11,7 @@ use super::Theme;
 use super::compare::{CompareView, CompareWish, Runs};
 use super::comparison::Comparison;
 use super::files::{ExportKind, FileWish, Files};
+use super::focus::Zone;
 use super::history::History;
 use super::lesson::{Desk, LessonWish, Player};
 use super::sides::Sides;
@@ -209,7 +210,7 @@ pub enum AppCommand {
     MicroStep,
     /// One event back.
     MicroBack,
-    /// To the next command that faults or is refused, or to the end.
+    /// To the next command that faults or is refused, if there is one.
     NextFault,
     /// To the start of time.
     ToStart,
@@ -221,6 +222,10 @@ pub enum AppCommand {
     Select(Selection),
     /// Open a tab of the drawer.
     OpenTab(Tab),
+    /// Opens the editor of the selected entry, and the keyboard goes to its bits.
+    EditEntry,
+    /// The keyboard goes to another zone of the window.
+    GoToZone(Zone),
     /// Open a page of the narrow layout.
     OpenPage(Page),
     /// Show a table of the stage as a full list, or folded into runs again.
@@ -247,7 +252,9 @@ pub enum AppCommand {
     SetCaches(Caches),
     /// Say why something cannot be done.
     Notice(String),
-    /// To the next command that led to the hypervisor, or to the end.
+    /// Say what was done, where nothing else shows it.
+    Said(String),
+    /// To the next command that led to the hypervisor, if there is one.
     NextExit,
     /// Sets a bookmark at the cursor, or takes it away.
     ToggleBookmark,

@@ -10,6 +10,7 @@ use egui::{
 };
 
 use super::focus;
+use super::history::unwanted_words;
 use super::theme::{self, PAD, RADIUS, RADIUS_SMALL, TEXT};
 use super::view::{AppCommand, Ending, Selection, StateId, Tab, ViewCx};
 use super::widgets::{button, primary_button, segmented};
@@ -162,6 +163,11 @@ fn explanation_ui(cx: &ViewCx<'_>, ui: &mut Ui, offer: Offer) {
         }
     }
     card(cx, ui, |ui| {
+        if !cx.is_partial() {
+            for sentence in unwanted_words(cx, cx.session.lab.cursor()) {
+                ui.label(RichText::new(format!("✕ {sentence}")).font(theme::bold(TEXT)).color(cx.tokens.fault.text));
+            }
+        }
         match cx.command() {
             Some(command) => {
                 let step = cx.session.lab.cursor();

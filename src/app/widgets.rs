@@ -167,11 +167,12 @@ pub fn hex_field_width(ui: &Ui, value: u64) -> f32 {
     (galley.size().x + 2.0 * f32::from(HEX_MARGIN) + 3.0).ceil()
 }
 
-/// A field for a hex number. While it has the keyboard it keeps what is typed, else it shows `value`.
+/// A field for a hex number. While it has the keyboard it keeps what is typed, else it shows `value`. Escape brings
+/// back the value that it had before.
 pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) -> HexField {
     let id = ui.scope_id().with(name);
-    let draft = ui.data(|data| data.get_temp::<String>(id));
-    let mut text = draft.clone().unwrap_or_else(|| explain::hex(value));
+    let draft = ui.data(|data| data.get_temp::<(String, u64)>(id));
+    let (mut text, before) = draft.clone().unwrap_or_else(|| (explain::hex(value), value));
     let number = number_from_draft(&text);
     let color = if number.is_ok() { t.strong } else { t.fault.text };
     let edit = egui::TextEdit::singleline(&mut text)
@@ -186,9 +187,12 @@ pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) ->
     let number = number_from_draft(&text);
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     if response.has_focus() {
-        ui.data_mut(|data| data.insert_temp(id, text));
+        ui.data_mut(|data| data.insert_temp(id, (text, before)));
     } else if draft.is_some() {
-        ui.data_mut(|data| data.remove::<String>(id));
+        ui.data_mut(|data| data.remove::<(String, u64)>(id));
+    }
+    if is_given_up(ui, &response) {
+        return if before == value { HexField::Quiet } else { HexField::Changed(before) };
     }
     match number {
         Ok(number) if entered => HexField::Entered(number),
@@ -198,12 +202,19 @@ pub fn hex_field(ui: &mut Ui, t: &Tokens, name: &str, value: u64, width: f32) ->
     }
 }
 
+/// Whether Escape has led out of a field: what was typed is not meant.
+pub fn is_given_up(ui: &Ui, response: &Response) -> bool {
+    response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Escape))
+}
+
 /// A number as people type it: hex, `0x` and groups are theirs to leave out.
 fn number_from_draft(text: &str) -> Result<u64, String> {
     let text = text.trim();
     if text.starts_with("0x") || text.starts_with("0X") {
         number_from_text(text)
     } else {
-        number_from_text(&format!("0x{text}"))
+        // The reason is about what was typed, if anything was.
+        let about = |reason: String| if text.is_empty() { reason } else { reason.replacen("`0x", "`", 1) };
+        number_from_text(&format!("0x{text}")).map_err(about)
     }
 }

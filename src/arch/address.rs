@@ -30,7 +30,11 @@ pub const fn bits(lo: u32, hi: u32) -> u64 {
 /// A sentence that says what was found instead.
 pub fn number_from_text(text: &str) -> Result<u64, String> {
     let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
-        return Err(format!("`{text}` is not a number: write it in hex, as in \"0x1020\""));
+        // A plain integer of a file has no quotes; what has them is hex.
+        return Err(match text.is_empty() || text.chars().any(|c| !c.is_ascii_hexdigit()) {
+            true => format!("`{text}` is not a number: write it in hex, as in \"0x1020\""),
+            false => format!("`{text}` has no 0x: write it in hex, as in \"0x{text}\""),
+        });
     };
     let digits: String = digits.chars().filter(|c| *c != '_').collect();
     if digits.is_empty() {

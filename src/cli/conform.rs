@@ -130,7 +130,7 @@ fn report(out: &mut impl Write, id: &str, engine: EngineConfig, verdict: &Verdic
 fn for_each_vector(path: &Path, mut each: impl FnMut(&Scenario) -> Result<(), CliError>) -> Result<(), CliError> {
     let name = path.display().to_string();
     let mut reader = open(path)?;
-    let mut line = String::new();
+    let (mut line, mut count) = (String::new(), 0_u64);
     for number in 1.. {
         line.clear();
         let unreadable = |source: std::io::Error| match source.kind() {
@@ -156,6 +156,11 @@ fn for_each_vector(path: &Path, mut each: impl FnMut(&Scenario) -> Result<(), Cl
             other => other,
         })?;
         each(&scenario)?;
+        count += 1;
+    }
+    // What tested nothing must not look as if it had passed.
+    if count == 0 {
+        return Err(CliError::Usage(format!("{name}: there is no scenario in it")));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod lesson;
 mod link;
 mod open;
 mod output;
+mod presets;
 mod run;
 #[cfg(feature = "gui")]
 mod shot;
@@ -35,6 +36,7 @@ Examples:
   mmuscope my-scenario.json                     open a scenario
   mmuscope my-lesson.json                       open a lesson
   mmuscope one-table                            open a lesson of the program
+  mmuscope presets                              list the machines to begin with
   mmuscope run my-scenario.json                 play it in the terminal
   mmuscope run my-scenario.json --json          the same as JSON Lines
   mmuscope link my-scenario.json                print its share link
@@ -68,6 +70,8 @@ enum Subcommands {
     Conform(conform::Args),
     /// List and check lessons
     Lesson(lesson::Args),
+    /// List the presets: small machines to begin with
+    Presets(presets::Args),
     /// Render the user interface to a PNG, without a window
     #[cfg(feature = "gui")]
     Shot(shot::Args),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Some(Subcommands::Link(args)) => link::run(&args),
         Some(Subcommands::Conform(args)) => conform::run(&args),
         Some(Subcommands::Lesson(args)) => lesson::run(&args),
+        Some(Subcommands::Presets(args)) => presets::run(&args),
         #[cfg(feature = "gui")]
         Some(Subcommands::Shot(args)) => shot::run(&args),
         Some(Subcommands::Engines) => engines::run(),

@@ -11,7 +11,7 @@ use crate::engine::{AnyVm, EngineConfig};
 use crate::language::Language;
 use crate::lesson;
 use crate::machine::{Caches, Cost, Event};
-use crate::names::nearest;
+use crate::names::{near, shown};
 use crate::scenario::{self, InputError, MAX_FILE_BYTES, MemoryFailure, Run, Scenario};
 
 /// Arguments of `run`.
@@ -120,15 +120,21 @@ pub(super) fn slip(argument: &Path) -> Option<CliError> {
     }
     let presets = scenario::presets().iter().flat_map(|group| &group.presets).map(|preset| preset.id.as_str());
     let lessons = lesson::library().iter().map(|lesson| lesson.id.as_str());
-    let both = presets.filter(|id| lesson::by_id(id).is_none());
-    let what = nearest("lesson or preset", name, lessons.chain(both));
-    Some(CliError::Usage(format!("there is no such file; {what} (`mmuscope lesson list` lists the lessons)")))
+    let meant = match near(name, lessons.chain(presets)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`mmuscope lesson list` and `mmuscope presets` list the names that are known".to_owned(),
+    };
+    Some(CliError::Usage(format!("there is no such file, lesson or preset as `{}`: {meant}", shown(name, 40))))
 }
 
 /// A scenario file, or a preset by its name; a lesson is told apart, with what it can be used for.
 pub(super) fn scenario_file(path: &Path) -> Result<Scenario, CliError> {
     if let Some(preset) = name_of(path).and_then(scenario::preset) {
         return Ok(preset.scenario()?);
+    }
+    if let Some(found) = path.to_str().and_then(lesson::from_link) {
+        let (lesson, _) = found.map_err(CliError::Usage)?;
+        return Err(is_a_lesson(Path::new(&lesson.id)));
     }
     if let Some(slip) = slip(path) {
         return Err(slip);

@@ -26,8 +26,8 @@ pub struct Args {
     /// Scenario file or name of a preset, name of a lesson, or lesson file with --view lesson
     file: PathBuf,
 
-    /// PNG to write
-    #[arg(short, long)]
+    /// PNG to write, a name that ends in .png
+    #[arg(short, long, value_parser = png_arg)]
     output: PathBuf,
 
     /// Size in points, WIDTHxHEIGHT
@@ -88,6 +88,12 @@ fn size_arg(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once('x').ok_or_else(wrong)?;
     let side = |s: &str| s.parse().ok().filter(|n| (200..=8000).contains(n)).ok_or_else(wrong);
     Ok((side(width)?, side(height)?))
+}
+
+fn png_arg(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    if is_png { Ok(path) } else { Err("it is a PNG: the name must end in .png".to_owned()) }
 }
 
 fn zoom_arg(text: &str) -> Result<f32, String> {

@@ -12,6 +12,7 @@ pub mod mapper;
 pub mod memory;
 pub mod psc;
 pub mod role;
+pub mod rule;
 pub mod slots;
 pub mod sparse;
 pub mod table;

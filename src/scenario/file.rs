@@ -12,6 +12,7 @@ use crate::arch::{ControlRegs, CpuModel, Features, Gpa, Refusal, Vendor};
 use crate::engine::{AnyVm, EngineConfig, Quiet};
 use crate::language::Language;
 use crate::machine::command::check_physical;
+use crate::machine::rule::no_such_state;
 use crate::machine::{Caches, Machine};
 use crate::names::{nearest, shown};
 use crate::tr;
@@ -115,7 +116,8 @@ fn io_sentence(error: &std::io::Error) -> String {
 }
 
 fn at_path(path: &str) -> String {
-    if path.is_empty() || path == "." { String::new() } else { format!(" (at {path})") }
+    // A document that is broken off has no place in it.
+    if path.is_empty() || path == "." || path == "?" { String::new() } else { format!(" (at {path})") }
 }
 
 /// Why a scenario cannot be started: no processor can be in the state that it begins in.
@@ -127,7 +129,7 @@ impl StartError {
     /// In words.
     #[must_use]
     pub fn say(&self, language: Language) -> String {
-        tr!(language, "no processor can be in this state: {why}", why = self.0)
+        no_such_state(&self.0, language)
     }
 }
 
@@ -336,9 +338,7 @@ impl Scenario {
         let pkru = self.init.pkru.0;
         u32::try_from(pkru)
             .map_err(|_| ("init.pkru".to_owned(), format!("{pkru:#x} does not fit in PKRU, 32 bits")))?;
-        self.registers().map(|_| ()).map_err(|Refusal { rule, bits }| {
-            ("init".to_owned(), format!("no processor can be in this state: rule {rule:?}, bits {bits:#x}"))
-        })
+        self.registers().map(|_| ()).map_err(|refusal| ("init".to_owned(), no_such_state(&refusal, Language::En)))
     }
 
     fn registers(&self) -> Result<ControlRegs, Refusal> {
@@ -460,6 +460,14 @@ fn json_sentence(error: &serde_json::Error) -> String {
     if let Some((field, rest)) = parts {
         let known = rest.split('`').skip(1).step_by(2);
         return nearest("field", field, known);
+    }
+    // Types of this program mean nothing to who writes files.
+    if let Some((got, _)) = text.rsplit_once(", expected struct ") {
+        let got = match got.strip_prefix("invalid length ") {
+            Some(_) => "a list",
+            None => got.strip_prefix("invalid type: ").unwrap_or(got),
+        };
+        return shown(&format!("an object in braces is expected here, not {got}"), 300);
     }
     if text.starts_with("recursion limit") {
         return "nested too deeply".to_owned();

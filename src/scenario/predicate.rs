@@ -353,6 +353,17 @@ impl schemars::JsonSchema for Predicate {
 }
 
 impl Predicate {
+    /// Whether it counts events since the start.
+    #[must_use]
+    pub fn counts_events(&self) -> bool {
+        match self {
+            Self::Happened { .. } => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::counts_events),
+            Self::Not(part) => part.counts_events(),
+            _ => false,
+        }
+    }
+
     /// Whether it holds in this state, after what has happened.
     #[must_use]
     pub fn holds(&self, vm: &AnyVm, happened: &Happened) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::{Scenario, StartError};
+use super::predicate::Predicate;
 use super::step::{Step, StepKind, Want};
 use crate::arch::Gpa;
 use crate::engine::{AnyVm, EngineConfig, Outcome, Sink};
@@ -34,6 +35,14 @@ pub struct Failure {
     pub got: String,
     /// What was wanted.
     pub wanted: String,
+}
+
+impl Failure {
+    /// An expectation that does not hold, and what there is instead.
+    #[must_use]
+    pub fn of_expect(got: String, expected: &Predicate) -> Self {
+        Self { got, wanted: serde_json::to_string(expected).unwrap_or_else(|error| error.to_string()) }
+    }
 }
 
 /// One step, as it went.
@@ -99,8 +108,7 @@ impl<'a> Run<'a> {
             StepKind::Note(_) => report(None, None),
             StepKind::Expect(predicate) => {
                 let failure = predicate.judge(&self.vm, &self.happened).err();
-                let wanted = || serde_json::to_string(predicate).unwrap_or_else(|error| error.to_string());
-                report(None, failure.map(|got| Failure { got, wanted: wanted() }))
+                report(None, failure.map(|got| Failure::of_expect(got, predicate)))
             }
             StepKind::Command(command) => {
                 let outcome = self.vm.execute(command, sink);

@@ -2,10 +2,12 @@
 
 use super::file::{Scenario, StartError, Text};
 use super::marks::Marks;
+use super::predicate::Predicate;
+use super::run::{Failure, judge_step};
 use super::step::{Step, StepKind, Want};
-use crate::engine::{EngineConfig, EngineName, Quiet};
+use crate::engine::{EngineConfig, EngineName, Outcome, Quiet};
 use crate::lab::{Lab, Node, NodeId};
-use crate::machine::{Caches, Event};
+use crate::machine::{Caches, Command, Event, Machine};
 
 /// A caption that stands between two commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +169,49 @@ impl Session {
             Some(number) => *number,
             None => self.scenario.steps.len() + position - self.numbers.len(),
         }
+    }
+
+    /// Whether what the file wants is asked of this machine: it is written for the engine that the file names.
+    #[must_use]
+    pub fn is_as_the_file_says(&self) -> bool {
+        self.engine == self.scenario.engine && self.caches == Caches::default()
+    }
+
+    /// The command that stands at a position of the path in the file.
+    #[must_use]
+    pub fn file_command(&self, position: usize) -> Option<&Command> {
+        match &self.file_step(position)?.kind {
+            StepKind::Command(command) => Some(command),
+            StepKind::Expect(_) | StepKind::Note(_) => None,
+        }
+    }
+
+    fn file_step(&self, position: usize) -> Option<&Step> {
+        let number = self.numbers.get(position.checked_sub(1)?)?;
+        self.scenario.steps.get(number.checked_sub(1)?)
+    }
+
+    /// How the file's command at a position failed what is wanted of it, if it did.
+    #[must_use]
+    pub fn judge_command(&self, position: usize, outcome: &Outcome, machine: &Machine) -> Option<Failure> {
+        judge_step(self.file_step(position)?, outcome, machine)
+    }
+
+    /// What the file expects between its command at `position` and the next one, with the numbers of the steps.
+    pub fn file_expects(&self, position: usize) -> impl Iterator<Item = (usize, &Predicate)> {
+        let first = position.checked_sub(1).map_or(Some(0), |index| self.numbers.get(index).copied());
+        let between = first.and_then(|first| self.scenario.steps.get(first..)).unwrap_or_default();
+        let before_next = between.iter().take_while(|step| !matches!(step.kind, StepKind::Command(_)));
+        before_next.zip(first.unwrap_or(0) + 1..).filter_map(|(step, number)| match &step.kind {
+            StepKind::Expect(predicate) => Some((number, predicate)),
+            StepKind::Command(_) | StepKind::Note(_) => None,
+        })
+    }
+
+    /// Whether an expectation of the file counts what has happened since the start.
+    #[must_use]
+    pub fn file_asks_what_happened(&self) -> bool {
+        self.scenario.steps.iter().any(|step| matches!(&step.kind, StepKind::Expect(what) if what.counts_events()))
     }
 
     /// How many steps there are up to the last command of the path, as [`Session::step_number`] counts.

@@ -54,6 +54,22 @@ impl App {
             CompareWish::Add(engine) if columns.len() < engines::MOST && !columns.contains(&engine) => {
                 columns.push(engine);
                 compare.page = columns.len() - 1;
+                self.view.screen = Screen::Compare;
+            }
+            CompareWish::Add(engine) => {
+                let (l, name) = (self.view.language, engines::title(self.view.language, engine));
+                self.view.notice = Some(match columns.contains(&engine) {
+                    true => tr!(l, "{engine} is compared already", engine = name),
+                    false => {
+                        tr!(
+                            l,
+                            "{count} engines have room: close one of them to add {engine}",
+                            count = engines::MOST,
+                            engine = name
+                        )
+                    }
+                });
+                return;
             }
             CompareWish::Remove(at) if columns.len() > engines::FEWEST && at < columns.len() => {
                 columns.remove(at);
@@ -72,7 +88,7 @@ impl App {
                 self.view.screen = Screen::Compare;
                 return;
             }
-            CompareWish::Add(_) | CompareWish::Remove(_) | CompareWish::Change(..) => return,
+            CompareWish::Remove(_) | CompareWish::Change(..) => return,
         }
         compare.engines = columns;
     }

@@ -10,6 +10,7 @@ use egui::{
 
 use super::Subject;
 use super::fields::{self, Field, Role};
+use crate::app::focus::{self, Wanted};
 use crate::app::stage::hatch;
 use crate::app::theme::{self, mono, plain};
 use crate::app::view::{AppCommand, ViewCx};
@@ -72,6 +73,10 @@ pub fn cells_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) -> Option<u32> 
     let width = subject.format.width();
     let size = vec2(ui.available_width(), height(ui, width));
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    if focus::comes(ui.ctx(), Wanted::Bits) {
+        response.request_focus();
+        set_cursor(ui, &response, subject.format.flags().iter().map(|flag| flag.low).min().unwrap_or(0));
+    }
     let grid = Grid::new(rect.min, rect.width(), width, per_line(ui), theme::wide(ui, CELL_HEIGHT));
     let cursor = keyboard(cx, ui, subject, &response);
     let hovered = response.hover_pos().and_then(|at| grid.bit_at(at));

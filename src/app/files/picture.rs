@@ -3,6 +3,7 @@
 use egui::{Context, FullOutput, RawInput, Rect, Vec2};
 
 use crate::app::headless::Painter;
+use crate::app::hover;
 use crate::app::shot::encode;
 use crate::app::{App, ShotError, theme};
 
@@ -27,6 +28,7 @@ impl App {
         // Where everything is scrolled to and what is unfolded; fonts that were fetched later, too.
         let memory = source.memory(Clone::clone);
         ctx.memory_mut(|own| own.data = memory.data);
+        hover::forget(&ctx);
         ctx.set_fonts(source.fonts(|fonts| fonts.definitions().clone()));
         let zoom = source.zoom_factor();
         ctx.set_zoom_factor(zoom);

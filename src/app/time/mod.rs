@@ -115,8 +115,8 @@ impl App {
                 Some(what) => self.view.said = Some(tr!(language, "Done again: {what}", what = what)),
                 None => self.view.notice = Some(tr!(language, "There is nothing to do again").to_owned()),
             },
-            TimeWish::PreviousFault => self.seek(self.history.last_stop(cursor).unwrap_or(0)),
-            TimeWish::PreviousExit => self.seek(self.history.last_exit(cursor).unwrap_or(0)),
+            TimeWish::PreviousFault => self.seek_if_there(self.history.last_stop(cursor), no_stop_before),
+            TimeWish::PreviousExit => self.seek_if_there(self.history.last_exit(cursor), no_exit_before),
             TimeWish::PreviousBookmark => self.previous_bookmark(),
             TimeWish::NextChange => self.look_for_change(ctx, true),
             TimeWish::PreviousChange => self.look_for_change(ctx, false),
@@ -186,6 +186,8 @@ impl App {
             wish,
             AppCommand::Time(TimeWish::Play(_) | TimeWish::Speed(_) | TimeWish::Motion(_) | TimeWish::Rename(_))
                 | AppCommand::OpenTab(_)
+                | AppCommand::EditEntry
+                | AppCommand::GoToZone(_)
                 | AppCommand::OpenPage(_)
                 | AppCommand::Zoom(_)
                 | AppCommand::Pan(..)
@@ -230,6 +232,14 @@ impl App {
             Command::WrmsrEfer { val, .. } => self.motion.refuse(Refused::Efer(val.0 ^ regs.efer.bits())),
             Command::MovCr3 { .. } => self.motion.refuse(Refused::Cr3),
             _ => {}
+        }
+    }
+
+    /// Goes to a step that was looked for, or stays and says that there is none.
+    pub(super) fn seek_if_there(&mut self, step: Option<usize>, none: fn(Language) -> &'static str) {
+        match step {
+            Some(step) => self.seek(step),
+            None => self.view.notice = Some(none(self.view.language).to_owned()),
         }
     }
 
@@ -321,6 +331,22 @@ impl App {
             }
         }
     }
+}
+
+pub(super) fn no_stop(language: Language) -> &'static str {
+    tr!(language, "No further fault or refusal on this branch")
+}
+
+fn no_stop_before(language: Language) -> &'static str {
+    tr!(language, "No fault or refusal before this step")
+}
+
+pub(super) fn no_exit(language: Language) -> &'static str {
+    tr!(language, "No further exit to the hypervisor on this branch")
+}
+
+fn no_exit_before(language: Language) -> &'static str {
+    tr!(language, "No exit to the hypervisor before this step")
 }
 
 fn no_bookmark(language: Language) -> String {

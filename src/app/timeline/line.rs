@@ -9,6 +9,7 @@ use egui::{
 use super::marks::{self, Place, SIDE};
 use super::{branches, notice, overview};
 use crate::app::elide::cut;
+use crate::app::history::unwanted_words;
 use crate::app::menu;
 use crate::app::theme::{self, TEXT, plain};
 use crate::app::time::{Named, TimeWish, position};
@@ -136,6 +137,9 @@ pub fn line_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         };
         let failed = cx.history.ending(step) != Ending::Done;
         marks::mark_ui(ui, t, window.at(step), command, failed, place);
+    }
+    for step in (window.first - 1..window.end).filter(|step| !cx.history.unwanted(*step).is_empty()) {
+        marks::unwanted_ui(ui, t, window.at(step));
     }
     let mut below = room.top() + MARKS;
     if window.end - 1 < lab.len() || window.first > 1 {
@@ -283,7 +287,10 @@ fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
         }
         None => tr!(cx, "the start, before {all} steps", all = explain::count(cx.session.step_count() as u64)),
     };
-    let name = tr!(cx, "Time: {place}", place = sentence);
+    let mut name = tr!(cx, "Time: {place}", place = sentence);
+    for sentence in unwanted_words(cx, lab.cursor()) {
+        name += &format!("; {sentence}");
+    }
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, &name));
     // The menu is about the step under the pointer, which comes into focus with it.
     if let (true, Some(pointer)) = (response.secondary_clicked(), response.interact_pointer_pos()) {
@@ -301,9 +308,16 @@ fn describe(cx: &ViewCx<'_>, window: &Window, response: Response) {
         for caption in cx.session.captions.iter().filter(|caption| caption.after + 1 == step) {
             text += &format!("\n{}", caption.text.get(cx.language().id()));
         }
+        for sentence in unwanted_words(cx, step) {
+            text += &format!("\n✕ {sentence}");
+        }
         response.on_hover_text_at_pointer(text);
     } else if near && step == 0 {
-        response.on_hover_text_at_pointer(tr!(cx, "the start"));
+        let mut text = tr!(cx, "the start").to_owned();
+        for sentence in unwanted_words(cx, step) {
+            text += &format!("\n✕ {sentence}");
+        }
+        response.on_hover_text_at_pointer(text);
     }
 }
 

@@ -77,3 +77,14 @@ pub fn mark_ui(ui: &Ui, t: &Tokens, center: Pos2, command: &Command, failed: boo
         painter.rect_stroke(rect.expand(3.5), CornerRadius::same(9), Stroke::new(2.5, line), StrokeKind::Inside);
     }
 }
+
+/// A sign at the corner of a mark: its step did not end as its file wants.
+pub fn unwanted_ui(ui: &Ui, t: &Tokens, center: Pos2) {
+    let at = center + Vec2::new(0.5 * SIDE - 2.0, 2.0 - 0.5 * SIDE);
+    let painter = ui.painter();
+    painter.circle(at, 7.5, t.fault.line, Stroke::new(1.5, t.panel));
+    let stroke = Stroke::new(1.8, t.panel);
+    for way in [1.0, -1.0] {
+        painter.line_segment([at - Vec2::new(2.6, 2.6 * way), at + Vec2::new(2.6, 2.6 * way)], stroke);
+    }
+}

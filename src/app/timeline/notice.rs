@@ -2,6 +2,7 @@
 
 use egui::{Align2, Color32, FontId, Galley, Label, RichText, Ui, UiBuilder, pos2, vec2};
 
+use crate::app::history::unwanted_words;
 use crate::app::lesson;
 use crate::app::theme::{TEXT, plain};
 use crate::app::view::{Tab, ViewCx};
@@ -23,7 +24,8 @@ pub fn notice(cx: &ViewCx<'_>) -> Option<(String, Color32)> {
             _ => None,
         })
     };
-    if let Some(text) = cx.view.notice.clone().or_else(refused) {
+    let unwanted = || unwanted_words(cx, cx.session.lab.cursor()).into_iter().next().filter(|_| !cx.is_partial());
+    if let Some(text) = cx.view.notice.clone().or_else(unwanted).or_else(refused) {
         return Some((format!("✕ {text}"), t.fault.text));
     }
     // What a lesson says of the way so far: above the editor it would move the bits away from the pointer.

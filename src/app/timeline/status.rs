@@ -145,6 +145,7 @@ fn list(cx: &ViewCx<'_>, ui: &mut Ui) {
                 let here = cx.session.lab.branch_in_view() == Some(branch.start);
                 let text = match here {
                     true => tr!(cx, "{name}, in view", name = name),
+                    false if branch.len == 1 => tr!(cx, "{name}, 1 command", name = name),
                     false => tr!(cx, "{name}, {count} commands", name = name, count = count(branch.len as u64)),
                 };
                 if ui.add_enabled(!here, Button::new(text)).clicked() {

@@ -109,7 +109,7 @@ fn refused(question: &Question<'_>, why: &RefusedWhy) -> Conclusion {
     let title = match (question.depth, why) {
         // A story has no use for the rule's number and the bits at fault.
         (Depth::Story, RefusedWhy::Rule { rule, .. }) => {
-            let reason = crate::explain::refusal::rule(*rule, l);
+            let reason = crate::machine::rule::says(*rule, l);
             match changed {
                 true => tr!(l, "Refused, and carried out all the same: {reason}.", reason = reason),
                 false => tr!(l, "Refused, nothing changed: {reason}.", reason = reason),

@@ -245,7 +245,15 @@ impl Candidates<'_> {
     fn of_refusal(&self, refusal: Refusal) -> Vec<Fix> {
         let l = self.language;
         let mut all = Vec::new();
-        for then in other_values(self.command, refusal, self.vm) {
+        let regs = &self.vm.machine().cpu.regs;
+        // To write what a register holds already is no way to what was wanted.
+        let changes_nothing = |command: &Command| match *command {
+            Command::MovCr0 { val, .. } => val.0 == regs.cr0.bits(),
+            Command::MovCr4 { val, .. } => val.0 == regs.cr4.bits(),
+            Command::WrmsrEfer { val, .. } => val.0 == regs.efer.bits(),
+            _ => false,
+        };
+        for then in other_values(self.command, refusal, self.vm).into_iter().filter(|then| !changes_nothing(then)) {
             let text = tr!(l, "{command} instead", command = command_words(&then, l));
             all.push(Fix { text, changes: Vec::new(), then });
         }
@@ -271,7 +279,10 @@ impl Candidates<'_> {
             Rule::G10 => vec![cr4(regs.cr4 - Cr4::CET)],
             Rule::G14 => vec![Command::MovCr3 { val: Num(regs.cr3 & !0xfff), compat: false }],
             Rule::G15 => vec![Command::MovCr0 { val: Num((regs.cr0 | Cr0::WP).bits()), compat: false }],
-            Rule::G16 => vec![Command::MovCr0 { val: Num((regs.cr0 - Cr0::PG).bits()), compat: true }],
+            // Without paging there is no long mode, which holds on to these bits.
+            Rule::G12 | Rule::G13 | Rule::G16 => {
+                vec![Command::MovCr0 { val: Num((regs.cr0 - Cr0::PG).bits()), compat: true }]
+            }
             Rule::Undefined if matches!(self.command, Command::Wrpkru { .. }) => vec![cr4(regs.cr4 | Cr4::PKE)],
             Rule::K1 | Rule::Q3 => {
                 let gpa = Gpa(refusal.bits & !0xfff);

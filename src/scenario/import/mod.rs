@@ -248,6 +248,10 @@ impl Import {
                 cr4 &= !bits;
             }
         }
+        if let Some(cr2) = known.cr2.filter(|cr2| *cr2 != 0) {
+            let note = Sentence::new(word!("CR2 {value} is left out: a machine begins before its first page fault"));
+            notes.push(note.with("value", format!("{cr2:#x}")));
+        }
         let mut cpu = CpuModel { maxphyaddr: self.width(cr3), ..CpuModel::default() };
         if Cr4::from_bits_retain(cr4).contains(Cr4::CET) {
             cpu.features |= Features::CET;
