@@ -49,9 +49,7 @@ fn a_switch_stores_the_entry() {
     window.run();
     window.get_by_label("R/W writable").click();
     window.run();
-    let entry = |window: &egui_kittest::Harness<'_, mmuscope::app::App>| {
-        window.state().session().lab.machine().memory.read_u64(Gpa(0x7008))
-    };
+    let entry = |window: &Harness<'_, App>| window.state().session().lab.machine().memory.read_u64(Gpa(0x7008));
     assert_eq!(entry(&window), 0x2b025);
     window.get_by_label_contains("Bits of PT").focus();
     window.run();
