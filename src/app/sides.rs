@@ -126,9 +126,11 @@ pub fn edge_ui(cx: &ViewCx<'_>, ui: &Ui, edge: Edge, room: Rect) {
     if let Some(sides) = sides {
         cx.send(AppCommand::SetSides(sides));
     }
-    response
-        .on_hover_cursor(CursorIcon::ResizeHorizontal)
-        .on_hover_text_at_pointer(tr!(cx, "Drag to make wider; a double click puts it back"));
+    let dragged = response.dragged();
+    let response = response.on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
+    if !dragged {
+        response.on_hover_text_at_pointer(tr!(cx, "Drag to make wider; a double click puts it back"));
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod arrows; // from row to table, and the ghost
 mod cache_row; // paging-structure caches and TLB
 pub mod cached; // what they hold, as values
+mod guest_row; // rows of a guest table
 pub mod history; // since when registers are as they are
 pub mod layout; // columns, rows, densities
 mod letters; // flags of a row
@@ -13,6 +14,7 @@ pub mod lower; // the hypervisor's half, as values
 mod lower_row; // the hypervisor's half, painted
 pub mod model; // what is shown, as values
 pub mod overview; // every table from afar
+mod page_card; // where the path ends
 mod paint; // strokes shared by the files here
 pub mod path; // the walk of the address in view
 mod pdpte_card; // the PDPTE registers
@@ -219,7 +221,7 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
             arrows.aside = table_card::aside_ui(&look, ui, aside, bottom);
         }
     }
-    arrows.page = table_card::page_card_ui(&look, ui);
+    arrows.page = page_card::page_card_ui(&look, ui);
     match &stage.lower {
         Some(lower) => lower_row::lower_row_ui(&look, ui, lower, &mut arrows),
         None => cache_row::cache_row_ui(&look, ui, &mut arrows),
