@@ -217,7 +217,7 @@ fn number_field(ui: &mut Ui, id: Id, current: &str, name: &str, width: f32) -> O
 }
 
 fn hex_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject) {
-    let current = format!("0x{}", super::stage::words::grouped(subject.value, subject.digits()));
+    let current = format!("0x{}", explain::hex_digits(subject.value, subject.digits()));
     ui.horizontal_wrapped(|ui| {
         let id = Id::unique(("entry editor: value", subject.gpa.0));
         let width = if subject.format.width() == 64 { 186.0 } else { 120.0 };
@@ -346,7 +346,7 @@ fn register_ui(cx: &ViewCx<'_>, ui: &mut Ui, index: usize) {
     egui::Grid::new("register").num_columns(2).spacing(vec2(16.0, 6.0)).show(ui, |ui| {
         for (name, value, color) in [(tr!(cx, "register"), register, t.strong), (tr!(cx, "memory"), memory, t.text)] {
             ui.label(RichText::new(name).color(t.weak));
-            let hex = format!("0x{}", super::stage::words::grouped(value, 16));
+            let hex = format!("0x{}", explain::hex_digits(value, 16));
             ui.label(RichText::new(hex).font(mono(TEXT)).color(color));
             ui.end_row();
         }
@@ -396,7 +396,7 @@ fn page_ui(cx: &ViewCx<'_>, ui: &mut Ui, gfn: Gfn) {
             let gpa = gfn.base().offset(8 * i as u64);
             let changed = cx.before.memory.read_u64(gpa) != word;
             let color = if changed { t.changed.text } else { t.strong };
-            let hex = super::stage::words::grouped(word, 16);
+            let hex = explain::hex_digits(word, 16);
             ui.label(RichText::new(hex).font(mono(TEXT)).color(color));
             ui.end_row();
         }

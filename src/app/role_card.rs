@@ -7,6 +7,7 @@ use super::theme::{TEXT, bold, mono};
 use super::view::{AppCommand, Selection, ViewCx};
 use crate::arch::{Level, Mode};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef, spte};
+use crate::explain;
 use crate::tr;
 
 /// Parents listed by name; the rest is counted.
@@ -133,7 +134,7 @@ pub fn spte_ui(cx: &ViewCx<'_>, ui: &mut Ui, at: SpteRef) {
         frame = format!("{:05x} [{}]", at.page.frame().0, at.index)
     );
     ui.label(RichText::new(title).font(bold(15.0)).color(t.shadow.text));
-    let hex = format!("0x{}", super::stage::words::grouped(value, 16));
+    let hex = format!("0x{}", explain::hex_digits(value, 16));
     ui.label(RichText::new(hex).font(mono(TEXT)).color(t.strong));
     let leaf = page.role.level == 1;
     let mut lines = vec![super::stage::words::entry_bits(value, leaf, false, cx.language())];

@@ -4,19 +4,28 @@ use crate::arch::{Mode, entry};
 use crate::language::Language;
 use crate::tr;
 
-/// `0x4120_1abc`: hex, grouped by four digits from the right.
-#[must_use]
-pub fn hex(value: u64) -> String {
-    let digits = format!("{value:x}");
-    let mut out = String::with_capacity(2 + digits.len() + digits.len() / 4);
-    out.push_str("0x");
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(4) {
-            out.push('_');
+/// Digits in groups of `by` from the right, with a sign between two groups.
+fn in_groups(digits: &str, by: usize, between: char) -> String {
+    let mut out = String::with_capacity(digits.len() + digits.len() / by);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(by) {
+            out.push(between);
         }
         out.push(digit);
     }
     out
+}
+
+/// `4120_1abc`: hex without prefix, at least `least` digits, grouped by four from the right.
+#[must_use]
+pub fn hex_digits(value: u64, least: usize) -> String {
+    in_groups(&format!("{value:0least$x}"), 4, '_')
+}
+
+/// `0x4120_1abc`: hex, grouped by four digits from the right.
+#[must_use]
+pub fn hex(value: u64) -> String {
+    format!("0x{}", hex_digits(value, 1))
 }
 
 /// An address with the tag of its space: `GPA 0x3020`.
@@ -38,15 +47,7 @@ pub fn page_size(bytes: u64) -> String {
 /// A count with its thousands apart: `1,003`.
 #[must_use]
 pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    in_groups(&value.to_string(), 3, ',')
 }
 
 /// A text that fills at least so many columns of a terminal; a Chinese character takes two.

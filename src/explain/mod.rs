@@ -8,7 +8,7 @@ mod log;
 mod refusal;
 mod why;
 
-pub use format::{address, bit_list, count, entry_flags, hex, mode, padded, page_size};
+pub use format::{address, bit_list, count, entry_flags, hex, hex_digits, mode, padded, page_size};
 pub use refusal::{refusal, refused};
 pub use why::{
     Cause, Depth, Fix, Question, Since, Target, Why, fixes, last_change, reading_order, sentence, title, why, why_spte,

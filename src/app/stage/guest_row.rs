@@ -14,7 +14,7 @@ use crate::app::theme::{bold, mono, plain};
 use crate::app::view::{AppCommand, Selection};
 use crate::arch::entry::P;
 use crate::arch::{Gpa, Level, Mode, TableMemory as _};
-use crate::explain::Depth;
+use crate::explain::{self, Depth};
 use crate::tr;
 
 /// Where the words of a run begin, in points from the left.
@@ -44,7 +44,7 @@ enum Number {
 impl Number {
     fn text(self, entry: &Entry) -> String {
         match self {
-            Self::Value => words::grouped(entry.value, 8),
+            Self::Value => explain::hex_digits(entry.value, 8),
             Self::Padded => format!("{:05x}", entry.frame.gfn().0),
             Self::Bare => format!("{:x}", entry.frame.gfn().0),
         }
@@ -183,7 +183,7 @@ fn entry_name(look: &Look<'_>, level: Level, entry: &Entry) -> String {
     let name = Mode::entry_name(level);
     let bits = words::entry_bits(entry.value, entry.leaf, entry.large, look.cx.language());
     let digits = 2 * look.stage.mode.entry_size() as usize;
-    format!("{name} {}: 0x{}, {bits}", entry.index, words::grouped(entry.value, digits))
+    format!("{name} {}: 0x{}, {bits}", entry.index, explain::hex_digits(entry.value, digits))
 }
 
 fn paint_entry_back(look: &Look<'_>, ui: &Ui, entry: &Entry, rect: Rect, hovered: bool) {
@@ -275,7 +275,7 @@ fn entry_tooltip(look: &Look<'_>, ui: &mut Ui, level: Level, entry: &Entry) {
         });
     };
     line(ui, tr!(look.cx, "lies at GPA"), words::gpa(entry.gpa));
-    line(ui, tr!(look.cx, "value"), format!("0x{}", words::grouped(entry.value, digits)));
+    line(ui, tr!(look.cx, "value"), format!("0x{}", explain::hex_digits(entry.value, digits)));
     if entry.value & P != 0 {
         let what = match (entry.large, entry.leaf) {
             (true, _) => tr!(look.cx, "{size} page at GPA", size = words::page_size(mode.index_shift(level))),

@@ -18,7 +18,7 @@ use crate::app::view::{AppCommand, Selection};
 use crate::arch::{Gpa, Level, pdpte};
 use crate::engine::shadow::{PageId, spte};
 use crate::engine::{AnyVm, EngineName};
-use crate::explain::Depth;
+use crate::explain::{self, Depth};
 use crate::tr;
 
 /// Entries of a table of 8-byte entries.
@@ -389,7 +389,9 @@ fn entry_text(look: &Look<'_>, ui: &Ui, entry: &LowerEntry, rect: Rect) {
 fn tooltip(look: &Look<'_>, ui: &mut Ui, name: &str, entry: &LowerEntry) {
     let t = look.t();
     ui.label(egui::RichText::new(name).font(bold(14.0)));
-    ui.label(egui::RichText::new(format!("0x{}", words::grouped(entry.value, 16))).font(mono(14.0)).color(t.strong));
+    ui.label(
+        egui::RichText::new(format!("0x{}", explain::hex_digits(entry.value, 16))).font(mono(14.0)).color(t.strong),
+    );
     if let Some(gpa) = entry.mirrors {
         ui.label(tr!(look.cx, "mirrors the guest's entry at GPA {place}", place = words::gpa(gpa)));
     }

@@ -160,7 +160,7 @@ fn number_ui(
     };
     let response = ui.interact(rect, ui.scope_id().with(("PDPTE", what, row.index)), Sense::click());
     let digits = grid.digits;
-    let name = format!("PDPTE {} {what}: 0x{}", row.index, words::grouped(value, digits));
+    let name = format!("PDPTE {} {what}: 0x{}", row.index, explain::hex_digits(value, digits));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, row.selected, &name));
     if response.hovered() {
         ui.painter().rect_filled(

@@ -8,20 +8,6 @@ use crate::explain;
 use crate::language::Language;
 use crate::{tr, word};
 
-/// A number in hex without prefix, grouped by four from the right, at least `digits` long.
-#[must_use]
-pub fn grouped(value: u64, digits: usize) -> String {
-    let plain = format!("{value:0digits$x}");
-    let mut text = String::with_capacity(plain.len() + plain.len() / 4);
-    for (i, digit) in plain.chars().enumerate() {
-        if i > 0 && (plain.len() - i).is_multiple_of(4) {
-            text.push('_');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A linear address as its mode writes it: `0x4120_1abc`, `0x7fff_ffff_f000`.
 #[must_use]
 pub fn gva(mode: Mode, address: Gva) -> String {
@@ -29,13 +15,13 @@ pub fn gva(mode: Mode, address: Gva) -> String {
         Mode::Off | Mode::Bits32 | Mode::Pae => 8,
         Mode::Level4 | Mode::Level5 => 12,
     };
-    format!("0x{}", grouped(address.0, digits))
+    format!("0x{}", explain::hex_digits(address.0, digits))
 }
 
 /// A physical address: `0x0002_babc`.
 #[must_use]
 pub fn gpa(address: Gpa) -> String {
-    format!("0x{}", grouped(address.0, 8))
+    format!("0x{}", explain::hex_digits(address.0, 8))
 }
 
 /// A frame number: `0x00007`.

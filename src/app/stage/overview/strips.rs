@@ -11,6 +11,7 @@ use crate::arch::{Gfn, Gpa, Hpa, Level, Mode, TableMemory as _, pdpte};
 use crate::engine::shadow::{PageId, ShadowPage, SpteRef};
 use crate::engine::twodim::{Nested, NestedTable};
 use crate::engine::{AnyVm, TwoDim, Vm};
+use crate::explain;
 use crate::machine::table::ENTRIES;
 use crate::tr;
 
@@ -38,7 +39,7 @@ pub fn guest_strip<'a>(cx: &ViewCx<'a>, table: &Table, read: &BTreeSet<Gpa>) -> 
         let text = format!(
             "{} {index}: 0x{}\n{bits}",
             Mode::entry_name(level),
-            words::grouped(value, 2 * mode.entry_size() as usize)
+            explain::hex_digits(value, 2 * mode.entry_size() as usize)
         );
         (text, Selection::Entry { level: level.0, gpa: place(index) })
     };
@@ -74,7 +75,7 @@ pub fn shadow_strip<'a>(cx: &ViewCx<'a>, id: PageId, page: &'a ShadowPage) -> St
     };
     let level = page.role.level;
     let tell = move |index: usize| {
-        let text = format!("spte L{level}[{index}]: 0x{}", words::grouped(page.spt[index], 8));
+        let text = format!("spte L{level}[{index}]: 0x{}", explain::hex_digits(page.spt[index], 8));
         (text, Selection::Spte(SpteRef { page: id, index: index as u16 }))
     };
     let selected = match cx.view.selection {
@@ -121,8 +122,12 @@ pub fn nested_strip<'a>(cx: &ViewCx<'a>, vm: &'a Vm<TwoDim>, at: NestedTable, re
     let tell = move |index: usize| {
         let gfn = Gfn(first.0 + ((index as u64) << (9 * (level - 1))));
         let value = value(index);
-        let text =
-            format!("{} L{level}[{index}]: 0x{}\n{}", kind.name(), words::grouped(value, 16), words::gpa(gfn.base()));
+        let text = format!(
+            "{} L{level}[{index}]: 0x{}\n{}",
+            kind.name(),
+            explain::hex_digits(value, 16),
+            words::gpa(gfn.base())
+        );
         let leads = value & P != 0 && Nested::is_leaf(level, value);
         (text, if leads { Selection::Page(gfn) } else { Selection::None })
     };
