@@ -292,7 +292,7 @@ fn consequence_ui(cx: &ViewCx<'_>, ui: &mut Ui, subject: &Subject, hovered: Opti
                 (explain::bit_list(broken, cx.language()), cx.tr(fields::reserved_means(&subject.format)));
             (tr!(cx, "{what}: {why}", what = bits, why = why), t.fault.text)
         }
-        None => (tr!(cx, "Point at a bit to see what flipping it would do").to_owned(), t.weak),
+        None => (tr!(cx, "Point at a bit to try flipping it").to_owned(), t.weak),
         Some(bit) => {
             let consequence = cached_consequence(cx, ui, subject, bit);
             let name = subject.format.field_of(bit).map_or("", |field| cx.tr(field.name));

@@ -7,6 +7,7 @@ use super::run::{Failure, judge_step};
 use super::step::{Step, StepKind, Want};
 use crate::engine::{EngineConfig, EngineName, Outcome, Quiet};
 use crate::lab::{Lab, Node, NodeId};
+use crate::language::Language;
 use crate::machine::{Caches, Command, Event, Machine};
 
 /// A caption that stands between two commands.
@@ -235,6 +236,16 @@ impl Session {
         let (here, end) = (self.lab.cursor(), self.lab.len());
         let begun = |caption: &&Caption| caption.after < here || caption.after == here && (here == 0 || here == end);
         self.captions.iter().rfind(begun)
+    }
+
+    /// A caption as it is told at the cursor: one that was said of an earlier command begins with that command's number.
+    #[must_use]
+    pub fn told(&self, caption: &Caption, language: Language) -> String {
+        let text = caption.text.get(language.id());
+        match self.lab.cursor() > caption.after + 1 {
+            true => format!("#{} · {text}", self.step_number(caption.after + 1)),
+            false => text.to_owned(),
+        }
     }
 
     /// Carries out steps at the cursor; notes become captions, expectations are left out.

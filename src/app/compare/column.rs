@@ -49,6 +49,8 @@ const SMALL: f32 = 12.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     name: f32,
+    /// Names are the short ones: what tells two engines apart is never cut off.
+    short: bool,
     height: f32,
 }
 
@@ -56,15 +58,17 @@ impl Heads {
     /// For these engines, in columns of that width.
     pub fn of(cx: &ViewCx<'_>, ui: &Ui, engines: &[EngineConfig], width: f32) -> Self {
         let room = Room::new(ui, Rect::from_min_size(Pos2::ZERO, vec2(width, HEAD)));
-        let name_width = |engine: &EngineConfig, size: f32| {
-            let title = engines::title(cx.language(), *engine);
-            ui.painter().layout_no_wrap(title, theme::bold(size), Color32::WHITE).size().x
+        let fits = |(size, short): (f32, bool)| {
+            engines.iter().all(|engine| {
+                let name = name_of(cx, *engine, short);
+                ui.painter().layout_no_wrap(name, theme::bold(size), Color32::WHITE).size().x <= room.name
+            })
         };
-        let fits = |size: f32| engines.iter().all(|engine| name_width(engine, size) <= room.name);
-        let name = [17.0, 15.0].into_iter().find(|size| fits(*size)).unwrap_or(13.0);
+        let ways = [(17.0, false), (15.0, false), (13.0, false), (15.0, true), (13.0, true)];
+        let (name, short) = ways.into_iter().find(|way| fits(*way)).unwrap_or((13.0, true));
         let one = ui.fonts_mut(|fonts| fonts.row_height(&theme::plain(TEXT)));
         let gists = engines.iter().map(|engine| gist_of(cx, ui, *engine, room.gist).size().y);
-        Self { name, height: HEAD + (gists.fold(one, f32::max) - one) }
+        Self { name, short, height: HEAD + (gists.fold(one, f32::max) - one) }
     }
 }
 
@@ -86,6 +90,14 @@ impl Room {
         let name = buttons.left() - room.left() - 8.0;
         // High buttons reach down to the lines below the name.
         Self { name, gist: if side > 28.0 { name } else { room.width() }, buttons }
+    }
+}
+
+/// The name of a column.
+fn name_of(cx: &ViewCx<'_>, engine: EngineConfig, short: bool) -> String {
+    match short && engine.switches.is_empty() {
+        true => crate::app::engines::label(engine.name, cx.language()).to_owned(),
+        false => engines::title(cx.language(), engine),
     }
 }
 
@@ -122,7 +134,8 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, head: Rect, at: usize, engine: EngineCo
     let (t, hue) = (cx.tokens, engines::hue(cx.tokens, engine.name));
     let title = engines::title(cx.language(), engine);
     let room = Room::new(ui, head);
-    let name = cut(ui.painter(), &title, theme::bold(heads.name), hue.text, room.name);
+    let name = name_of(cx, engine, heads.short);
+    let name = cut(ui.painter(), &name, theme::bold(heads.name), hue.text, room.name);
     let gist = gist_of(cx, ui, engine, room.gist);
     let left = head.left() + PAD + 2.0;
     let text = Rect::from_min_max(pos2(left, head.top()), pos2(room.buttons.left(), head.bottom()));

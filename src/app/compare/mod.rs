@@ -58,10 +58,11 @@ pub fn compare_ui(cx: &ViewCx<'_>, ui: &mut Ui) {
         column_in(cx, ui, room, (page, engines[page]), &scale, heads);
         return;
     }
-    let width = (room.width() - GAP * (n - 1.0)) / n;
+    // On whole points, so that equal words end their lines alike.
+    let width = ((room.width() - GAP * (n - 1.0)) / n).floor();
     let heads = column::Heads::of(cx, ui, &engines, width);
     for (at, engine) in engines.iter().enumerate() {
-        let left = room.left() + (width + GAP) * at as f32;
+        let left = room.left().round() + (width + GAP) * at as f32;
         let rect = Rect::from_min_size(pos2(left, room.top()), vec2(width, room.height()));
         column_in(cx, ui, rect, (at, *engine), &scale, heads);
     }
@@ -122,7 +123,7 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], paged: bool) 
 /// moment. All that it says at any moment has the same room, so that nothing jumps from step to step.
 fn below_ui(cx: &ViewCx<'_>, ui: &mut Ui, message: Option<(&str, Color32)>) {
     let (width, weak) = (ui.available_width(), cx.tokens.weak);
-    let words = |caption: &Caption| caption.text.get(cx.language().id()).to_owned();
+    let words = |caption: &Caption| cx.session.told(caption, cx.language());
     let told = |text: &str, color| text_of(ui, text, color, width);
     let highest = cx.session.captions.iter().map(|caption| told(&words(caption), weak).size().y);
     let highest = highest.fold(0.0, f32::max);

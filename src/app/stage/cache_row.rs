@@ -163,7 +163,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
     let (t, m) = (look.t(), look.m());
     let fit = (((room.height() - m.head - 2.0) / m.row) as usize).max(1);
     // What is hit or new stands first; a line below says that there is more to scroll to.
-    let more = lines.len() > fit && fit > 1;
+    let more = lines.len() > fit && fit > 2;
     let shown = if more { fit - 1 } else { lines.len().clamp(1, fit) };
     let rect = paint::top_of(room, m.head + shown as f32 * m.row + 1.0);
     if more {
@@ -181,6 +181,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
         paint::text(ui.painter(), right, Align2::RIGHT_CENTER, lines.len(), mono(m.small), t.hit.text);
     }
     let body = Rect::from_min_max(pos2(rect.left(), head.bottom()), rect.max);
+    let columns = Columns::of(look, ui, lines, rect.width());
     let mut anchor = None;
     if lines.is_empty() {
         let word = if on { tr!(look.cx, "empty") } else { tr!(look.cx, "switched off") };
@@ -193,7 +194,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
             focus::scroll_rows(area, ui, m.row, lines.len(), |ui, range| {
                 for i in range {
                     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), m.row), Sense::hover());
-                    line_ui(look, ui, title, &lines[i], rect);
+                    line_ui(look, ui, title, (&lines[i], &columns), rect);
                     if lines[i].hit {
                         anchor = Some(Anchor::of(rect, rect));
                     }
@@ -205,7 +206,7 @@ fn card_ui(look: &Look<'_>, ui: &mut Ui, title: &str, room: Rect, lines: &[Line]
     (anchor.map(|anchor: Anchor| Anchor { top: rect.top(), ..anchor }), rect.bottom())
 }
 
-fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
+fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, (line, columns): (&Line, &Columns), rect: Rect) {
     let t = look.t();
     let response = ui.interact(rect, ui.scope_id().with((title, &line.key, &line.notes)), Sense::click());
     let leads = tr!(look.cx, "{cache}: {key} leads to {frame}", cache = title, key = line.key, frame = line.target);
@@ -231,7 +232,7 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     if line.stale {
         paint::hatch(painter, inner, t.stale.line.gamma_multiply(0.18), 14.0, 5.0);
     }
-    line_text(look, ui, line, rect);
+    line_text(look, ui, line, columns, rect);
     crate::app::menu::cached_menu(look.cx, &response, line.select, &name);
     if let (true, Some(selection)) = (response.clicked(), line.select) {
         look.cx.send(AppCommand::Select(selection));
@@ -239,46 +240,107 @@ fn line_ui(look: &Look<'_>, ui: &Ui, title: &str, line: &Line, rect: Rect) {
     response.on_hover_text(&line.tooltip);
 }
 
-fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, rect: Rect) {
-    let (t, m) = (look.t(), look.m());
-    let painter = ui.painter();
-    let (word, sign, color): (&str, &str, Color32) = match (line.hit, line.stale, line.new) {
+/// How much is told of what a translation grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notes {
+    Full,
+    /// A PCID as `p1`.
+    Short,
+    None,
+}
+
+/// The columns of a card: every line has the same, for a field that one line lacks would read as a bit that is 0.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    /// States are told in words, else in signs.
+    worded: bool,
+    notes: Notes,
+    /// Widths of key and target, in points.
+    key: f32,
+    target: f32,
+}
+
+impl Columns {
+    /// The fullest that all lines have room for.
+    fn of(look: &Look<'_>, ui: &Ui, lines: &[Line], width: f32) -> Self {
+        let (m, painter) = (look.m(), ui.painter());
+        let digit = 0.6 * m.small;
+        let longest = |of: &dyn Fn(&Line) -> f32| lines.iter().map(of).fold(0.0, f32::max);
+        let target = longest(&|line| (line.target.len() + 2) as f32 * digit);
+        let full_key = longest(&|line| line.key.len() as f32 * digit);
+        let short_key = longest(&|line| short_key(&line.key, LEAST_DIGITS).chars().count() as f32 * digit);
+        let at = |worded: bool, notes: Notes, key: f32| {
+            let state = longest(&|line| paint::width(painter, state_of(look, line, worded).0, &bold(m.small)));
+            let told = longest(&|line| paint::width(painter, &notes_of(line, notes), &plain(m.small)));
+            let gaps = if told > 0.0 { 1.2 * m.pad } else { 0.0 } + if state > 0.0 { 0.6 * m.pad } else { 0.0 };
+            let rest = width - 2.0 * m.pad - 0.6 * m.pad - target - gaps - told - state;
+            (rest >= key).then(|| Self { worded, notes, key: rest.min(full_key), target })
+        };
+        let ways = [
+            (true, Notes::Full, full_key),
+            (false, Notes::Full, full_key),
+            (false, Notes::Full, short_key),
+            (false, Notes::Short, short_key),
+            (false, Notes::None, short_key),
+        ];
+        let found = ways.into_iter().find_map(|(worded, notes, key)| at(worded, notes, key));
+        found.unwrap_or(Self { worded: false, notes: Notes::None, key: short_key, target })
+    }
+}
+
+/// So many digits of a page say which it is.
+const LEAST_DIGITS: usize = 3;
+
+/// The end of a key that has no room, which says most: the last of several indices, the last digits of a page.
+fn short_key(key: &str, digits: usize) -> String {
+    match key.rsplit_once('.') {
+        Some((_, last)) => format!("…{last}"),
+        None => {
+            let plain: Vec<char> = key.trim_start_matches("0x").chars().filter(char::is_ascii_hexdigit).collect();
+            match plain.len() > digits {
+                true => format!("…{}", plain[plain.len() - digits..].iter().collect::<String>()),
+                false => plain.into_iter().collect(),
+            }
+        }
+    }
+}
+
+fn notes_of(line: &Line, notes: Notes) -> String {
+    match notes {
+        Notes::Full => line.notes.trim().to_owned(),
+        Notes::Short => line.notes.trim().replace("pcid ", "p"),
+        Notes::None => String::new(),
+    }
+}
+
+/// The state of a line, in a word or as a sign.
+fn state_of<'a>(look: &Look<'a>, line: &Line, worded: bool) -> (&'a str, Color32) {
+    let t = look.t();
+    let (word, sign, color) = match (line.hit, line.stale, line.new) {
         (true, true, _) => (tr!(look.cx, "hit, STALE"), "◔", t.stale.text),
         (true, false, _) => (tr!(look.cx, "hit"), "✓", t.hit.text),
         (false, true, _) => (tr!(look.cx, "STALE"), "◔", t.stale.text),
         (false, false, true) => (tr!(look.cx, "new"), "+", t.changed.text),
         (false, false, false) => ("", "", t.weak),
     };
-    let narrow = rect.width() < 10.0 * m.small;
-    let word = if narrow { sign } else { word };
+    (if worded { word } else { sign }, color)
+}
+
+fn line_text(look: &Look<'_>, ui: &Ui, line: &Line, columns: &Columns, rect: Rect) {
+    let (t, m) = (look.t(), look.m());
+    let painter = ui.painter();
+    let (state, color) = state_of(look, line, columns.worded);
     let right = rect.right_center() - vec2(m.pad, 0.0);
-    let mut end = right.x;
-    if !word.is_empty() {
-        end = paint::text(painter, right, Align2::RIGHT_CENTER, word, bold(m.small), color).left() - 0.6 * m.pad;
-    }
+    paint::text(painter, right, Align2::RIGHT_CENTER, state, bold(m.small), color);
     let at = rect.left_center() + vec2(m.pad, 0.0);
-    let roomy = (line.key.len() + line.target.len() + 3) as f32 * 0.6 * m.small < end - at.x;
-    let target = if roomy { format!("→ {}", line.target) } else { format!("→{}", line.target) };
-    let target_width = (target.chars().count() as f32) * 0.6 * m.small;
-    let key_room = (end - at.x - target_width - 0.6 * m.pad).max(2.0 * m.small);
-    let fits = line.key.len() as f32 * 0.6 * m.small <= key_room;
-    // Of what has no room the end says most: the last of several indices, the last digits of a page.
-    let key = match line.key.rsplit_once('.') {
-        Some((_, last)) if !fits => format!("…{last}"),
-        None if !fits => {
-            let digits = ((key_room / (0.6 * m.small)) as usize).saturating_sub(1).max(2);
-            let digit = |c: &char| c.is_ascii_hexdigit();
-            let plain: Vec<char> = line.key.trim_start_matches("0x").chars().filter(digit).collect();
-            format!("…{}", plain[plain.len().saturating_sub(digits)..].iter().collect::<String>())
-        }
-        _ => line.key.clone(),
+    let digit = 0.6 * m.small;
+    let key = match line.key.len() as f32 * digit <= columns.key + 0.5 {
+        true => line.key.clone(),
+        false => short_key(&line.key, ((columns.key / digit) as usize).saturating_sub(1).max(LEAST_DIGITS)),
     };
-    let key = paint::text_within(painter, at, Align2::LEFT_CENTER, key, mono(m.small), t.strong, key_room);
-    let at = key.right_center() + vec2(0.6 * m.pad, 0.0);
-    let target = paint::text_within(painter, at, Align2::LEFT_CENTER, target, mono(m.small), t.text, end - at.x);
-    let at = target.right_center() + vec2(1.2 * m.pad, 0.0);
-    let galley = painter.layout_no_wrap(line.notes.clone(), plain(m.small), t.weak);
-    if at.x + galley.size().x <= end {
-        painter.galley(at - vec2(0.0, 0.5 * galley.size().y), galley, t.weak);
-    }
+    paint::text(painter, at, Align2::LEFT_CENTER, key, mono(m.small), t.strong);
+    let at = at + vec2(columns.key + 0.6 * m.pad, 0.0);
+    paint::text(painter, at, Align2::LEFT_CENTER, format!("→ {}", line.target), mono(m.small), t.text);
+    let at = at + vec2(columns.target + 1.2 * m.pad, 0.0);
+    paint::text(painter, at, Align2::LEFT_CENTER, notes_of(line, columns.notes), plain(m.small), t.weak);
 }

@@ -22,7 +22,7 @@ fn run_indent(m: &Metrics) -> f32 {
     1.8 * m.pad
 }
 
-/// How the rows of a table are written: all in the same way, the longest that all have room for.
+/// How the rows of the guest's tables are written: all in the same way, the longest that all have room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// `P = 0` in place of "not present".
@@ -30,8 +30,8 @@ pub struct Style {
     number: Number,
 }
 
-/// The number that stands for an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The number that stands for an entry; the longest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Number {
     /// The whole value: an engineer reads the bits from it.
     Value,
@@ -51,8 +51,21 @@ impl Number {
     }
 }
 
-/// How a table of this width is written.
-pub fn style(look: &Look<'_>, ui: &Ui, card: &TableCard, width: f32) -> Style {
+impl Default for Style {
+    fn default() -> Self {
+        Self { brief: false, number: Number::Padded }
+    }
+}
+
+/// How the tables of the guest are written.
+pub fn style_of_all(look: &Look<'_>, ui: &Ui) -> Style {
+    let cards = look.stage.tables.iter().chain(&look.stage.aside);
+    let styles: Vec<Style> = cards.map(|card| style(look, ui, card, look.layout.guest(card.level).width())).collect();
+    let brief = styles.iter().any(|style| style.brief);
+    Style { brief, number: styles.iter().map(|style| style.number).max().unwrap_or(Number::Padded) }
+}
+
+fn style(look: &Look<'_>, ui: &Ui, card: &TableCard, width: f32) -> Style {
     let m = look.m();
     let room = width - run_indent(m) - 0.5 * m.pad;
     let too_wide = |row: &Row| match row {

@@ -231,10 +231,9 @@ fn head_ui(look: &Look<'_>, ui: &Ui, card: &LowerCard, rect: Rect) {
     let frame = format!("{:05x}", card.frame);
     let role = role_word(look, card);
     let [worded, marked] = ["role", "·"].map(|sign| role.map(|role| format!("{frame} {sign} {role:#x}")));
-    // Of a head alone the guest table that it shadows says most.
     let both = format!("{frame} {}", card.note);
     let (worded, marked) = (worded.as_ref().unwrap_or(&frame), marked.as_ref().unwrap_or(&frame));
-    let ways: &[&str] = if compact { &[&both, &card.note, &frame] } else { &[worded, marked, &frame] };
+    let ways: &[&str] = if compact { &[&both, &frame] } else { &[worded, marked, &frame] };
     let room = right - at.x - if compact && !card.marks.is_empty() { 3.2 * m.small } else { 0.0 };
     let number = paint::first_that_fits(ui.painter(), ways, &mono(m.small), room);
     let shown =

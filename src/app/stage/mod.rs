@@ -38,6 +38,7 @@ use crate::arch::{Access, Level, Mode, pdpte};
 use crate::engine::AnyVm;
 use crate::machine::Event;
 use crate::tr;
+use guest_row::Style;
 use history::{History, HistoryCache};
 use layout::{Layout, Metrics, Shape};
 use model::{Inputs, Stage};
@@ -59,6 +60,7 @@ struct Look<'a> {
     layout: &'a Layout,
     history: &'a History,
     heads: Heads,
+    style: Style,
 }
 
 impl Look<'_> {
@@ -199,7 +201,8 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
     let stage = Stage::new(&inputs);
     let history = history(cx, ui, stage.mode);
     let heads = Heads::of(ui.painter(), &stage, layout);
-    let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history, heads };
+    let look = Look { cx, inputs: &inputs, stage: &stage, layout, history: &history, heads, style: Style::default() };
+    let look = Look { style: guest_row::style_of_all(&look, ui), ..look };
     ribbon::ribbon_ui(&look, ui);
     let mut arrows = arrows::Arrows::default();
     if let Some(card) = &stage.pdptes {

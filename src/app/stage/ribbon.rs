@@ -95,13 +95,13 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
         End::Page { .. } => {
             let gpa = path.gpa().unwrap_or_default();
             let would = if path.arrived { "→" } else { tr!(look.cx, "would →") };
-            put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
+            put(&mut at, would.to_owned(), plain(m.small), t.weak, m.pad);
             put(&mut at, "GPA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
             put(&mut at, words::gpa(gpa), mono(m.font + 1.0), t.guest.text, 1.2 * m.pad);
         }
         End::Fault { reason, .. } => {
             let would = if path.arrived { "→" } else { tr!(look.cx, "would fault:") };
-            put(&mut at, would.to_owned(), plain(m.font), t.weak, m.pad);
+            put(&mut at, would.to_owned(), plain(m.small), t.weak, m.pad);
             let why = words::fault(reason, look.cx.language());
             let text = match look.exception() {
                 Some(exception) => tr!(look.cx, "{exception}, {why}", exception = exception, why = why),

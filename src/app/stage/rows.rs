@@ -94,12 +94,12 @@ impl Line {
         }
     }
 
-    /// The same where there is little room: `11–511 · P = 0`.
+    /// The same where there is little room: `11–511 · P = 0`, `2–5 · 4` for four that are present.
     #[must_use]
     pub fn short_words(&self) -> String {
         match self {
             Self::Run { range, class: Some(Class::NotPresent), .. } => format!("{} · P = 0", range_words(range)),
-            Self::Run { range, .. } => range_words(range),
+            Self::Run { range, present, .. } => format!("{} · {present}", range_words(range)),
             Self::Entry(index) => index.to_string(),
         }
     }

@@ -5,7 +5,7 @@ use egui::{
     vec2,
 };
 
-use super::guest_row::{row_ui, style};
+use super::guest_row::row_ui;
 use super::layout::{Layout, Metrics};
 use super::model::{self, Row, Stage, TableCard};
 use super::{Anchor, Look, paint, words};
@@ -119,7 +119,7 @@ fn present_table(
         full_list(look, ui, card, base, body)
     } else {
         let mut anchor = None;
-        let style = style(look, ui, card, rect.width());
+        let style = look.style;
         for (i, row) in card.rows.iter().enumerate() {
             let line = Rect::from_min_size(body.min + vec2(0.0, i as f32 * m.row), vec2(rect.width(), m.row));
             let crossed = row_ui(look, ui, (card, base, style), row, line);
@@ -255,7 +255,7 @@ fn full_list(look: &Look<'_>, ui: &mut Ui, card: &TableCard, base: Gpa, body: Re
     if !opened {
         area = area.vertical_scroll_offset((card.walked as f32 - 2.0).max(0.0) * m.row);
     }
-    let style = style(look, ui, card, body.width());
+    let style = look.style;
     let mut anchor = None;
     ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(("full body", card.level.0, base.0)), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;

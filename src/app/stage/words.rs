@@ -50,6 +50,9 @@ pub fn fault_bit(reason: FaultReason, l: Language) -> String {
         FaultReason::Rights { broken } if broken.contains(Violations::USER) => "U = 0".to_owned(),
         FaultReason::Rights { broken } if broken.contains(Violations::WRITE) => "W = 0".to_owned(),
         FaultReason::Rights { broken } if broken.contains(Violations::EXECUTE) => "XD = 1".to_owned(),
+        FaultReason::Rights { broken } if broken.intersects(Violations::KEY_ACCESS.union(Violations::KEY_WRITE)) => {
+            tr!(l, "key").to_owned()
+        }
         FaultReason::Rights { .. } | FaultReason::NonCanonical { .. } => fault(reason, l),
     }
 }

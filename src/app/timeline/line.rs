@@ -330,7 +330,8 @@ fn caption(cx: &ViewCx<'_>, ui: &Ui, window: &Window, at: Pos2, width: f32, has_
         ui.painter().circle_filled(at, 2.5, t.weak);
     }
     let Some(caption) = cx.session.caption_in_force().filter(|_| has_room) else { return };
-    let text = caption.text.get(cx.language().id());
+    let text = cx.session.told(caption, cx.language());
+    let text = text.as_str();
     let mut job = LayoutJob::simple(text.to_owned(), plain(TEXT), t.text, width - INSET);
     job.wrap.max_rows = caption_rows(width);
     job.wrap.break_anywhere = job.wrap.max_rows == 1;

@@ -88,7 +88,9 @@ fn fault(question: &Question<'_>, err: u64, why: &FaultWhy) -> Conclusion {
         return conclusion(title, manual);
     }
     let (code, bits) = (format!("{err:#x}"), error_code_bits(err, l));
-    let title = tr!(l, "The access faults: #PF, error code {code} ({bits}).", code = code, bits = bits);
+    let why = crate::explain::fault_why(why, l);
+    let title =
+        tr!(l, "The access faults: #PF, error code {code} ({bits}) — {why}.", code = code, bits = bits, why = why);
     // Code and bits are one group: no line ends in it.
     let group = format!("{code} ({bits})");
     conclusion(title.replace(&group, &group.replace(' ', "\u{a0}")), manual)
