@@ -112,6 +112,12 @@ impl Session {
         &self.record
     }
 
+    /// Whether a question about what the machine will do stands unanswered.
+    #[must_use]
+    pub fn awaits_a_prediction(&self) -> bool {
+        self.step().kind == StepKind::Predict && !self.in_sandbox && self.record.steps[self.at].choice.is_none()
+    }
+
     /// The machine in view with its time: the step's, or the sandbox.
     #[must_use]
     pub fn current(&self) -> &scenario::Session {

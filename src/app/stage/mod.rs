@@ -190,6 +190,7 @@ fn draw(cx: &ViewCx<'_>, ui: &mut Ui, layout: &Layout) {
         events: cx.happened(),
         coming: &cx.events[cx.shown..],
         composed: composed(cx, &preview),
+        untold: cx.lesson.is_some_and(|player| player.session.awaits_a_prediction()),
         selected_entry,
         selected_register,
         selected_table,

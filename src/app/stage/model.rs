@@ -41,6 +41,8 @@ pub struct Inputs<'a> {
     pub coming: &'a [Event],
     /// The access of the composer.
     pub composed: Composed<'a>,
+    /// What an access would do is not told.
+    pub untold: bool,
     /// The entry that is selected, by its place in memory.
     pub selected_entry: Option<Gpa>,
     /// The PDPTE register that is selected.
@@ -256,6 +258,7 @@ impl Stage {
         let pdptes = path::pdptes_in_force(machine, inputs.engine);
         let course = Course { shown: inputs.events, coming: inputs.coming };
         let path = Path::new(machine, &pdptes, inputs.command, course, &inputs.composed);
+        let path = if inputs.untold { path.untold() } else { path };
         let tables = Level::down_from(mode.top_level_in_memory()).map(|level| table_card(inputs, &path, level));
         let pdptes = (mode == Mode::Pae).then(|| pdpte_card(inputs, &path));
         let ghost = pdptes.as_ref().filter(|_| !inputs.engine.reads_pdptes_from_memory());
@@ -443,6 +446,7 @@ fn ghost(machine: &Machine, path: &Path, card: &PdpteCard) -> Option<Ghost> {
             let start = Start::unrestricted(2, table);
             let (page, fault) = match path::walk(machine, start, path.gva, &path.access) {
                 Ok(End::Page { base, .. }) => (Some(base), None),
+                Ok(End::Untold) => (None, None),
                 Ok(End::Fault { reason, .. }) => (None, Some(reason)),
                 Err(fault) => (None, Some(fault.reason)),
             };
@@ -453,6 +457,7 @@ fn ghost(machine: &Machine, path: &Path, card: &PdpteCard) -> Option<Ghost> {
 
 fn page_card(inputs: &Inputs<'_>, path: &Path) -> PageCard {
     let (page, fault) = match path.end {
+        End::Untold => (None, None),
         End::Fault { reason, .. } => (None, Some(reason)),
         End::Page { base, shift } => {
             let gpa = path.gpa().unwrap_or(base);

@@ -53,6 +53,8 @@ pub enum End {
         /// log2 of its size; 0 without paging.
         shift: u32,
     },
+    /// It is not told: somebody is asked to predict it.
+    Untold,
     /// In an exception.
     Fault {
         /// Why.
@@ -220,8 +222,14 @@ impl Path {
         match self.end {
             End::Page { base, shift: 0 } => Some(base),
             End::Page { base, shift } => Some(Gpa(base.0 | self.gva.0 & ((1 << shift) - 1))),
-            End::Fault { .. } => None,
+            End::Fault { .. } | End::Untold => None,
         }
+    }
+
+    /// The same without its outcome, unless that has happened already.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        if self.recorded { self } else { Self { end: End::Untold, hit: None, ..self } }
     }
 }
 

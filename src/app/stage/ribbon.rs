@@ -99,6 +99,9 @@ fn address_line(look: &Look<'_>, ui: &Ui) {
             put(&mut at, "GPA".to_owned(), plain(m.small), t.weak, 0.6 * m.pad);
             put(&mut at, words::gpa(gpa), mono(m.font + 1.0), t.guest.text, 1.2 * m.pad);
         }
+        End::Untold => {
+            put(&mut at, tr!(look.cx, "would → ?").to_owned(), plain(m.small), t.weak, m.pad);
+        }
         End::Fault { reason, .. } => {
             let would = if path.arrived { "→" } else { tr!(look.cx, "would fault:") };
             put(&mut at, would.to_owned(), plain(m.small), t.weak, m.pad);

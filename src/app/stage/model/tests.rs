@@ -38,6 +38,7 @@ fn stage_at(session: &Session, step: usize, shown: usize) -> Stage {
         events: &events,
         coming: &[],
         composed: Composed { gva: VA, access: USER_READ, events: &[] },
+        untold: false,
         selected_entry: None,
         selected_register: None,
         selected_table: None,
