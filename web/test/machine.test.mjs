@@ -134,7 +134,7 @@ test("options that cannot be give a sentence", async () => {
     [{ theme: "pink" }, '`theme` must be "dark" or "light" or "high-contrast" or "projector" in this version'],
     [{ view: "present" }, '`view` must be "full" or "embed" in this version'],
     ["scenario", "the options of Lab.start must be an object"],
-    [{ scenario: 7 }, /^scenario:1:\d+: invalid type: integer/],
+    [{ scenario: 7 }, /^scenario:1:\d+: an object in braces is expected here/],
     [{ scenario: "{" }, /^scenario:1:1: EOF while parsing/],
     [{ scenario: { ...example, cput: {} } }, /^scenario:1:\d+: unknown field `cput`: did you mean `cpu`\?/],
   ];
