@@ -189,8 +189,7 @@ impl Structures {
 
     /// The first `most` rows of the map: those below `least`, and those in which a frame was ever written, is
     /// mapped or holds a table; and how many more there are.
-    #[must_use]
-    pub fn rows(&self, least: u64, most: usize) -> (Vec<u64>, usize) {
+    fn rows(&self, least: u64, most: usize) -> (Vec<u64>, usize) {
         let beyond = self.rows.range(least..).map(|(row, _)| *row);
         let all = least as usize + self.rows.len() - self.rows.range(..least).count();
         let shown: Vec<u64> = (0..least).chain(beyond).take(most).collect();

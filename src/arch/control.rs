@@ -239,7 +239,9 @@ pub struct Change {
     pub invalidates: Scope,
 }
 
-fn operand(value: u64, regs: &ControlRegs, exec: &Execution) -> u64 {
+/// What a MOV to a control register writes: 64 bits in 64-bit code, else 32.
+#[must_use]
+pub fn operand(value: u64, regs: &ControlRegs, exec: &Execution) -> u64 {
     if regs.efer.contains(Efer::LMA) && exec.cs_l { value } else { value & 0xffff_ffff }
 }
 

@@ -46,24 +46,30 @@ fn execute_other<E: Engine, S: Sink>(vm: &mut Vm<E>, command: &Command, sink: &m
     let (model, regs) = (cpu.model, cpu.regs);
     match *command {
         Command::MovCr0 { val, compat } => {
-            let change = control::mov_cr0(&regs, &cpu.kernel_execution(compat), val.0);
-            let write = (RegisterName::Cr0, val.0);
-            write_register(vm, change, write, LoadCause::MovCr0, FlushCause::MovCr0, sink)
+            let execution = cpu.kernel_execution(compat);
+            let change = control::mov_cr0(&regs, &execution, val.0);
+            let value = control::operand(val.0, &regs, &execution);
+            let attempt = ControlAttempt { name: RegisterName::Cr0, value };
+            write_register(vm, change, attempt, LoadCause::MovCr0, FlushCause::MovCr0, sink)
         }
         Command::MovCr3 { val, compat } => {
-            let change = control::mov_cr3(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            let write = (RegisterName::Cr3, val.0);
-            write_register(vm, change, write, LoadCause::MovCr3, FlushCause::MovCr3, sink)
+            let execution = cpu.kernel_execution(compat);
+            let change = control::mov_cr3(&model, &regs, &execution, val.0);
+            let value = control::operand(val.0, &regs, &execution);
+            let attempt = ControlAttempt { name: RegisterName::Cr3, value };
+            write_register(vm, change, attempt, LoadCause::MovCr3, FlushCause::MovCr3, sink)
         }
         Command::MovCr4 { val, compat } => {
-            let change = control::mov_cr4(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            let write = (RegisterName::Cr4, val.0);
-            write_register(vm, change, write, LoadCause::MovCr4, FlushCause::MovCr4, sink)
+            let execution = cpu.kernel_execution(compat);
+            let change = control::mov_cr4(&model, &regs, &execution, val.0);
+            let value = control::operand(val.0, &regs, &execution);
+            let attempt = ControlAttempt { name: RegisterName::Cr4, value };
+            write_register(vm, change, attempt, LoadCause::MovCr4, FlushCause::MovCr4, sink)
         }
         Command::WrmsrEfer { val, compat } => {
             let change = control::wrmsr_efer(&model, &regs, &cpu.kernel_execution(compat), val.0);
-            let write = (RegisterName::Efer, val.0);
-            write_register(vm, change, write, LoadCause::MovCr0, FlushCause::MovCr0, sink)
+            let attempt = ControlAttempt { name: RegisterName::Efer, value: val.0 };
+            write_register(vm, change, attempt, LoadCause::MovCr0, FlushCause::MovCr0, sink)
         }
         Command::Wrpkru { val } => match control::wrpkru(&regs, val.0) {
             Ok(pkru) => {
@@ -239,12 +245,12 @@ fn first_piece(pieces: &[Option<(Translation, u32)>; 2], make: impl Fn(Translati
 fn write_register<E: Engine, S: Sink>(
     vm: &mut Vm<E>,
     change: Result<Change, Refusal>,
-    (name, value): (RegisterName, u64),
+    attempt: ControlAttempt,
     load: LoadCause,
     flush: FlushCause,
     sink: &mut S,
 ) -> Outcome {
-    let attempt = ControlAttempt { name, value };
+    let ControlAttempt { name, value } = attempt;
     let change = match change {
         Ok(change) => change,
         Err(refusal) => return control_refused(vm, attempt, refusal, sink),
@@ -260,7 +266,7 @@ fn write_register<E: Engine, S: Sink>(
         return control_refused(vm, attempt, Refusal { rule: Rule::K1, bits: root.0 & !0xfff }, sink);
     }
     let table: Pdptes = std::array::from_fn(|i| vm.machine.memory.read_u64(pdpte::address(root, i)));
-    let write = ControlWrite { name: Some(name), cause: flush, old, scope: change.invalidates };
+    let write = ControlWrite { attempt: Some(attempt), cause: flush, old, scope: change.invalidates };
     if loads_pdptes && let Err(reject) = pdpte::check(&vm.machine.cpu.model, &table) {
         vm.emit(sink, |_| Event::PdpteReject { index: reject.index, bits: Num(reject.bits), cause: load });
         if name == RegisterName::Cr4 && switches.contains(Switches::CR4_WRITTEN_DESPITE_GP) {
@@ -316,7 +322,7 @@ fn set_sregs<E: Engine, S: Sink>(vm: &mut Vm<E>, new: ControlRegs, sink: &mut S)
     let old = vm.machine.cpu.regs;
     set_regs(vm, new, None, sink);
     load_where_pae(vm, LoadCause::SetSregs, sink);
-    let write = ControlWrite { name: None, cause: FlushCause::SetSregs, old, scope: Scope::Everything };
+    let write = ControlWrite { attempt: None, cause: FlushCause::SetSregs, old, scope: Scope::Everything };
     E::control_written(vm, &write, sink);
 }
 

@@ -101,8 +101,8 @@ impl Sink for Vec<Event> {
 /// An accepted write of control registers.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlWrite {
-    /// The register that an instruction wrote; none where userspace set them all.
-    pub name: Option<RegisterName>,
+    /// The instruction that wrote them; none where userspace set them all.
+    pub attempt: Option<ControlAttempt>,
     /// What wrote them.
     pub cause: FlushCause,
     /// The registers before.
@@ -116,7 +116,7 @@ pub struct ControlWrite {
 pub struct ControlAttempt {
     /// Which register.
     pub name: RegisterName,
-    /// What is to be written.
+    /// What is to be written, as wide as its operand is.
     pub value: u64,
 }
 

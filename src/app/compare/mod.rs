@@ -17,6 +17,7 @@ pub mod words; // rows into words
 
 use std::sync::Arc;
 
+use egui::text::LayoutJob;
 use egui::{Align, Button, Color32, Galley, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
 use super::focus;
@@ -24,7 +25,6 @@ use super::theme::{self, TEXT};
 use super::view::{AppCommand, Screen, ViewCx};
 use super::widgets::{button, segmented};
 use crate::engine::EngineConfig;
-use crate::scenario::Caption;
 use crate::{tr, word};
 
 pub use runs::Runs;
@@ -34,6 +34,9 @@ pub use wish::{CompareView, CompareWish, columns};
 const GAP: f32 = 18.0;
 /// Narrower columns, in points, are shown one at a time.
 const LEAST: f32 = 212.0;
+/// In less room, in points, a caption of the scenario has so many rows.
+const NARROW: f32 = 600.0;
+const CAPTION_ROWS: usize = 2;
 /// A finger that moves so far to the side, in points, turns the page.
 const SWIPE: f32 = 70.0;
 
@@ -119,23 +122,31 @@ fn head_ui(cx: &ViewCx<'_>, ui: &mut Ui, engines: &[EngineConfig], paged: bool) 
     below_ui(cx, ui, message.filter(|_| !beside.inner));
 }
 
-/// Below the headline, in whole: a message that has no room beside it, or what the scenario says of this
-/// moment. All that it says at any moment has the same room, so that nothing jumps from step to step.
+/// Below the headline: a message that has no room beside it, in whole, or what the scenario says of this moment.
+/// All that it says at any moment has the same room, so that nothing jumps from step to step.
 fn below_ui(cx: &ViewCx<'_>, ui: &mut Ui, message: Option<(&str, Color32)>) {
     let (width, weak) = (ui.available_width(), cx.tokens.weak);
-    let words = |caption: &Caption| cx.session.told(caption, cx.language());
-    let told = |text: &str, color| text_of(ui, text, color, width);
-    let highest = cx.session.captions.iter().map(|caption| told(&words(caption), weak).size().y);
-    let highest = highest.fold(0.0, f32::max);
+    let rows = if width < NARROW { CAPTION_ROWS } else { 1 };
+    let row = ui.fonts_mut(|fonts| fonts.row_height(&theme::plain(TEXT)));
+    let captions = if cx.session.captions.is_empty() { 0.0 } else { rows as f32 * row.ceil() };
     let shown = match message {
-        Some((text, color)) => Some(told(text, color)),
-        None => cx.session.caption_in_force().map(|caption| told(&words(caption), weak)),
+        Some((text, color)) => Some(text_of(ui, text, color, width)),
+        None => cx.session.caption_in_force().map(|caption| {
+            let text = cx.session.told(caption, cx.language());
+            let mut job = LayoutJob::simple(text, theme::plain(TEXT), weak, width);
+            job.wrap.max_rows = rows;
+            ui.painter().layout_job(job)
+        }),
     };
-    let height = shown.as_ref().map_or(0.0, |galley| galley.size().y).max(highest);
+    let height = shown.as_ref().map_or(0.0, |galley| galley.size().y).max(captions);
     if height > 0.0 {
         let (rect, response) = ui.allocate_exact_size(vec2(width, height + 4.0), egui::Sense::hover());
         if let Some(galley) = shown {
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, galley.text()));
+            let text = galley.job.text.clone();
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+            if galley.elided {
+                response.on_hover_text(text);
+            }
             ui.painter().galley(rect.min + vec2(0.0, 2.0), galley, weak);
         }
     }

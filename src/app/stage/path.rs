@@ -174,11 +174,13 @@ impl Path {
     /// The end, with the page that the guest mapped: a hypervisor translates a large page in the pieces that its
     /// host frames come in, and events tell of the piece.
     fn guest_page(&self, machine: &Machine) -> End {
-        let (Some(large), Some(last), Some(gpa)) = (self.large, self.hops.last(), self.gpa()) else { return self.end };
-        let cpu = &machine.cpu;
-        let base = entry::page_base(cpu.mode(), last.level, last.value, &cpu.model);
-        // After a hit the entry in memory may be another one by now.
-        if gpa.0 & !((1 << large) - 1) == base.0 { End::Page { base, shift: large } } else { self.end }
+        match (self.large, self.gpa()) {
+            // After a hit the entry in memory may be another one by now.
+            (Some(shift), Some(gpa)) if self.leads_to_its_end(machine) => {
+                End::Page { base: Gpa(gpa.0 & !((1 << shift) - 1)), shift }
+            }
+            _ => self.end,
+        }
     }
 
     /// The entry of a level, if the path comes that far.

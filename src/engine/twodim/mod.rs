@@ -49,7 +49,7 @@ impl TwoDim {
 const CR0_GUEST: Cr0 = Cr0::WP.union(Cr0::TS);
 /// CR0 bits whose change the selective intercept of SVM leaves alone: MP and TS (APM 2 15.9). KVM keeps only that
 /// intercept while the guest's CR0 is the one in force (6.8 svm.c `svm_set_cr0`).
-const CR0_UNSEEN: u64 = Cr0::TS.bits() | 1 << 1;
+const CR0_UNSEEN: Cr0 = Cr0::TS.union(Cr0::MP);
 /// CR4 bits that a guest under EPT owns (6.8 `KVM_POSSIBLE_CR4_GUEST_BITS`): PVI, TSD, DE, PGE, PCE, OSFXSR,
 /// OSXMMEXCPT, FSGSBASE.
 const CR4_GUEST: u64 = Cr4::PGE.bits() | 0b1110 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 16;
@@ -101,23 +101,22 @@ impl Engine for TwoDim {
     }
 
     fn control_written<S: Sink>(vm: &mut Vm<Self>, write: &ControlWrite, sink: &mut S) {
-        let new = vm.machine.cpu.regs;
-        if write.name.is_some_and(|name| exits(vm.engine.kind, name, &write.old, value_of(&new, name))) {
+        if write.attempt.is_some_and(|attempt| exits(vm.engine.kind, attempt, &write.old)) {
             exit(vm, ExitReason::CrAccess, sink);
         }
-        if write.name.is_some() && resets_context(&write.old, &new) {
-            Self::invalidate(vm, Scope::Everything, FlushCause::RootChange, sink);
-        } else {
-            Self::invalidate(vm, write.scope, write.cause, sink);
-        }
+        // Userspace drops everything anyhow.
+        let resets = write.attempt.is_some() && resets_context(&write.old, &vm.machine.cpu.regs);
+        let (scope, cause) =
+            if resets { (Scope::Everything, FlushCause::RootChange) } else { (write.scope, write.cause) };
+        Self::invalidate(vm, scope, cause, sink);
     }
 
     /// Where the instruction leads to the hypervisor, that one raises the exception.
     fn control_refused<S: Sink>(vm: &mut Vm<Self>, attempt: ControlAttempt, sink: &mut S) {
         let old = vm.machine.cpu.regs;
-        // On SVM the processor judges values of CR0 and CR4 before it looks for an intercept (APM 2 15.8.1).
+        // On SVM exceptions of MOV CR come before its intercept (6.8 svm.c `x86_intercept_map`).
         let judged_first = matches!(vm.engine.kind, Kind::Npt) && attempt.name != RegisterName::Efer;
-        if !judged_first && exits(vm.engine.kind, attempt.name, &old, attempt.value) {
+        if !judged_first && exits(vm.engine.kind, attempt, &old) {
             exit(vm, ExitReason::CrAccess, sink);
             inject(vm, sink);
         }
@@ -127,7 +126,7 @@ impl Engine for TwoDim {
     /// (6.8 `load_pdptrs`). Of another one the processor reads them, as data at a guest-physical address: through
     /// EPT, with A set and D not, and with an EPT violation where that has nothing (SDM 3C 27.2.1, 28.2.1).
     fn reaches_pdptes<S: Sink>(vm: &mut Vm<Self>, root: Gpa, attempt: ControlAttempt, sink: &mut S) -> bool {
-        if exits(vm.engine.kind, attempt.name, &vm.machine.cpu.regs, attempt.value) {
+        if exits(vm.engine.kind, attempt, &vm.machine.cpu.regs) {
             return vm.machine.slots.find(root.gfn()).is_some();
         }
         // The load is no walk: what the last one cost stays known.
@@ -189,24 +188,15 @@ fn store_unbacked<S: Sink>(vm: &mut Vm<TwoDim>, gpa: Gpa, size: u32, value: u64,
     }
 }
 
-/// Whether an instruction that writes `value` to a control register leads to the hypervisor. CR3 never does;
+/// Whether an instruction that writes a control register leads to the hypervisor. CR3 never does;
 /// WRMSR EFER always; on SVM so does every MOV CR4 (6.8 svm.c `init_vmcb`).
-const fn exits(kind: Kind, name: RegisterName, old: &ControlRegs, value: u64) -> bool {
+const fn exits(kind: Kind, ControlAttempt { name, value }: ControlAttempt, old: &ControlRegs) -> bool {
     match (name, kind) {
         (RegisterName::Cr0, Kind::Ept) => (old.cr0.bits() ^ value) & !CR0_GUEST.bits() != 0,
-        (RegisterName::Cr0, Kind::Npt) => (old.cr0.bits() ^ value) & !CR0_UNSEEN != 0,
+        (RegisterName::Cr0, Kind::Npt) => (old.cr0.bits() ^ value) & !CR0_UNSEEN.bits() != 0,
         (RegisterName::Cr4, Kind::Ept) => (old.cr4.bits() ^ value) & !CR4_GUEST != 0,
         (RegisterName::Cr4, Kind::Npt) | (RegisterName::Efer, _) => true,
         (RegisterName::Cr3 | RegisterName::Pkru, _) => false,
-    }
-}
-
-const fn value_of(regs: &ControlRegs, name: RegisterName) -> u64 {
-    match name {
-        RegisterName::Cr0 => regs.cr0.bits(),
-        RegisterName::Cr4 => regs.cr4.bits(),
-        RegisterName::Efer => regs.efer.bits(),
-        RegisterName::Cr3 | RegisterName::Pkru => regs.cr3,
     }
 }
 
@@ -322,7 +312,9 @@ fn count_read(vm: &mut Vm<TwoDim>) {
 }
 
 /// The guest dimension. For the second one a reference to a guest table is a write, whatever the access is: it must
-/// be allowed, and sets D (SDM 3C 28.2.4, where A and D of EPT are on as under KVM; APM 2 15.25.5). The whole path is found first; then each reference is carried out in order,
+/// be allowed, and sets D (SDM 3C 28.2.4, where A and D of EPT are on as under KVM; APM 2 15.25.5).
+///
+/// The whole path is found first; then each reference is carried out in order,
 /// so that a violation stops the walk where the hardware would.
 fn guest_walk<S: Sink>(
     vm: &mut Vm<TwoDim>,
